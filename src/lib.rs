@@ -1,0 +1,9 @@
+//! Offline inspection on the edge.
+#![warn(missing_docs)]
+
+// The words.
+pub mod error;
+pub mod sample;
+pub mod time;
+
+pub use error::{Error, ErrorKind, Result};
