@@ -3,6 +3,7 @@
 
 // The words.
 pub mod error;
+pub mod geometry;
 pub mod sample;
 pub mod time;
 
