@@ -1,0 +1,92 @@
+//! The memory bank: a fixed number of good cells chosen so that every good cell is near one of them.
+//!
+//! Greedy k-centre selection (Gonzalez 1985), the coreset of PatchCore (Roth et al. 2022): start anywhere,
+//! then always take the cell that is farthest from all taken. The bank's size is fixed, so its memory does
+//! not grow with the number of pictures.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+/// Indices of at most `size` rows of `cells`, `f32[n, k]`, in the order they were chosen.
+///
+/// Deterministic: the first is the row farthest from the mean. Stops early when every remaining row equals
+/// a chosen one.
+pub fn coreset(cells: ArrayView2<f32>, size: usize) -> Vec<usize> {
+    let Some(mean) = cells.mean_axis(ndarray::Axis(0)) else { return Vec::new() };
+    let square = |a: ndarray::ArrayView1<f32>, b: ndarray::ArrayView1<f32>| -> f32 {
+        match (a.to_slice(), b.to_slice()) {
+            (Some(a), Some(b)) => square_distance(a, b),
+            _ => a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum(),
+        }
+    };
+    // Distance of each row to the nearest chosen one; the first choice is made by distance to the mean.
+    let mut farness: Vec<f32> = cells.rows().into_iter().map(|row| square(row, mean.view())).collect();
+    let farthest = |farness: &[f32]| (0..farness.len()).max_by(|&a, &b| farness[a].total_cmp(&farness[b]));
+    let mut chosen = Vec::with_capacity(size.min(cells.nrows()));
+    while chosen.len() < size.min(cells.nrows()) {
+        let Some(next) = farthest(&farness) else { break };
+        if !chosen.is_empty() && farness[next] <= f32::EPSILON {
+            break;
+        }
+        let first = chosen.is_empty();
+        chosen.push(next);
+        let entry = cells.row(next);
+        farness.par_iter_mut().enumerate().with_min_len(2048).for_each(|(i, far)| {
+            let distance = square(cells.row(i), entry);
+            *far = if first { distance } else { far.min(distance) };
+        });
+    }
+    chosen
+}
+
+/// Squared Euclidean distance, eight lanes at a time.
+fn square_distance(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b) * (a - b)).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn each_cluster_is_represented_before_any_is_refined() {
+        // Four tight clusters, a hundred cells each.
+        let cells = Array2::from_shape_fn((400, 3), |(i, j)| {
+            let cluster = i % 4;
+            (if cluster == j { 10.0 } else { 0.0 }) + (i / 4) as f32 * 1e-3
+        });
+        let mut clusters: Vec<usize> = coreset(cells.view(), 4).iter().map(|i| i % 4).collect();
+        clusters.sort_unstable();
+        assert_eq!(clusters, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn equal_cells_are_taken_once() {
+        assert_eq!(coreset(Array2::from_elem((9, 2), 1.0).view(), 5).len(), 1);
+        assert!(coreset(Array2::zeros((0, 2)).view(), 5).is_empty());
+    }
+
+    #[test]
+    fn the_cover_radius_shrinks_with_the_size() {
+        let cells = Array2::from_shape_fn((500, 9), |(i, j)| ((i * 7919 + j * 104_729) % 1009) as f32 / 1009.0);
+        let radius = |size: usize| {
+            let chosen = coreset(cells.view(), size);
+            let near = |row: ndarray::ArrayView1<f32>| {
+                let distance = |&i: &usize| square_distance(row.as_slice().unwrap(), cells.row(i).as_slice().unwrap());
+                chosen.iter().map(distance).fold(f32::INFINITY, f32::min)
+            };
+            cells.rows().into_iter().map(near).fold(0.0, f32::max)
+        };
+        assert!(radius(5) > radius(50) && radius(50) > radius(400));
+    }
+}

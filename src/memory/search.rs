@@ -1,0 +1,216 @@
+//! Nearest neighbours: for each query the closest entry of a bank, exactly, by Euclidean distance.
+//!
+//! The bank is laid out in panels of sixteen entries, so that one load serves sixteen distances, and the
+//! least distance is kept in registers: no matrix of distances is ever written. Which entries are in the
+//! bank is left to `bank`.
+
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+/// Entries side by side in a panel.
+const LANES: usize = 16;
+/// Queries that share one pass over a panel.
+const ROWS: usize = 4;
+
+/// A bank arranged for searching. Built once, read by any number of threads.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// Panels of `[k, LANES]`, then the panel's `LANES` squared norms; unused lanes have an infinite norm.
+    panels: Vec<f32>,
+    entries: usize,
+    k: usize,
+}
+
+/// The closest entry to one query.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Nearest {
+    /// Which entry of the bank.
+    pub entry: u32,
+    /// Euclidean distance to it.
+    pub distance: f32,
+}
+
+impl Index {
+    /// Arranges `bank`, `f32[entries, k]`.
+    pub fn new(bank: ArrayView2<f32>) -> Self {
+        let (entries, k) = bank.dim();
+        let panel = (k + 1) * LANES;
+        let mut panels = vec![0.0; entries.div_ceil(LANES) * panel];
+        for (p, panel) in panels.chunks_exact_mut(panel).enumerate() {
+            for lane in 0..LANES {
+                let norm = &mut panel[k * LANES + lane];
+                *norm = f32::INFINITY;
+                if let Some(entry) = (p * LANES + lane < entries).then(|| bank.row(p * LANES + lane)) {
+                    *norm = entry.dot(&entry);
+                    // Minus two now saves a multiplication per distance: d² = |q|² - 2 q·b + |b|².
+                    entry.iter().enumerate().for_each(|(i, &value)| panel[i * LANES + lane] = -2.0 * value);
+                }
+            }
+        }
+        Self { panels, entries, k }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether there is nothing to be near to.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// The nearest entry of each row of `queries`, `f32[n, k]` row-major, into `nearest`, `[n]`.
+    ///
+    /// Rows are shared out over the current rayon pool. Nothing is allocated. An empty bank leaves every
+    /// distance infinite.
+    pub fn search(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        debug_assert_eq!(queries.len(), nearest.len() * self.k);
+        // Large enough that waking a thread pays, small enough that two cores share a picture's cells.
+        const SHARE: usize = 16 * ROWS;
+        queries
+            .par_chunks(SHARE * self.k)
+            .zip(nearest.par_chunks_mut(SHARE))
+            .for_each(|(queries, nearest)| self.search_here(queries, nearest));
+    }
+
+    /// [`Index::search`] on this thread alone.
+    pub fn search_here(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                // SAFETY: the processor has AVX-512F, checked on the line above.
+                return unsafe { self.search_avx512(queries, nearest) };
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has AVX2 and FMA, checked on the line above.
+                return unsafe { self.search_avx2(queries, nearest) };
+            }
+            self.search_with::<false>(queries, nearest);
+        }
+        // NEON's fused multiply-add is part of the aarch64 baseline.
+        #[cfg(target_arch = "aarch64")]
+        self.search_with::<true>(queries, nearest);
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        self.search_with::<false>(queries, nearest);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    fn search_avx512(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        self.search_with::<true>(queries, nearest);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn search_avx2(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        self.search_with::<true>(queries, nearest);
+    }
+
+    #[inline(always)]
+    fn search_with<const FUSED: bool>(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        let groups = queries.chunks(ROWS * self.k).zip(nearest.chunks_mut(ROWS));
+        for (queries, nearest) in groups {
+            match nearest.len() {
+                4 => self.search_rows::<4, FUSED>(queries, nearest),
+                3 => self.search_rows::<3, FUSED>(queries, nearest),
+                2 => self.search_rows::<2, FUSED>(queries, nearest),
+                _ => self.search_rows::<1, FUSED>(queries, nearest),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn search_rows<const R: usize, const FUSED: bool>(&self, queries: &[f32], nearest: &mut [Nearest]) {
+        let rows: [&[f32]; R] = std::array::from_fn(|r| &queries[r * self.k..(r + 1) * self.k]);
+        let mut least = [[f32::INFINITY; LANES]; R];
+        let mut least_panel = [[0u32; LANES]; R];
+        for (p, panel) in self.panels.chunks_exact((self.k + 1) * LANES).enumerate() {
+            let (lines, _) = panel.as_chunks::<LANES>();
+            let mut sums = [lines[self.k]; R];
+            for (i, line) in lines[..self.k].iter().enumerate() {
+                for r in 0..R {
+                    let q = rows[r][i];
+                    for lane in 0..LANES {
+                        let sum = &mut sums[r][lane];
+                        *sum = if FUSED { q.mul_add(line[lane], *sum) } else { q * line[lane] + *sum };
+                    }
+                }
+            }
+            for r in 0..R {
+                for lane in 0..LANES {
+                    let closer = sums[r][lane] < least[r][lane];
+                    least[r][lane] = if closer { sums[r][lane] } else { least[r][lane] };
+                    least_panel[r][lane] = if closer { p as u32 } else { least_panel[r][lane] };
+                }
+            }
+        }
+        for r in 0..R {
+            let square: f32 = rows[r].iter().map(|q| q * q).sum();
+            let best = (0..LANES).reduce(|a, b| if least[r][b] < least[r][a] { b } else { a }).unwrap_or(0);
+            let entry = least_panel[r][best] * LANES as u32 + best as u32;
+            nearest[r] = Nearest { entry, distance: (square + least[r][best]).max(0.0).sqrt() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    fn brute_force(bank: &Array2<f32>, query: &[f32]) -> f64 {
+        let square = |entry: ndarray::ArrayView1<f32>| -> f64 {
+            entry.iter().zip(query).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+        };
+        bank.rows().into_iter().map(square).fold(f64::INFINITY, f64::min).sqrt()
+    }
+
+    proptest! {
+        #[test]
+        fn search_finds_what_brute_force_finds(
+            entries in 1usize..70, n in 1usize..11, k in 1usize..40, seed in any::<u32>(),
+        ) {
+            let mut state = seed | 1;
+            let mut value = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+            };
+            let bank = Array2::from_shape_simple_fn((entries, k), &mut value);
+            let queries: Vec<f32> = (0..n * k).map(|_| value()).collect();
+            let index = Index::new(bank.view());
+            let mut nearest = vec![Nearest::default(); n];
+            index.search(&queries, &mut nearest);
+            let mut plain = vec![Nearest::default(); n];
+            index.search_with::<false>(&queries, &mut plain);
+            for (i, query) in queries.chunks(k).enumerate() {
+                let expected = brute_force(&bank, query);
+                for found in [nearest[i], plain[i]] {
+                    prop_assert!((f64::from(found.distance) - expected).abs() < 2e-3, "{found:?} {expected}");
+                    let entry = bank.row(found.entry as usize).to_vec();
+                    let there = brute_force(&Array2::from_shape_vec((1, k), entry).unwrap(), query);
+                    prop_assert!((there - expected).abs() < 2e-3);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_is_nearest_to_itself() {
+        let bank = Array2::from_shape_fn((37, 5), |(i, j)| ((i * 13 + j * 29) % 17) as f32 + i as f32);
+        let index = Index::new(bank.view());
+        let mut nearest = vec![Nearest::default(); 37];
+        index.search(bank.as_slice().unwrap(), &mut nearest);
+        assert!(nearest.iter().enumerate().all(|(i, n)| n.entry == i as u32 && n.distance < 0.05), "{nearest:?}");
+    }
+
+    #[test]
+    fn nothing_is_near_an_empty_bank() {
+        let index = Index::new(Array2::zeros((0, 3)).view());
+        assert!(index.is_empty() && index.len() == 0);
+        let mut nearest = [Nearest::default()];
+        index.search(&[1.0, 2.0, 3.0], &mut nearest);
+        assert_eq!(nearest[0].distance, f32::INFINITY);
+    }
+}

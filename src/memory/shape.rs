@@ -1,0 +1,163 @@
+//! The shape of good summaries: a Gaussian over whole-picture statistics, and how far outside a new one is.
+//!
+//! Summaries have more numbers than there are good pictures, so their covariance is shrunk towards a multiple
+//! of the identity by the share that Ledoit and Wolf (2004) derive. Shrunk that way it is the sum of a few
+//! principal axes and a ball, and the Mahalanobis distance needs only these axes, not a square matrix.
+
+use nalgebra::DMatrix;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+
+/// Axes kept at most: more good pictures refine the distance, they do not enlarge the part.
+pub const AXES: usize = 384;
+
+/// Mean, scale and principal axes of good summaries.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// `f32[d]`: mean of the good summaries.
+    pub mean: Array1<f32>,
+    /// `f32[d]`: one over the deviation of each number.
+    pub inverse_deviation: Array1<f32>,
+    /// `f32[q, d]`: orthonormal axes in standardised coordinates, `q <= AXES`.
+    pub axes: Array2<f32>,
+    /// `f32[q]`: how much more an axis weighs than the ball: `1 / variance - 1 / ball`; negative.
+    pub excess: Array1<f32>,
+    /// `1 / ball`: weight of everything outside the axes.
+    pub ball: f32,
+}
+
+impl Shape {
+    /// Learns from good summaries, `f32[n, d]`, n ≥ 1.
+    pub fn learn(summaries: ArrayView2<f32>) -> Self {
+        let (n, d) = summaries.dim();
+        let mean = summaries.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
+        let deviation = summaries.std_axis(Axis(0), 0.0);
+        // A number that never varied among few pictures may still vary: give it a tenth of the typical spread.
+        let mut sorted = deviation.to_vec();
+        sorted.sort_by(f32::total_cmp);
+        let floor = (0.1 * sorted[d / 2]).max(1e-6);
+        let inverse_deviation = deviation.mapv(|s| 1.0 / s.max(floor));
+        let standard = (&summaries - &mean.view().insert_axis(Axis(0))) * inverse_deviation.view().insert_axis(Axis(0));
+
+        // The eigenvalues of Z Zᵀ / n are those of the covariance Zᵀ Z / n; its eigenvectors follow from Z.
+        let gram = standard.dot(&standard.t()).mapv(f64::from) / n as f64;
+        let (shrinkage, scale) = ledoit_wolf(&standard, &gram);
+        let eigen = DMatrix::from_fn(n, n, |i, j| gram[[i, j]]).symmetric_eigen();
+        let mut order: Vec<usize> = (0..n).filter(|&i| eigen.eigenvalues[i] > 1e-6 * scale).collect();
+        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        order.truncate(AXES);
+
+        let ball = (shrinkage * scale).max(1e-6);
+        let mut axes = Array2::zeros((order.len(), d));
+        let mut excess = Array1::zeros(order.len());
+        for (row, &i) in order.iter().enumerate() {
+            let weights = Array1::from_iter((0..n).map(|s| eigen.eigenvectors[(s, i)] as f32));
+            let axis = standard.t().dot(&weights);
+            let length = axis.dot(&axis).sqrt();
+            axes.row_mut(row).assign(&(axis / length));
+            let variance = (1.0 - shrinkage) * eigen.eigenvalues[i] + ball;
+            excess[row] = (1.0 / variance - 1.0 / ball) as f32;
+        }
+        Self { mean, inverse_deviation, axes, excess, ball: (1.0 / ball) as f32 }
+    }
+
+    /// Logarithm of the squared Mahalanobis distance per dimension: 0 is typical of a sample drawn from the
+    /// shape, each unit is a factor e. `standard` is `f32[d]` of scratch.
+    pub fn distance(&self, summary: &[f32], standard: &mut Vec<f32>) -> f32 {
+        standard.clear();
+        let moved = summary.iter().zip(&self.mean).zip(&self.inverse_deviation);
+        standard.extend(moved.map(|((x, mean), scale)| (x - mean) * scale));
+        let along = |axis: ndarray::ArrayView1<f32>| axis.as_slice().map_or(0.0, |axis| dot(axis, standard));
+        let ball = self.ball * dot(standard, standard);
+        let square = Zip::from(self.axes.rows()).and(&self.excess).fold(ball, |sum, axis, excess| {
+            let along = along(axis);
+            sum + excess * along * along
+        });
+        (square.max(1e-12) / standard.len() as f32).ln()
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    let mut sums = [0.0f32; 16];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// Share of the identity and its scale for standardised samples `z`, `f32[n, d]`, by Ledoit and Wolf,
+/// "A well-conditioned estimator for large-dimensional covariance matrices" (2004), from the Gram matrix
+/// `z zᵀ / n`: `|S|² = Σ gram²`, and the fourth moments are its diagonal squared.
+fn ledoit_wolf(z: &Array2<f32>, gram: &Array2<f64>) -> (f64, f64) {
+    let (n, d) = (z.nrows() as f64, z.ncols() as f64);
+    let scale = gram.diag().sum() / d;
+    let norm = gram.iter().map(|g| g * g).sum::<f64>();
+    let dispersion = norm - d * scale * scale;
+    // (1/n²) Σ |z zᵀ - S|² = (1/n²) (Σ |z|⁴ - n |S|²); diag(gram) = |z|² / n.
+    let noise = gram.diag().iter().map(|g| g * g).sum::<f64>() - norm / n;
+    let shrinkage = if dispersion > 0.0 { (noise / dispersion).clamp(0.0, 1.0) } else { 1.0 };
+    // One picture says nothing of the spread; never trust few pictures' axes wholly.
+    (shrinkage.max(0.02), scale.max(1e-6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeded normal-like numbers: sums of twelve uniform ones.
+    fn noise(n: usize, d: usize, seed: u32) -> Array2<f32> {
+        let mut state = seed;
+        let mut uniform = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32
+        };
+        Array2::from_shape_simple_fn((n, d), || (0..12).map(|_| uniform()).sum::<f32>() - 6.0)
+    }
+
+    #[test]
+    fn the_distance_is_the_mahalanobis_distance_of_the_shrunk_covariance() {
+        let (n, d) = (30, 8);
+        let mut data = noise(n, d, 1);
+        data.column_mut(3).mapv_inplace(|x| 5.0 * x + 2.0);
+        let first = data.column(0).to_owned();
+        data.column_mut(1).zip_mut_with(&first, |b, &a| *b = a + 0.3 * *b);
+        let shape = Shape::learn(data.view());
+        // The same from the full matrix.
+        let z = (&data - &shape.mean.view().insert_axis(Axis(0))) * shape.inverse_deviation.view().insert_axis(Axis(0));
+        let gram = z.dot(&z.t()).mapv(f64::from) / n as f64;
+        let (r, scale) = ledoit_wolf(&z, &gram);
+        let s = z.t().dot(&z).mapv(f64::from) / n as f64;
+        let shrunk = DMatrix::from_fn(d, d, |i, j| (1.0 - r) * s[[i, j]] + if i == j { r * scale } else { 0.0 });
+        let inverse = shrunk.try_inverse().unwrap();
+        let query = noise(1, d, 9);
+        let q = (&query.row(0) - &shape.mean) * &shape.inverse_deviation;
+        let q = nalgebra::DVector::from_iterator(d, q.iter().map(|&x| f64::from(x)));
+        let expected = ((q.transpose() * inverse * &q)[(0, 0)] / d as f64).ln();
+        let got = shape.distance(query.row(0).as_slice().unwrap(), &mut Vec::new());
+        assert!((f64::from(got) - expected).abs() < 1e-3, "{got} {expected}");
+    }
+
+    #[test]
+    fn what_leaves_the_usual_axes_is_farther_than_what_moves_along_them() {
+        let mut data = noise(40, 60, 3);
+        let common = noise(40, 1, 4);
+        for mut column in data.columns_mut() {
+            column.zip_mut_with(&common.column(0), |x, &c| *x = 0.1 * *x + c);
+        }
+        let shape = Shape::learn(data.view());
+        let along = vec![2.0; 60];
+        let across: Vec<f32> = (0..60).map(|i| if i % 2 == 0 { 2.0 } else { -2.0 }).collect();
+        let mut scratch = Vec::new();
+        assert!(shape.distance(&across, &mut scratch) > shape.distance(&along, &mut scratch) + 1.0);
+    }
+
+    #[test]
+    fn one_picture_is_enough_for_a_finite_distance() {
+        let data = noise(1, 20, 5);
+        let shape = Shape::learn(data.view());
+        assert!(shape.distance(noise(1, 20, 6).row(0).as_slice().unwrap(), &mut Vec::new()).is_finite());
+    }
+}
