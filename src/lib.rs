@@ -5,9 +5,15 @@
 pub mod error;
 pub mod geometry;
 pub mod sample;
+pub mod tensor;
 pub mod time;
 
+// What is written down.
+pub mod manifest;
+
 // The path, in travelling order.
+pub mod backend;
+pub mod encode;
 pub mod memory;
 
 pub use error::{Error, ErrorKind, Result};

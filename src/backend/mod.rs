@@ -1,0 +1,105 @@
+//! Runtimes that execute models: what a backend is, and the list of those in this build.
+//! Which tensors a model wants is left to `encode`.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::tensor::TensorSpec;
+
+pub mod onnxruntime;
+
+/// Every backend of this build, best first.
+pub const BACKENDS: &[&dyn Backend] = &[&onnxruntime::OnnxRuntime];
+
+/// A runtime that can execute models.
+pub trait Backend: Sync {
+    /// Its name, as it stands in reports.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can run here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason and the command that mends it.
+    fn check(&self) -> Result<Info>;
+
+    /// Opens a model held in memory. `name` is used in messages only.
+    ///
+    /// # Errors
+    /// As [`Backend::check`]; [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when the model is refused.
+    fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>>;
+}
+
+/// How a session is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Threads within one operator. 1 runs on the caller's thread alone.
+    pub threads: usize,
+    /// Whether idle threads spin for work. Faster on an idle machine, ruinous on a shared one: off by default.
+    pub spin: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads: cores.min(4), spin: false }
+    }
+}
+
+/// What a backend found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The library that was loaded.
+    pub library: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// Execution providers compiled into it.
+    pub providers: Vec<String>,
+}
+
+/// How many nodes of a model's graph an execution provider took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The provider's name.
+    pub provider: String,
+    /// Nodes of the graph that it runs.
+    pub nodes: usize,
+}
+
+/// A model that is ready to run, with its memory.
+///
+/// `bind` once for the sizes wanted, then fill [`Session::input_mut`], [`Session::run`] and read
+/// [`Session::output`] as often as wanted: nothing is allocated or copied between these calls.
+pub trait Session: Send {
+    /// The inputs that the model declares.
+    fn inputs(&self) -> &[TensorSpec];
+
+    /// The outputs that the model declares.
+    fn outputs(&self) -> &[TensorSpec];
+
+    /// Reserves memory for `f32` tensors of these shapes, one for each input and each output.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a shape does not fit what the model declares.
+    fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()>;
+
+    /// The memory of input `i`, row-major.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound.
+    fn input_mut(&mut self, i: usize) -> Result<&mut [f32]>;
+
+    /// Computes the outputs from the inputs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) with the runtime's own words.
+    fn run(&mut self) -> Result<()>;
+
+    /// The memory of output `i`, row-major, as of the last run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound.
+    fn output(&self, i: usize) -> Result<&[f32]>;
+
+    /// Which provider took how many nodes.
+    fn placement(&self) -> &[Placement];
+}

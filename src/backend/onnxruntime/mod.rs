@@ -1,0 +1,262 @@
+//! ONNX Runtime through the crate `ort`, loaded at run time: the one place that names `ort`.
+
+mod library;
+
+use std::ffi::{CStr, c_char};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+
+use ort::AsPointer as _;
+use ort::environment::Environment;
+use ort::session::IoBinding;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
+
+use super::{Backend, Info, Options, Placement, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::tensor::{DType, TensorSpec};
+
+/// The ONNX Runtime backend.
+#[derive(Debug)]
+pub struct OnnxRuntime;
+
+/// The process's one environment and the library it came from. ONNX Runtime allows no second one.
+static RUNTIME: OnceLock<(Environment, PathBuf)> = OnceLock::new();
+
+/// Loads the library once. Newer Linux builds of ONNX Runtime carry a telemetry client that writes to the
+/// home folder unless `ORT_DISABLE_TELEMETRY` is set before the environment is made; it always is.
+fn runtime() -> Result<&'static (Environment, PathBuf)> {
+    static LOADING: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let _one_at_a_time = LOADING.lock();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let path = library::find()?;
+    if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
+        // SAFETY: the variable is written once, under a lock, before the library that reads it is loaded.
+        // A program with its own threads that change the environment meanwhile must set it itself.
+        unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+    }
+    let refused = |error: Box<dyn std::error::Error + Send + Sync>| {
+        let what = format!("{} cannot be used as ONNX Runtime; {}", path.display(), library::REMEDY);
+        Error::caused(ErrorKind::Unavailable, what, error)
+    };
+    let environment = ort::init_from(&path).map_err(|error| refused(error.into()))?;
+    let environment = environment.with_name("eyear").with_telemetry(false).build();
+    let environment = environment.map_err(|error| refused(error.to_string().into()))?;
+    environment.set_log_level(ort::logging::LogLevel::Error);
+    Ok(RUNTIME.get_or_init(|| (environment, path)))
+}
+
+impl Backend for OnnxRuntime {
+    fn name(&self) -> &'static str {
+        "onnxruntime"
+    }
+
+    fn check(&self) -> Result<Info> {
+        let (_, library) = runtime()?;
+        Ok(Info { library: library.clone(), version: version(), providers: providers()? })
+    }
+
+    fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>> {
+        let (environment, _) = runtime()?;
+        let refused = |error: ort::Error| failed(format!("ONNX Runtime refuses {name}"), error);
+        let builder = session_builder(environment, options).map_err(refused)?;
+        let mut builder = builder;
+        let session = builder.commit_from_memory(model).map_err(refused)?;
+        let inputs = session.inputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
+        let outputs = session.outputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
+        let placement = placement(&session).map_err(refused)?;
+        Ok(Box::new(OnnxSession { session, inputs, outputs, placement, bound: None }))
+    }
+}
+
+fn session_builder(environment: &Environment, options: Options) -> ort::Result<SessionBuilder> {
+    let plain = ort::Error::<()>::from;
+    ort::session::Session::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(plain)?
+        .with_intra_threads(options.threads.max(1))
+        .map_err(plain)?
+        .with_intra_op_spinning(options.spin)
+        .map_err(plain)?
+        .with_config_entry("session.record_ep_graph_assignment_info", "1")
+        .map_err(plain)
+}
+
+/// A loaded model and, once bound, its tensors.
+struct OnnxSession {
+    // Dropped before the session it belongs to.
+    bound: Option<Bound>,
+    session: ort::session::Session,
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
+    placement: Vec<Placement>,
+}
+
+struct Bound {
+    binding: IoBinding,
+    inputs: Vec<Tensor<f32>>,
+    outputs: Vec<Tensor<f32>>,
+}
+
+impl Session for OnnxSession {
+    fn inputs(&self) -> &[TensorSpec] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[TensorSpec] {
+        &self.outputs
+    }
+
+    fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()> {
+        for (specs, shapes) in [(&self.inputs, inputs), (&self.outputs, outputs)] {
+            if specs.len() != shapes.len() {
+                let what = format!("the model has {} tensors here, {} shapes were given", specs.len(), shapes.len());
+                return Err(Error::new(ErrorKind::Config, what));
+            }
+            specs.iter().zip(shapes).try_for_each(|(spec, shape)| spec.accept(DType::F32, shape))?;
+        }
+        self.bound = None;
+        let failed = |error| failed("cannot reserve the model's tensors".into(), error);
+        let allocate = |shapes: &[Vec<usize>]| -> ort::Result<Vec<Tensor<f32>>> {
+            shapes.iter().map(|shape| Tensor::new(self.session.allocator(), shape.clone())).collect()
+        };
+        let (ins, mut outs) = (allocate(inputs).map_err(failed)?, allocate(outputs).map_err(failed)?);
+        let mut binding = self.session.create_binding().map_err(failed)?;
+        for (spec, tensor) in self.inputs.iter().zip(&ins) {
+            binding.bind_input(&spec.name, tensor).map_err(failed)?;
+        }
+        for (spec, tensor) in self.outputs.iter().zip(&mut outs) {
+            binding.bind_output(&spec.name, tensor).map_err(failed)?;
+        }
+        self.bound = Some(Bound { binding, inputs: ins, outputs: outs });
+        Ok(())
+    }
+
+    fn input_mut(&mut self, i: usize) -> Result<&mut [f32]> {
+        let bound = self.bound.as_mut().ok_or_else(unbound)?;
+        let (_, values) = bound.inputs[i].try_extract_tensor_mut().map_err(|e| failed("input memory".into(), e))?;
+        Ok(values)
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let bound = self.bound.as_mut().ok_or_else(unbound)?;
+        // `Session::run_binding` builds a map of the outputs, an allocation per picture; the bound tensors are
+        // at hand already, so the C function is called alone.
+        // SAFETY: session and binding are alive and belong together, the run options may be null, and
+        // `&mut self` keeps a second run of this session away.
+        let status = unsafe {
+            let session = self.session.ptr().cast_mut();
+            ort::Error::<()>::result_from_status((ort::api().RunWithBinding)(
+                session,
+                std::ptr::null(),
+                bound.binding.ptr(),
+            ))
+        };
+        status.map_err(|error| failed("the model failed".into(), error))
+    }
+
+    fn output(&self, i: usize) -> Result<&[f32]> {
+        let bound = self.bound.as_ref().ok_or_else(unbound)?;
+        let (_, values) = bound.outputs[i].try_extract_tensor().map_err(|e| failed("output memory".into(), e))?;
+        Ok(values)
+    }
+
+    fn placement(&self) -> &[Placement] {
+        &self.placement
+    }
+}
+
+fn unbound() -> Error {
+    Error::new(ErrorKind::Runtime, "the session was used before its tensors were bound")
+}
+
+fn failed(what: String, error: ort::Error) -> Error {
+    Error::caused(ErrorKind::Runtime, what, error.to_string())
+}
+
+fn spec(outlet: &Outlet) -> Result<TensorSpec> {
+    let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+        let what = format!("`{}` of the model is no tensor", outlet.name());
+        return Err(Error::new(ErrorKind::Config, what));
+    };
+    let dtype = match ty {
+        TensorElementType::Float32 => DType::F32,
+        TensorElementType::Float16 => DType::F16,
+        TensorElementType::Int8 => DType::I8,
+        TensorElementType::Uint8 => DType::U8,
+        TensorElementType::Int32 => DType::I32,
+        TensorElementType::Int64 => DType::I64,
+        other => {
+            let what =
+                format!("`{}` of the model has elements of type {other}, which eyear does not use", outlet.name());
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+    };
+    let shape = shape.iter().map(|&size| usize::try_from(size).ok()).collect();
+    Ok(TensorSpec { name: outlet.name().to_string(), dtype, shape })
+}
+
+/// Version of the loaded library, such as `1.28.0`: the release branch in its build information, or all of it.
+fn version() -> String {
+    let build = ort::info();
+    let branch = build.split_once("git-branch=rel-").and_then(|(_, rest)| rest.split(',').next());
+    branch.unwrap_or(build).to_string()
+}
+
+/// Execution providers compiled into the loaded library.
+fn providers() -> Result<Vec<String>> {
+    let failed = |error| failed("ONNX Runtime does not list its providers".into(), error);
+    let (mut names, mut count): (*mut *mut c_char, i32) = (std::ptr::null_mut(), 0);
+    // SAFETY: the library writes a list of `count` C strings, which are copied before the list is released
+    // with the function that belongs to it.
+    unsafe {
+        ort::Error::<()>::result_from_status((ort::api().GetAvailableProviders)(&mut names, &mut count))
+            .map_err(failed)?;
+        let list = (0..count as usize).map(|i| text(*names.add(i))).collect();
+        let released = (ort::api().ReleaseAvailableProviders)(names, count);
+        ort::Error::<()>::result_from_status(released).map_err(failed)?;
+        Ok(list)
+    }
+}
+
+/// Which provider took how many nodes, as the runtime itself recorded it.
+fn placement(session: &ort::session::Session) -> ort::Result<Vec<Placement>> {
+    let api = ort::api();
+    let mut graphs: *const *const ort::sys::OrtEpAssignedSubgraph = std::ptr::null();
+    let mut count = 0usize;
+    let mut found: Vec<Placement> = Vec::new();
+    // SAFETY: the session is alive; it owns the arrays and strings that these calls point to, and they are
+    // read here only. Recording was switched on when the session was built.
+    unsafe {
+        let check = |status| ort::Error::<()>::result_from_status(status);
+        check((api.Session_GetEpGraphAssignmentInfo)(session.ptr(), (&raw mut graphs).cast(), &mut count))?;
+        for i in 0..count {
+            let graph = *graphs.add(i);
+            let mut name = std::ptr::null();
+            check((api.EpAssignedSubgraph_GetEpName)(graph, &mut name))?;
+            let (mut nodes, mut size) = (std::ptr::null(), 0usize);
+            check((api.EpAssignedSubgraph_GetNodes)(graph, &mut nodes, &mut size))?;
+            let provider = text(name);
+            match found.iter_mut().find(|placement| placement.provider == provider) {
+                Some(placement) => placement.nodes += size,
+                None => found.push(Placement { provider, nodes: size }),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// # Safety
+/// `pointer` is null or a C string that lives through the call.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null, and a C string by this function's own contract.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}

@@ -1,0 +1,176 @@
+//! The picture encoder of a model package: pixels → feature maps. Preparing the pixels is left to `prepare`,
+//! what the maps mean to `memory`.
+
+use safetensors::SafeTensors;
+
+use crate::backend::{Backend, Options, Placement, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{ImageEncoder, Manifest, MapSpec, Precision};
+
+/// A picture encoder that is ready to run at one input size.
+pub struct VisionEncoder {
+    session: Box<dyn Session>,
+    spec: ImageEncoder,
+    precision: Precision,
+    height: usize,
+    width: usize,
+    /// Place of each map of the manifest among the session's outputs.
+    order: Vec<usize>,
+}
+
+impl VisionEncoder {
+    /// Loads the package's encoder in this precision, at the manifest's input size, and warms it up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when graph and manifest disagree,
+    /// [`ErrorKind::Unavailable`] when there is no runtime or no such variant.
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let spec = manifest.image_encoder()?.clone();
+        let file = &spec.variant(precision)?.file;
+        let session = backend.open(file, &manifest.load(file)?, options)?;
+        let disagree = |what: String| {
+            let path = manifest.dir().join(file);
+            Error::new(ErrorKind::Config, format!("{}: {what}, as its model.toml says", path.display()))
+        };
+        if session.inputs().len() != 1 || session.inputs()[0].name != spec.input {
+            return Err(disagree(format!("the graph must have one input `{}`", spec.input)));
+        }
+        if session.outputs().len() != spec.outputs.len() {
+            return Err(disagree(format!("the graph must have {} outputs", spec.outputs.len())));
+        }
+        let place = |map: &MapSpec| session.outputs().iter().position(|output| output.name == map.name);
+        let missing = |map: &MapSpec| disagree(format!("the graph must have an output `{}`", map.name));
+        let order = spec.outputs.iter().map(|map| place(map).ok_or_else(|| missing(map))).collect::<Result<_>>()?;
+        let (height, width) = (spec.height, spec.width);
+        let mut encoder = Self { session, spec, precision, height, width, order };
+        encoder.resize(height, width)?;
+        Ok(encoder)
+    }
+
+    /// Changes the input size and warms up; nothing is done when it is the present one and already bound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when a side is not a multiple of the manifest's step.
+    pub fn resize(&mut self, height: usize, width: usize) -> Result<()> {
+        let step = self.spec.multiple_of;
+        if height == 0 || width == 0 || !height.is_multiple_of(step) || !width.is_multiple_of(step) {
+            let what = format!("the encoder's input must be multiples of {step}, got {height} x {width}");
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        (self.height, self.width) = (height, width);
+        let mut outputs = vec![Vec::new(); self.order.len()];
+        for (i, &place) in self.order.iter().enumerate() {
+            outputs[place] = [&[1], &self.map_shape(i)[..]].concat();
+        }
+        self.session.bind(&[vec![1, 3, height, width]], &outputs)?;
+        // The first run makes the runtime plan its memory; do it now, not on the first part.
+        self.input_mut()?.fill(0.0);
+        self.encode()
+    }
+
+    /// What the manifest says of this encoder.
+    pub fn spec(&self) -> &ImageEncoder {
+        &self.spec
+    }
+
+    /// The precision that was loaded.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Height and width of the input in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
+    /// The input, `f32[1, 3, height, width]`, RGB, normalised by the manifest's mean and scale.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime lost it.
+    pub fn input_mut(&mut self) -> Result<&mut [f32]> {
+        self.session.input_mut(0)
+    }
+
+    /// Computes the maps from the input.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] with the runtime's own words.
+    pub fn encode(&mut self) -> Result<()> {
+        self.session.run()
+    }
+
+    /// Number of feature maps.
+    pub fn maps(&self) -> usize {
+        self.order.len()
+    }
+
+    /// `[channels, height, width]` of map `i`, in the manifest's order.
+    pub fn map_shape(&self, i: usize) -> [usize; 3] {
+        let MapSpec { stride, channels, .. } = self.spec.outputs[i];
+        [channels, self.height / stride, self.width / stride]
+    }
+
+    /// Map `i` of the last run, `f32[channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime lost it.
+    pub fn map(&self, i: usize) -> Result<&[f32]> {
+        self.session.output(self.order[i])
+    }
+
+    /// Which provider took how many nodes of the graph.
+    pub fn placement(&self) -> &[Placement] {
+        self.session.placement()
+    }
+
+    /// Cosine similarity of each map with the reference's, on the package's golden input.
+    ///
+    /// The golden input may have another size than the encoder; the encoder's own size is restored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when a golden file does not hold what the manifest says.
+    pub fn golden_similarity(&mut self, manifest: &Manifest) -> Result<Vec<f32>> {
+        let golden = self.spec.golden.clone();
+        let (input, output) = (manifest.load(&golden.input)?, manifest.load(&golden.output)?);
+        let (pixels, shape) = tensor(&golden.input, &input, &self.spec.input)?;
+        let [1, 3, height, width] = shape[..] else {
+            let what = format!("{}: `{}` must be f32[1, 3, ?, ?], got {shape:?}", golden.input, self.spec.input);
+            return Err(Error::new(ErrorKind::Integrity, what));
+        };
+        let [own_height, own_width] = self.size();
+        self.resize(height, width)?;
+        self.input_mut()?.copy_from_slice(&pixels);
+        self.encode()?;
+        let similarity = (0..self.maps()).map(|i| {
+            let (expected, _) = tensor(&golden.output, &output, &self.spec.outputs[i].name)?;
+            let got = self.map(i)?;
+            if got.len() != expected.len() {
+                let what = format!("{}: `{}` has another shape", golden.output, self.spec.outputs[i].name);
+                return Err(Error::new(ErrorKind::Integrity, what));
+            }
+            Ok(cosine(&expected, got))
+        });
+        let similarity = similarity.collect::<Result<Vec<f32>>>()?;
+        self.resize(own_height, own_width)?;
+        Ok(similarity)
+    }
+}
+
+fn tensor(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
+    let wrong = |error: safetensors::SafeTensorError| {
+        Error::caused(ErrorKind::Integrity, format!("{file}: no tensor `{name}`"), error)
+    };
+    let view = SafeTensors::deserialize(bytes).map_err(wrong)?;
+    let view = view.tensor(name).map_err(wrong)?;
+    if view.dtype() != safetensors::Dtype::F32 {
+        let what = format!("{file}: `{name}` must be f32, got {:?}", view.dtype());
+        return Err(Error::new(ErrorKind::Integrity, what));
+    }
+    let (chunks, _) = view.data().as_chunks::<4>();
+    Ok((chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(), view.shape().to_vec()))
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-30)) as f32
+}

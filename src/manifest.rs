@@ -1,0 +1,442 @@
+//! `models/<name>/model.toml`: what a model package holds, as written and as checked.
+//! Running the files is left to `backend` and `encode`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The newest manifest format that is understood.
+const FORMAT: u32 = 1;
+
+/// How the numbers of a model are stored: a variant of a part, never a second code path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    Fp32,
+    /// 16-bit floats.
+    Fp16,
+    /// 8-bit integers with quantize/dequantize nodes (QDQ).
+    Int8,
+    /// 4-bit weights.
+    Int4,
+}
+
+impl Precision {
+    /// The word that stands in manifests and arguments.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Fp32, Self::Fp16, Self::Int8, Self::Int4].into_iter().find(|p| p.as_str() == text).ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("precision is one of fp32, fp16, int8, int4; got `{text}`"))
+        })
+    }
+}
+
+/// A checked model package. Digests of files are checked when a file is loaded, or by [`Manifest::verify`].
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    dir: PathBuf,
+    /// Package name.
+    pub name: String,
+    /// Package version.
+    pub version: String,
+    /// One line on what it is.
+    pub summary: String,
+    /// SPDX licence of the weights.
+    pub licence: String,
+    /// Who trained it on what, and where the weights were taken from.
+    pub origin: String,
+    /// The picture encoder, if the package has one.
+    pub image_encoder: Option<ImageEncoder>,
+    digests: BTreeMap<String, String>,
+    digest: String,
+}
+
+/// The part of a package that turns a picture into feature maps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageEncoder {
+    /// Name of the input, `f32[1, 3, height, width]`, RGB.
+    pub input: String,
+    /// Per channel: model value = (byte - mean) / scale.
+    pub mean: [f32; 3],
+    /// See `mean`.
+    pub scale: [f32; 3],
+    /// Height and width must be multiples of this.
+    pub multiple_of: usize,
+    /// Height of the model's input in pixels.
+    pub height: usize,
+    /// Width of the model's input in pixels.
+    pub width: usize,
+    /// Feature maps, finest first.
+    pub outputs: Vec<MapSpec>,
+    /// The same network in several precisions.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// A recorded input with the reference's outputs.
+    pub golden: Golden,
+}
+
+/// One feature map: `f32[1, channels, height / stride, width / stride]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapSpec {
+    /// Name of the output in the graph.
+    pub name: String,
+    /// Input pixels per cell.
+    pub stride: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+/// One file of a part.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its precision.
+    pub precision: Precision,
+    /// File name inside the package.
+    pub file: String,
+}
+
+/// Files that tell whether a variant still computes what the reference computed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// safetensors file with the input tensor.
+    pub input: String,
+    /// safetensors file with one tensor per output.
+    pub output: String,
+    /// Least cosine similarity per output, for each precision.
+    pub tolerance: BTreeMap<Precision, f32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: u32,
+    name: String,
+    version: String,
+    summary: String,
+    licence: String,
+    origin: String,
+    image_encoder: Option<ImageEncoder>,
+    sha256: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Reads and checks `dir/model.toml`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when there is no package, [`ErrorKind::Config`] naming the field that is wrong.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join("model.toml");
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::Unavailable, format!("no model package in {} (no model.toml)", dir.display()))
+            }
+            _ => Error::io("read", &path, error),
+        })?;
+        let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
+        let written: Written = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            wrong(format!("line {line}: {}", error.message().lines().next().unwrap_or("not a model manifest")))
+        })?;
+        if written.format != FORMAT {
+            return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", written.format)));
+        }
+        for (field, value) in [("name", &written.name), ("version", &written.version), ("licence", &written.licence)] {
+            if value.trim().is_empty() {
+                return Err(wrong(format!("`{field}` must not be empty")));
+            }
+        }
+        let manifest = Self {
+            dir: dir.to_path_buf(),
+            name: written.name,
+            version: written.version,
+            summary: written.summary,
+            licence: written.licence,
+            origin: written.origin,
+            image_encoder: written.image_encoder,
+            digests: written.sha256,
+            digest: hex(&Sha256::digest(text.as_bytes())),
+        };
+        manifest.check().map_err(|what| wrong(what))?;
+        Ok(manifest)
+    }
+
+    /// Finds a package by path, or by name in `$EYEAR_MODELS`, `models/` here, and `models/` beside or above
+    /// the executable.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] listing the places that were looked at; else as [`Manifest::read`].
+    pub fn find(name_or_path: &str) -> Result<Self> {
+        let direct = Path::new(name_or_path);
+        if direct.components().count() > 1 || direct.join("model.toml").is_file() {
+            return Self::read(direct);
+        }
+        let folders = Self::folders();
+        match folders.iter().map(|folder| folder.join(name_or_path)).find(|dir| dir.join("model.toml").is_file()) {
+            Some(dir) => Self::read(&dir),
+            None => {
+                let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+                Err(Error::new(
+                    ErrorKind::Unavailable,
+                    format!("no model package `{name_or_path}`; looked in {}", places.join(", ")),
+                ))
+            }
+        }
+    }
+
+    /// The folders that are searched for packages, first match first.
+    pub fn folders() -> Vec<PathBuf> {
+        let named = std::env::var_os("EYEAR_MODELS").map(PathBuf::from);
+        let executable = std::env::current_exe().ok();
+        let above = executable.iter().flat_map(|exe| exe.ancestors().skip(1).map(|dir| dir.join("models")));
+        let all = named.into_iter().chain([PathBuf::from("models")]).chain(above);
+        all.filter(|folder| folder.is_dir()).collect()
+    }
+
+    /// The package's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// sha256 of `model.toml` in hexadecimal. It covers the digests of all files, so it names the package.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The picture encoder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when the package has none.
+    pub fn image_encoder(&self) -> Result<&ImageEncoder> {
+        self.image_encoder.as_ref().ok_or_else(|| {
+            let what = format!("model package `{}` has no image_encoder: it cannot judge pictures", self.name);
+            Error::new(ErrorKind::Unavailable, what)
+        })
+    }
+
+    /// Reads a file of the package and checks its digest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Io`] when it cannot be read.
+    pub fn load(&self, file: &str) -> Result<Vec<u8>> {
+        let path = self.dir.join(file);
+        let inside = path.canonicalize().and_then(|path| Ok(path.starts_with(self.dir.canonicalize()?)));
+        if !inside.map_err(|error| Error::io("read", &path, error))? {
+            let what = format!("{}: leads out of the model package", path.display());
+            return Err(Error::new(ErrorKind::Integrity, what));
+        }
+        let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        let found = hex(&Sha256::digest(&bytes));
+        match self.digests.get(file) {
+            Some(expected) if *expected == found => Ok(bytes),
+            expected => {
+                let expected = expected.map_or("none", String::as_str);
+                let what = format!("{}: sha256 is {found}, model.toml promises {expected}", path.display());
+                Err(Error::new(ErrorKind::Integrity, what))
+            }
+        }
+    }
+
+    /// Checks the digest of every file of the package.
+    ///
+    /// # Errors
+    /// The first file that is missing or changed, as [`Manifest::load`].
+    pub fn verify(&self) -> Result<()> {
+        self.digests.keys().try_for_each(|file| self.load(file).map(drop))
+    }
+
+    /// The files of the package and their sizes in bytes (0 when missing).
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.digests.keys().map(|file| (file.as_str(), fs::metadata(self.dir.join(file)).map_or(0, |meta| meta.len())))
+    }
+
+    /// What is wrong with the fields, as a sentence.
+    fn check(&self) -> Result<(), String> {
+        for (file, digest) in &self.digests {
+            let plain = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+            if !plain || file.is_empty() {
+                return Err(format!("`sha256.\"{file}\"` must be a path inside the package"));
+            }
+            if digest.len() != 64 || !digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(format!("`sha256.\"{file}\"` must be 64 lower-case hexadecimal digits, got `{digest}`"));
+            }
+        }
+        let Some(encoder) = &self.image_encoder else { return Ok(()) };
+        let named = |field: String, file: &str| match self.digests.contains_key(file) {
+            true => Ok(()),
+            false => Err(format!("`image_encoder.{field}` names `{file}`, which has no digest in [sha256]")),
+        };
+        if encoder.multiple_of == 0 {
+            return Err("`image_encoder.multiple_of` must be at least 1".into());
+        }
+        for (field, side) in [("height", encoder.height), ("width", encoder.width)] {
+            if side == 0 || side % encoder.multiple_of != 0 || side > 4096 {
+                let step = encoder.multiple_of;
+                return Err(format!("`image_encoder.{field}` must be a multiple of {step} up to 4096, got {side}"));
+            }
+        }
+        if encoder.scale.iter().any(|s| !(s.is_finite() && *s != 0.0)) {
+            return Err(format!("`image_encoder.scale` must not hold zero, got {:?}", encoder.scale));
+        }
+        if encoder.outputs.is_empty() {
+            return Err("`image_encoder.outputs` must name at least one feature map".into());
+        }
+        for map in &encoder.outputs {
+            let fits = map.stride > 0 && encoder.multiple_of.is_multiple_of(map.stride);
+            if !fits || map.channels == 0 || map.channels > 65_536 {
+                return Err(format!(
+                    "`image_encoder.outputs.{}`: stride must divide multiple_of and channels be positive, got stride {} and {} channels",
+                    map.name, map.stride, map.channels
+                ));
+            }
+        }
+        if encoder.variants.is_empty() {
+            return Err("`image_encoder.variant` must name at least one file".into());
+        }
+        for (i, variant) in encoder.variants.iter().enumerate() {
+            named(format!("variant.{}", variant.precision), &variant.file)?;
+            if encoder.variants[..i].iter().any(|other| other.precision == variant.precision) {
+                return Err(format!("`image_encoder.variant` has {} twice", variant.precision));
+            }
+            if !encoder.golden.tolerance.contains_key(&variant.precision) {
+                return Err(format!("`image_encoder.golden.tolerance` has no {}", variant.precision));
+            }
+        }
+        named("golden.input".into(), &encoder.golden.input)?;
+        named("golden.output".into(), &encoder.golden.output)
+    }
+}
+
+impl ImageEncoder {
+    /// The variant of this precision.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] listing the precisions there are.
+    pub fn variant(&self, precision: Precision) -> Result<&Variant> {
+        self.variants.iter().find(|variant| variant.precision == precision).ok_or_else(|| {
+            let has: Vec<&str> = self.variants.iter().map(|variant| variant.precision.as_str()).collect();
+            let what = format!("the image encoder has no {precision} variant; it has {}", has.join(", "));
+            Error::new(ErrorKind::Unavailable, what)
+        })
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(change: impl Fn(String) -> String) -> (tempfile::TempDir, Result<Manifest>) {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = hex(&Sha256::digest(b"weights"));
+        for file in ["net.onnx", "in.safetensors", "out.safetensors"] {
+            fs::write(dir.path().join(file), b"weights").unwrap();
+        }
+        let text = format!(
+            "format = 1\nname = \"m\"\nversion = \"1\"\nsummary = \"s\"\nlicence = \"Apache-2.0\"\norigin = \"o\"\n\
+             [image_encoder]\ninput = \"pixels\"\nmean = [1.0, 1.0, 1.0]\nscale = [2.0, 2.0, 2.0]\nmultiple_of = 32\n\
+             height = 64\nwidth = 96\noutputs = [{{ name = \"a\", stride = 8, channels = 4 }}]\n\
+             [[image_encoder.variant]]\nprecision = \"int8\"\nfile = \"net.onnx\"\n\
+             [image_encoder.golden]\ninput = \"in.safetensors\"\noutput = \"out.safetensors\"\n\
+             tolerance = {{ int8 = 0.9 }}\n\
+             [sha256]\n\"net.onnx\" = \"{digest}\"\n\"in.safetensors\" = \"{digest}\"\n\"out.safetensors\" = \"{digest}\"\n"
+        );
+        fs::write(dir.path().join("model.toml"), change(text)).unwrap();
+        let manifest = Manifest::read(dir.path());
+        (dir, manifest)
+    }
+
+    #[test]
+    fn a_sound_package_is_read_and_verified() {
+        let (_dir, manifest) = package(|text| text);
+        let manifest = manifest.unwrap();
+        manifest.verify().unwrap();
+        assert_eq!(manifest.digest().len(), 64);
+        let error = manifest.image_encoder().unwrap().variant(Precision::Fp32).unwrap_err();
+        assert_eq!(error.message(), "the image encoder has no fp32 variant; it has int8");
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let cases = [
+            ("format = 1", "format = 9", "`format` is 9, this build reads 1"),
+            ("licence = \"Apache-2.0\"", "licence = \" \"", "`licence` must not be empty"),
+            ("licence = \"Apache-2.0\"\n", "", "missing field `licence`"),
+            ("origin", "orgin", "unknown field `orgin`"),
+            ("height = 64", "height = 65", "`image_encoder.height` must be a multiple of 32"),
+            ("scale = [2.0", "scale = [0.0", "`image_encoder.scale`"),
+            ("stride = 8", "stride = 7", "`image_encoder.outputs.a`"),
+            ("file = \"net.onnx\"", "file = \"other.onnx\"", "`image_encoder.variant.int8` names `other.onnx`"),
+            ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`../net.onnx`, which has no digest"),
+            ("\"net.onnx\" = ", "\"../net.onnx\" = ", "must be a path inside the package"),
+            ("\"net.onnx\" = \"", "\"net.onnx\" = \"x", "must be 64 lower-case hexadecimal digits"),
+            ("{ int8 = 0.9 }", "{ fp32 = 0.9 }", "`image_encoder.golden.tolerance` has no int8"),
+            ("precision = \"int8\"", "precision = \"int9\"", "int9"),
+        ];
+        for (from, to, expected) in cases {
+            let (_dir, manifest) = package(|text| text.replacen(from, to, 1));
+            let error = manifest.expect_err(expected);
+            assert!(error.message().contains(expected), "{expected}: {}", error.message());
+            assert!(error.message().contains("model.toml"), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn a_changed_file_is_refused() {
+        let (dir, manifest) = package(|text| text);
+        fs::write(dir.path().join("net.onnx"), b"other").unwrap();
+        let error = manifest.unwrap().verify().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity);
+        assert!(error.message().contains("net.onnx: sha256 is "), "{}", error.message());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_out_of_the_package_is_refused() {
+        let (dir, manifest) = package(|text| text);
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        fs::write(outside.path(), b"weights").unwrap();
+        fs::remove_file(dir.path().join("net.onnx")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("net.onnx")).unwrap();
+        assert_eq!(manifest.unwrap().load("net.onnx").unwrap_err().kind(), ErrorKind::Integrity);
+    }
+
+    #[test]
+    fn a_missing_package_says_where_it_looked() {
+        let error = Manifest::find("no-such-model").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().starts_with("no model package `no-such-model`; looked in "), "{}", error.message());
+    }
+}

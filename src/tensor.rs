@@ -1,0 +1,84 @@
+//! What a model takes and gives: element type, name and shape. The only shape check of the crate is here.
+
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Element types that models exchange with eyear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DType {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// Signed byte.
+    I8,
+    /// Unsigned byte.
+    U8,
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I8 => "i8",
+            Self::U8 => "u8",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+        })
+    }
+}
+
+/// An input or output of a model, as the model declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// The name in the graph.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Sizes; `None` is decided when the model is run.
+    pub shape: Vec<Option<usize>>,
+}
+
+impl TensorSpec {
+    /// Takes or refuses a tensor of `dtype` and `shape`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: "`pixels` wants f32[1, 3, ?, ?], got f32[1, 224, 224, 3]".
+    pub fn accept(&self, dtype: DType, shape: &[usize]) -> Result<()> {
+        let fits = self.shape.len() == shape.len()
+            && self.shape.iter().zip(shape).all(|(want, got)| want.is_none_or(|want| want == *got));
+        if fits && self.dtype == dtype {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Config, format!("`{}` wants {self}, got {dtype}{shape:?}", self.name)))
+    }
+}
+
+impl fmt::Display for TensorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes: Vec<String> = self.shape.iter().map(|s| s.map_or("?".into(), |s| s.to_string())).collect();
+        write!(f, "{}[{}]", self.dtype, sizes.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_name_expected_and_got() {
+        let spec = TensorSpec { name: "pixels".into(), dtype: DType::F32, shape: vec![Some(1), Some(3), None, None] };
+        assert!(spec.accept(DType::F32, &[1, 3, 224, 320]).is_ok());
+        let error = spec.accept(DType::F32, &[1, 224, 224, 3]).unwrap_err();
+        assert_eq!(error.message(), "`pixels` wants f32[1, 3, ?, ?], got f32[1, 224, 224, 3]");
+        assert!(spec.accept(DType::U8, &[1, 3, 2, 2]).is_err());
+        assert!(spec.accept(DType::F32, &[1, 3, 2]).is_err());
+    }
+}
