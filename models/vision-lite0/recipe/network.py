@@ -30,13 +30,17 @@ class Layer:
     `weight` is f32[out, in / groups, k, k]. With `relu6` the result is clipped
     to [0, 6]. With `skip` the result is only a branch: `skip + branch` is the
     tensor `block`. `trunk` numbers the stage whose blocks (results without
-    activation, linked by additions) this layer writes; None elsewhere.
+    activation, linked by additions) this layer writes; None elsewhere. `usual`
+    and `spread`, f64[out], are mean and deviation of the result before ReLU6
+    over the pictures that the network was trained on.
     """
 
     name: str
     source: str
     weight: np.ndarray
     bias: np.ndarray
+    usual: np.ndarray
+    spread: np.ndarray
     stride: int = 1
     groups: int = 1
     relu6: bool = True
@@ -62,7 +66,7 @@ def read_layers(state, last_block):
         )
         gain = gamma / np.sqrt(var + BATCH_NORM_EPSILON)
         weight = state[f"{conv}.weight"] * gain[:, None, None, None]
-        return weight, beta - mean * gain
+        return weight, beta - mean * gain, beta, np.abs(gamma)
 
     layers = [Layer("stem", "pixels", *folded("_conv_stem", "_bn0"), stride=2)]
     tensor, number = "stem", 0

@@ -21,11 +21,14 @@ import onnxruntime
 
 from network import Graph, float_graph
 
-# How far beyond what calibration saw a channel may go before it saturates: a
-# defect excites channels that good parts leave quiet.
+# The range that a channel gets is the wider of two: what calibration saw, times
+# HEADROOM; and, for parts that look like nothing in the calibration, REACH
+# deviations around the mean that the batch norm remembers of the training
+# pictures. Beyond its range a channel saturates, and a defect may be there.
 HEADROOM = 1.1
-# A ReLU6 channel never seen above this is given this range.
-QUIET = 6 / 32
+REACH = 7.0
+# Least range of a channel: a dead one needs a step too.
+LEAST_RANGE = 6 / 32
 # 7 bits where products are added in pairs in 16 bits (dense convolutions on x86
 # without VNNI would saturate with 8); depthwise convolutions add in 32 bits.
 DENSE_LIMIT = 64
@@ -57,10 +60,13 @@ class Steps:
     zero: np.ndarray
 
 
-def session(model, threads=1):
+def session(model, threads=1, optimized=""):
+    """Runs `model` on the CPU; `optimized`: where to write the graph as it is run, if anywhere."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.optimized_model_filepath = optimized
+    options.log_severity_level = 3  # the optimized graph is only looked at: no warning that it is for this CPU
     providers = ["CPUExecutionProvider"]
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
 
@@ -95,9 +101,11 @@ def observe(layers, pictures):
     return seen
 
 
-def widened(low, high):
-    middle, half = (low + high) / 2, np.maximum(high - low, 1e-3) / 2 * HEADROOM
-    return middle - half, middle + half
+def range_of(seen, usual, variance):
+    """(low, high) that a tensor without activation gets, per channel."""
+    middle, half = (seen.low + seen.high) / 2, (seen.high - seen.low) / 2 * HEADROOM
+    reach = REACH * np.sqrt(variance)
+    return np.minimum(middle - half, usual - reach), np.maximum(middle + half, usual + reach)
 
 
 def choose_steps(layers, seen):
@@ -105,16 +113,18 @@ def choose_steps(layers, seen):
     steps = {"pixels": Steps(np.ones(3), np.zeros(3))}
     for layer in layers:
         if layer.relu6:
-            high = np.clip(seen[layer.name].high * HEADROOM, QUIET, 6)
+            usual = layer.usual + REACH * layer.spread
+            high = np.clip(np.maximum(seen[layer.name].high * HEADROOM, usual), LEAST_RANGE, 6)
             steps[layer.name] = Steps(high / 255, np.zeros_like(high))
     for trunk in {layer.trunk for layer in layers if layer.block}:
-        blocks = [layer.block for layer in layers if layer.block and layer.trunk == trunk]
-        low, high = widened(
-            np.min([seen[block].low for block in blocks], 0),
-            np.max([seen[block].high for block in blocks], 0),
-        )
-        size = (high - low) / 255
-        steps.update(dict.fromkeys(blocks, Steps(size, np.round(-low / size))))
+        writers = [layer for layer in layers if layer.block and layer.trunk == trunk]
+        # Each block adds its result to those before it.
+        usual = np.cumsum([layer.usual for layer in writers], 0)
+        variance = np.cumsum([layer.spread**2 for layer in writers], 0)
+        ranges = [range_of(seen[w.block], m, v) for w, m, v in zip(writers, usual, variance)]
+        low, high = np.min(ranges, 0)[0], np.max(ranges, 0)[1]
+        size = np.maximum(high - low, LEAST_RANGE) / 255
+        steps.update(dict.fromkeys((w.block for w in writers), Steps(size, np.round(-low / size))))
     return steps
 
 
@@ -201,9 +211,8 @@ def int8_graph(layers, seen, outputs):
         if not layer.skip:
             values[layer.name] = as_u8(conv, layer.name)
             continue
-        low, high = widened(
-            np.min(seen[layer.name].low / result.size), np.max(seen[layer.name].high / result.size)
-        )
+        low, high = range_of(seen[layer.name], layer.usual, layer.spread**2)
+        low, high = np.min(low / result.size), np.max(high / result.size)
         scale = (high - low) / 255
         branch = as_u8(conv, layer.name, scale, np.round(-low / scale))
         graph.node("Add", [values[layer.skip], branch], f"{layer.block}.sum")
