@@ -15,5 +15,7 @@ pub mod manifest;
 pub mod backend;
 pub mod encode;
 pub mod memory;
+pub mod prepare;
+pub mod source;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,3 @@
+//! Where samples come from. One file a source.
+
+pub mod recording;

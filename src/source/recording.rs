@@ -1,0 +1,191 @@
+//! Pictures from files: which files are meant, and their bytes as a [`Frame`].
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sample::{Frame, PixelFormat};
+
+/// File extensions that are taken from a folder, in lower case.
+pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
+
+/// The most bytes a decoded picture may have: a gigabyte is no inspection picture but a mistake or an attack.
+const MAX_DECODED_BYTES: u64 = 512 << 20;
+
+/// The picture files meant by `paths`: files as they stand, folders by all pictures beneath them, sorted.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds no picture.
+pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let kind = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+        if !kind.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        collect(path, &mut files)?;
+        if files.len() == before {
+            let what = format!("no picture in {} ({})", path.display(), EXTENSIONS.join(", "));
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        files[before..].sort();
+    }
+    Ok(files)
+}
+
+/// Symbolic links to folders are not followed, so that a loop of them cannot trap the walk.
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
+        let entry = entry.map_err(|error| Error::io("read", dir, error))?;
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| Error::io("read", &path, error))?;
+        if kind.is_dir() {
+            collect(&path, files)?;
+        } else if is_picture(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file's extension is that of a picture.
+pub fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Reads a picture file.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] as [`decode`].
+pub fn read(path: &Path) -> Result<Frame> {
+    let bytes = fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    decode(&bytes, &path.display().to_string())
+}
+
+/// Decodes a picture held in memory; `name` is used in messages.
+///
+/// The format is told from the content. Grey stays grey; 16-bit values are scaled to 8 bit, palettes
+/// resolved, CMYK converted, transparency dropped, and the orientation that a camera noted is applied.
+///
+/// # Errors
+/// [`ErrorKind::Input`] when it is empty, damaged, of no known format or too large.
+pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
+    let wrong = |what: &str| Error::new(ErrorKind::Input, format!("{name}: {what}"));
+    if bytes.is_empty() {
+        return Err(wrong("the file is empty"));
+    }
+    let damaged = |error: image::ImageError| match error {
+        image::ImageError::Unsupported(_) => wrong("not a picture of a known format (jpeg, png, bmp, tiff, pnm, webp)"),
+        image::ImageError::Limits(_) => wrong("the picture is too large to decode (over 512 MiB)"),
+        error => Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error),
+    };
+    // A JPEG decoder fills what is missing with grey; a grey half picture must not pass for a part.
+    if bytes.starts_with(&[0xff, 0xd8]) && !bytes.windows(2).rev().take(4096).any(|pair| pair == [0xff, 0xd9]) {
+        return Err(wrong("damaged picture: the JPEG data ends before its end marker"));
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let reader = reader.map_err(|error| Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error))?;
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    if decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(wrong(&format!("{width} x {height} pixels are more than the 512 MiB that are decoded at most")));
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    decoder.set_limits(limits).map_err(damaged)?;
+    // A picture without this note stands upright.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    picture.apply_orientation(orientation);
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    match picture {
+        DynamicImage::ImageLuma8(_)
+        | DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA8(_)
+        | DynamicImage::ImageLumaA16(_) => {
+            Frame::new(picture.into_luma8().into_raw(), PixelFormat::Grey8, width, height)
+        }
+        picture => Frame::new(picture.into_rgb8().into_raw(), PixelFormat::Rgb8, width, height),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ExtendedColorType, ImageEncoder as _, codecs};
+
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 7 % 251) as u8).collect();
+        let mut bytes = Vec::new();
+        let encoder = codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90);
+        encoder.write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn damaged_pictures_are_refused_in_one_sentence() {
+        let whole = jpeg(64, 48);
+        let cases: [(&[u8], &str); 5] = [
+            (b"", "a.jpg: the file is empty"),
+            (b"hello, this is no picture at all", "a.jpg: not a picture of a known format"),
+            (&whole[..whole.len() / 2], "a.jpg: damaged picture: the JPEG data ends"),
+            (&whole[..2], "a.jpg: damaged picture"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a.jpg: damaged picture"),
+        ];
+        for (bytes, expected) in cases {
+            let error = decode(bytes, "a.jpg").unwrap_err();
+            assert!(error.chain().starts_with(expected), "{expected}: {}", error.chain());
+            assert_eq!(error.kind(), ErrorKind::Input);
+        }
+        assert_eq!(decode(&whole, "a.jpg").unwrap().width(), 64);
+    }
+
+    #[test]
+    fn a_picture_that_would_fill_the_memory_is_refused_by_its_header() {
+        let mut bmp = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        bmp.extend([60_000i32.to_le_bytes(), 60_000i32.to_le_bytes()].concat());
+        bmp.extend([1, 0, 24, 0]);
+        bmp.extend([0; 24]);
+        let error = decode(&bmp, "huge.bmp").unwrap_err();
+        assert!(error.message().contains("60000 x 60000"), "{}", error.chain());
+    }
+
+    #[test]
+    fn every_pixel_layout_comes_as_grey_or_rgb_bytes() {
+        let png = |bytes: &[u8], color| {
+            let mut out = Vec::new();
+            codecs::png::PngEncoder::new(&mut out).write_image(bytes, 2, 1, color).unwrap();
+            decode(&out, "x.png").unwrap()
+        };
+        let grey16: Vec<u8> = [0u16, 65_535].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let frame = png(&grey16, ExtendedColorType::L16);
+        assert_eq!((frame.format(), frame.pixels()), (PixelFormat::Grey8, &[0u8, 255][..]));
+        let frame = png(&[10, 20, 30, 0, 40, 50, 60, 255], ExtendedColorType::Rgba8);
+        assert_eq!((frame.format(), frame.pixels()), (PixelFormat::Rgb8, &[10u8, 20, 30, 40, 50, 60][..]));
+        let frame = png(&[7, 8], ExtendedColorType::L8);
+        assert_eq!((frame.format(), frame.rgb(1, 0)), (PixelFormat::Grey8, [8, 8, 8]));
+    }
+
+    #[test]
+    fn folders_are_listed_deeply_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("b")).unwrap();
+        for name in ["b/2.PNG", "c.jpg", "a.jpeg", "notes.txt"] {
+            fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        let found = list(&[dir.path().to_path_buf()]).unwrap();
+        let names: Vec<_> = found.iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.jpeg", "b/2.PNG", "c.jpg"]);
+        let empty = tempfile::tempdir().unwrap();
+        let error = list(&[empty.path().to_path_buf()]).unwrap_err();
+        assert!(error.message().starts_with("no picture in "), "{}", error.message());
+        assert_eq!(list(&["/no/such/place".into()]).unwrap_err().kind(), ErrorKind::Io);
+    }
+}
