@@ -22,11 +22,14 @@ import onnxruntime
 from network import Graph, float_graph
 
 # The range that a channel gets is the wider of two: what calibration saw, times
-# HEADROOM; and, for parts that look like nothing in the calibration, REACH
+# HEADROOM; and, for parts that look like nothing in the calibration, a number of
 # deviations around the mean that the batch norm remembers of the training
-# pictures. Beyond its range a channel saturates, and a defect may be there.
+# pictures: more for what goes into a ReLU6, which reacts seldom and strongly,
+# than for the sums between blocks. Beyond its range a channel saturates, and a
+# defect may be there.
 HEADROOM = 1.1
-REACH = 7.0
+REACH_RELU6 = 7.0
+REACH_BLOCK = 4.0
 # Least range of a channel: a dead one needs a step too.
 LEAST_RANGE = 6 / 32
 # 7 bits where products are added in pairs in 16 bits (dense convolutions on x86
@@ -104,7 +107,7 @@ def observe(layers, pictures):
 def range_of(seen, usual, variance):
     """(low, high) that a tensor without activation gets, per channel."""
     middle, half = (seen.low + seen.high) / 2, (seen.high - seen.low) / 2 * HEADROOM
-    reach = REACH * np.sqrt(variance)
+    reach = REACH_BLOCK * np.sqrt(variance)
     return np.minimum(middle - half, usual - reach), np.maximum(middle + half, usual + reach)
 
 
@@ -113,7 +116,7 @@ def choose_steps(layers, seen):
     steps = {"pixels": Steps(np.ones(3), np.zeros(3))}
     for layer in layers:
         if layer.relu6:
-            usual = layer.usual + REACH * layer.spread
+            usual = layer.usual + REACH_RELU6 * layer.spread
             high = np.clip(np.maximum(seen[layer.name].high * HEADROOM, usual), LEAST_RANGE, 6)
             steps[layer.name] = Steps(high / 255, np.zeros_like(high))
     for trunk in {layer.trunk for layer in layers if layer.block}:
