@@ -10,11 +10,14 @@ pub mod time;
 
 // What is written down.
 pub mod manifest;
+pub mod report;
 
 // The path, in travelling order.
 pub mod backend;
 pub mod encode;
 pub mod memory;
+pub mod inspect;
+pub mod teach;
 pub mod prepare;
 pub mod source;
 

@@ -100,36 +100,31 @@ pub fn cells(maps: &[Map], grid: [usize; 2], mut into: ArrayViewMut2<f32>, scrat
     }
 }
 
-/// Cells seen through a linear projection: `cells · weights`, without ever making the wide cells.
+/// Adds one map's share of the projected cells, `cells · weights`, without ever making the wide cells.
 ///
-/// Regridding works on each channel alone and is linear, so it commutes with the projection: the maps are
+/// Regridding works on each channel alone and is linear, so it commutes with the projection: the map is
 /// projected first and only `k` planes are regridded, not one for each channel.
-/// `weights` is `f32[channels of all maps, k]`, `into` is `f32[grid height * grid width, k]`.
-pub fn projected_cells(
-    maps: &[Map],
+/// `weights` is the map's block, `f32[channels, k]`; `into` is `f32[grid height * grid width, k]`.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when the weights are not those of this map.
+pub fn add_projected(
+    map: &Map,
     weights: ArrayView2<f32>,
     grid: [usize; 2],
     mut into: ArrayViewMut2<f32>,
     planes: &mut Vec<f32>,
     scratch: &mut Regrid,
 ) -> Result<()> {
-    let k = weights.ncols();
-    into.fill(0.0);
-    let mut first = 0;
-    for map in maps {
-        let size = map.height * map.width;
-        planes.resize(planes.len().max(k * size), 0.0);
-        let wrong =
-            |error| Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error);
-        let mut projected = ArrayViewMut2::from_shape((k, size), &mut planes[..k * size]).map_err(wrong)?;
-        let values = ArrayView2::from_shape((map.channels, size), map.values).map_err(wrong)?;
-        let block = weights.slice(ndarray::s![first..first + map.channels, ..]);
-        ndarray::linalg::general_mat_mul(1.0, &block.t(), &values, 0.0, &mut projected);
-        for (j, mut column) in into.columns_mut().into_iter().enumerate() {
-            let plane = scratch.run(&planes[j * size..(j + 1) * size], [map.height, map.width], grid);
-            column.iter_mut().zip(plane).for_each(|(out, &value)| *out += value);
-        }
-        first += map.channels;
+    let (size, k) = (map.height * map.width, weights.ncols());
+    planes.resize(planes.len().max(k * size), 0.0);
+    let wrong = |error| Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error);
+    let mut projected = ArrayViewMut2::from_shape((k, size), &mut planes[..k * size]).map_err(wrong)?;
+    let values = ArrayView2::from_shape((map.channels, size), map.values).map_err(wrong)?;
+    ndarray::linalg::general_mat_mul(1.0, &weights.t(), &values, 0.0, &mut projected);
+    for (j, mut column) in into.columns_mut().into_iter().enumerate() {
+        let plane = scratch.run(&planes[j * size..(j + 1) * size], [map.height, map.width], grid);
+        column.iter_mut().zip(plane).for_each(|(out, &value)| *out += value);
     }
     Ok(())
 }
@@ -242,7 +237,12 @@ mod tests {
         cells(&maps, [4, 6], wide.view_mut(), &mut scratch);
         let expected = wide.dot(&weights);
         let mut got = Array2::zeros((24, 4));
-        projected_cells(&maps, weights.view(), [4, 6], got.view_mut(), &mut Vec::new(), &mut scratch).unwrap();
+        let (mut from, mut planes) = (0, Vec::new());
+        for map in &maps {
+            let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
+            add_projected(map, block, [4, 6], got.view_mut(), &mut planes, &mut scratch).unwrap();
+            from += map.channels;
+        }
         let worst = (&got - &expected).iter().fold(0f32, |a, &b| a.max(b.abs()));
         assert!(worst < 1e-4, "{worst}");
     }

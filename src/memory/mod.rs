@@ -13,6 +13,8 @@
 pub mod bank;
 pub mod calibrate;
 pub mod features;
+pub mod learned;
 pub mod metric;
+pub mod part;
 pub mod search;
 pub mod shape;

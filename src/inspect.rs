@@ -1,0 +1,430 @@
+//! The library's front door: a frame and a taught part → a [`Report`]. Starts no thread of its own beyond the
+//! pool that the search shares; a robot can call it from its own loop.
+
+use std::time::Instant;
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::backend::{Backend, Options};
+use crate::encode::VisionEncoder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::geometry::Affine;
+use crate::manifest::Manifest;
+use crate::memory::features::{self, Map, Regrid};
+use crate::memory::learned::Scratch;
+use crate::memory::part::{Envelope, Part};
+use crate::prepare::image::{Preparer, Window};
+use crate::prepare::quality::{self, Quality};
+use crate::report::{Finding, Heatmap, Provenance, RanOn, Region, Report, Times, Verdict};
+use crate::sample::Frame;
+
+/// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
+pub struct Eye {
+    encoder: VisionEncoder,
+    preparer: Preparer,
+    regrid: Regrid,
+    planes: Vec<f32>,
+}
+
+impl Eye {
+    /// Opens the picture encoder of a model package.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::load`].
+    pub fn open(
+        manifest: &Manifest,
+        precision: crate::manifest::Precision,
+        backend: &dyn Backend,
+        options: Options,
+    ) -> Result<Self> {
+        let encoder = VisionEncoder::load(manifest, precision, backend, options)?;
+        let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
+        Ok(Self { encoder, preparer, regrid: Regrid::default(), planes: Vec::new() })
+    }
+
+    /// The encoder.
+    pub fn encoder(&mut self) -> &mut VisionEncoder {
+        &mut self.encoder
+    }
+
+    /// Rows and columns of the grid of cells: that of the map with the stride nearest to sixteen pixels.
+    pub fn grid(&self) -> [usize; 2] {
+        let nearest = (0..self.encoder.maps()).min_by_key(|&i| self.encoder.spec().outputs[i].stride.abs_diff(16));
+        let [_, rows, columns] = self.encoder.map_shape(nearest.unwrap_or(0));
+        [rows, columns]
+    }
+
+    /// Channels of all maps that are used.
+    pub fn channels(&self) -> usize {
+        self.used().map(|i| self.encoder.map_shape(i)[0]).sum()
+    }
+
+    /// Length of a summary.
+    pub fn summary_len(&self) -> usize {
+        features::SUMMARY_STATISTICS * self.channels()
+    }
+
+    /// Maps finer than eight pixels a cell tell grain from grain but not part from defect: left out.
+    fn used(&self) -> impl Iterator<Item = usize> {
+        (0..self.encoder.maps()).filter(|&i| self.encoder.spec().outputs[i].stride >= 8)
+    }
+
+    /// Brings `window` of `frame` into the encoder's input; ignored pixels become mid-grey. Returns
+    /// `image_from_model`.
+    ///
+    /// # Errors
+    /// As [`Preparer::run`].
+    pub fn prepare(&mut self, frame: &Frame, window: Window, ignored: &[u8]) -> Result<Affine> {
+        let size = self.encoder.size();
+        let input = self.encoder.input_mut()?;
+        let image_from_model = self.preparer.run(frame, window, size, input)?;
+        if !ignored.is_empty() {
+            for plane in input.chunks_exact_mut(ignored.len()) {
+                plane.iter_mut().zip(ignored).filter(|(_, ignored)| **ignored != 0).for_each(|(value, _)| *value = 0.0);
+            }
+        }
+        Ok(image_from_model)
+    }
+
+    /// Runs the encoder on what was prepared.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::encode`].
+    pub fn encode(&mut self) -> Result<()> {
+        self.encoder.encode()
+    }
+
+    /// Summary of the last run, `f32[summary_len]`.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::map`].
+    pub fn summarize(&self, into: &mut [f32]) -> Result<()> {
+        let mut from = 0;
+        for map in self.maps() {
+            let map = map?;
+            let len = features::SUMMARY_STATISTICS * map.channels;
+            features::summarize(&[map], &mut into[from..from + len]);
+            from += len;
+        }
+        Ok(())
+    }
+
+    /// Cells of the last run, `f32[rows * columns, channels]`.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::map`].
+    pub fn cells(&mut self) -> Result<Array2<f32>> {
+        let grid = self.grid();
+        let mut cells = Array2::zeros((grid[0] * grid[1], self.channels()));
+        let mut regrid = std::mem::take(&mut self.regrid);
+        let maps = self.maps().collect::<Result<Vec<_>>>()?;
+        features::cells(&maps, grid, cells.view_mut(), &mut regrid);
+        drop(maps);
+        self.regrid = regrid;
+        Ok(cells)
+    }
+
+    /// Projected cells of the last run into `into`, `f32[rows * columns, k]`, by `weights`, `f32[channels, k]`.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::map`].
+    pub fn project(&mut self, weights: ArrayView2<f32>, into: &mut Array2<f32>) -> Result<()> {
+        let grid = self.grid();
+        into.fill(0.0);
+        let (mut regrid, mut planes) = (std::mem::take(&mut self.regrid), std::mem::take(&mut self.planes));
+        let mut from = 0;
+        for map in self.maps() {
+            let map = map?;
+            let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
+            from += map.channels;
+            features::add_projected(&map, block, grid, into.view_mut(), &mut planes, &mut regrid)?;
+        }
+        (self.regrid, self.planes) = (regrid, planes);
+        Ok(())
+    }
+
+    fn maps(&self) -> impl Iterator<Item = Result<Map<'_>>> {
+        self.used().map(|i| Map::new(self.encoder.map(i)?, self.encoder.map_shape(i)))
+    }
+}
+
+/// Judges frames by a taught part. One inspector serves one thread.
+pub struct Inspector {
+    eye: Eye,
+    part: Part,
+    judged_by: Provenance,
+    ran_on: Vec<RanOn>,
+    limit: f32,
+    cells: Array2<f32>,
+    summary: Vec<f32>,
+    scratch: Scratch,
+}
+
+impl Inspector {
+    /// An inspector of `part` with the model package it was taught with.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the part was taught with another model; else as [`Eye::open`].
+    pub fn new(manifest: &Manifest, part: Part, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let taught = &part.card.model;
+        if taught.digest != manifest.digest() {
+            let what = format!(
+                "part `{}` was taught with {} {} ({}), this package is {} {} ({}): teach it again",
+                part.card.name,
+                taught.name,
+                taught.version,
+                short(&taught.digest),
+                manifest.name,
+                manifest.version,
+                short(manifest.digest())
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let mut eye = Eye::open(manifest, taught.precision, backend, options)?;
+        if eye.encoder().size() != taught.input {
+            eye.encoder().resize(taught.input[0], taught.input[1])?;
+        }
+        if part.weights.nrows() != eye.channels() || part.learned.shape.mean.len() != eye.summary_len() {
+            let what = format!(
+                "part `{}` wants {} channels, the encoder gives {}",
+                part.card.name,
+                part.weights.nrows(),
+                eye.channels()
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let judged_by = Provenance {
+            part: part.card.name.clone(),
+            part_digest: part.digest.clone(),
+            model: format!("{} {}", manifest.name, manifest.version),
+            model_digest: manifest.digest().to_string(),
+            precision: taught.precision.as_str(),
+        };
+        let placement = eye.encoder().placement().iter();
+        let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
+        let [rows, columns] = eye.grid();
+        let cells = Array2::zeros((rows * columns, part.weights.ncols()));
+        let summary = vec![0.0; eye.summary_len()];
+        let limit = part.judgement.calibration.limit(part.card.overkill);
+        Ok(Self { eye, part, judged_by, ran_on, limit, cells, summary, scratch: Scratch::default() })
+    }
+
+    /// The part that is judged by.
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The eye, for measuring its stages alone.
+    pub fn eye(&mut self) -> &mut Eye {
+        &mut self.eye
+    }
+
+    /// Judges one frame.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime fails. A picture that cannot be judged is no error but
+    /// [`Verdict::Invalid`].
+    pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
+        let start = Instant::now();
+        let quality = quality::measure(frame);
+        self.eye.prepare(frame, Window::whole(frame), &self.part.ignored)?;
+        let prepared = Instant::now();
+        self.eye.encode()?;
+        let encoded = Instant::now();
+
+        self.eye.project(self.part.weights.view(), &mut self.cells)?;
+        self.eye.summarize(&mut self.summary)?;
+        let distances = self.part.learned.distances(self.cells.view(), &self.summary, &mut self.scratch);
+        let judgement = &self.part.judgement;
+        let [local, global] = judgement.standard(distances);
+        let score = judgement.score(distances);
+        let p_value = judgement.calibration.p_value(score);
+
+        let [rows, columns] = self.eye.grid();
+        let cells = self.scratch.nearest.iter().map(|nearest| nearest.distance / self.part.card.heat_limit);
+        let mut heatmap = Heatmap { values: cells.collect(), rows, columns };
+        cool_ignored(&mut heatmap, &self.part.ignored, self.part.card.model.input);
+        let findings = find_regions(&heatmap, frame.width(), frame.height());
+
+        let (verdict, reason) = match cannot_be_judged(frame, quality, &self.part.card.picture) {
+            Some(reason) => (Verdict::Invalid, reason),
+            None => self.decide(p_value),
+        };
+        let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        Ok(Report {
+            verdict,
+            reason,
+            score,
+            limit: self.limit,
+            p_value,
+            local,
+            global,
+            findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
+            heatmap,
+            nearest: self.scratch.nearest.iter().map(|nearest| nearest.entry).collect(),
+            ms: Times {
+                decode: 0.0,
+                prepare: ms(start, prepared),
+                encode: ms(prepared, encoded),
+                judge: ms(encoded, Instant::now()),
+            },
+            ran_on: self.ran_on.clone(),
+            judged_by: self.judged_by.clone(),
+        })
+    }
+
+    /// The verdict is a rule over the p-value: at most the promised share of good parts fails. Up to twice
+    /// that share a person is asked.
+    fn decide(&self, p_value: f64) -> (Verdict, String) {
+        let overkill = self.part.card.overkill;
+        if p_value <= overkill {
+            (Verdict::Fail, String::new())
+        } else if p_value <= 2.0 * overkill {
+            (Verdict::Unsure, format!("p is within twice the promised {overkill}"))
+        } else if p_value < self.part.judgement.calibration.proven() {
+            let n = self.part.judgement.calibration.scores().len();
+            (Verdict::Unsure, format!("stranger than all {n} held-out good pictures"))
+        } else {
+            (Verdict::Pass, String::new())
+        }
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..8).unwrap_or(digest)
+}
+
+/// Cells of which more than half are ignored say nothing.
+fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width]: [usize; 2]) {
+    if ignored.is_empty() {
+        return;
+    }
+    let (tall, wide) = (height / heatmap.rows, width / heatmap.columns);
+    for (i, value) in heatmap.values.iter_mut().enumerate() {
+        let (row, column) = (i / heatmap.columns, i % heatmap.columns);
+        let lines = (row * tall..(row + 1) * tall).map(|y| &ignored[y * width + column * wide..][..wide]);
+        if 2 * lines.flatten().filter(|v| **v != 0).count() > tall * wide {
+            *value = 0.0;
+        }
+    }
+}
+
+/// Why a picture cannot be judged, if so: its size, light or focus is far outside what was taught.
+fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope) -> Option<String> {
+    let [width, height] = [frame.width(), frame.height()];
+    let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
+    if !fits(width, taught.width) || !fits(height, taught.height) {
+        let span = |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least}-{most}") };
+        let (wide, tall) = (span(taught.width), span(taught.height));
+        return Some(format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}"));
+    }
+    // Half the taught range is granted on each side, and never less than a visible change.
+    let outside = |value: f32, [least, most]: [f32; 2], least_margin: f32| {
+        let margin = (0.5 * (most - least)).max(least_margin);
+        (value < least - margin, value > most + margin)
+    };
+    let (dark, bright) = outside(quality.brightness, taught.brightness, 25.0);
+    let (_, black) = outside(quality.black, taught.black, 0.35);
+    let (_, white) = outside(quality.white, taught.white, 0.35);
+    let (flat, _) = outside(quality.contrast, taught.contrast, 0.5 * taught.contrast[0]);
+    let (soft, _) = outside(quality.sharpness, taught.sharpness, 1.2);
+    let [least, most] = taught.brightness;
+    if dark || black {
+        return Some(format!("too dark: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
+    }
+    if bright || white {
+        return Some(format!("too bright: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
+    }
+    if flat {
+        let least = taught.contrast[0];
+        return Some(format!("no contrast: {:.1}, taught at least {least:.1}", quality.contrast));
+    }
+    soft.then(|| format!("out of focus: sharpness {:.1}, taught at least {:.1}", quality.sharpness, taught.sharpness[0]))
+}
+
+/// Connected cells (eight neighbours) at or above heat 1, most severe first.
+fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> {
+    let Heatmap { values, rows, columns } = heatmap;
+    let (rows, columns) = (*rows, *columns);
+    let mut seen = vec![false; values.len()];
+    let mut findings = Vec::new();
+    let cell = [width as f64 / columns as f64, height as f64 / rows as f64];
+    for start in 0..values.len() {
+        if seen[start] || values[start] < 1.0 {
+            continue;
+        }
+        let (mut stack, mut members) = (vec![start], Vec::new());
+        seen[start] = true;
+        while let Some(at) = stack.pop() {
+            members.push(at);
+            let (row, column) = (at / columns, at % columns);
+            for y in row.saturating_sub(1)..=(row + 1).min(rows - 1) {
+                for x in column.saturating_sub(1)..=(column + 1).min(columns - 1) {
+                    let next = y * columns + x;
+                    if !seen[next] && values[next] >= 1.0 {
+                        seen[next] = true;
+                        stack.push(next);
+                    }
+                }
+            }
+        }
+        let span = |of: &dyn Fn(usize) -> usize, size: f64, side: usize| {
+            let least = members.iter().map(|&m| of(m)).min().unwrap_or(0);
+            let most = members.iter().map(|&m| of(m)).max().unwrap_or(0);
+            let from = (least as f64 * size).round() as usize;
+            (from, (((most + 1) as f64 * size).round() as usize).min(side) - from)
+        };
+        let (x, wide) = span(&|m| m % columns, cell[0], width);
+        let (y, tall) = span(&|m| m / columns, cell[1], height);
+        let peak = members.iter().copied().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(start);
+        let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
+        let area_px = members.len() as f64 * cell[0] * cell[1];
+        findings.push(Finding {
+            region: Region { x, y, width: wide, height: tall },
+            area_px,
+            area_share: members.len() as f64 / values.len() as f64,
+            peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
+            severity: values[peak],
+            place: place(centre[0] / columns as f64, centre[1] / rows as f64),
+        });
+    }
+    findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
+    findings
+}
+
+/// A ninth of the picture in words.
+fn place(x: f64, y: f64) -> &'static str {
+    const PLACES: [[&str; 3]; 3] =
+        [["top left", "top", "top right"], ["left", "centre", "right"], ["bottom left", "bottom", "bottom right"]];
+    let third = |share: f64| ((share * 3.0) as usize).min(2);
+    PLACES[third(y)][third(x)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_boxes_in_picture_pixels_most_severe_first() {
+        let mut values = vec![0.2; 20];
+        (values[0], values[6], values[19]) = (1.2, 1.5, 3.0);
+        let heatmap = Heatmap { values, rows: 4, columns: 5 };
+        let findings = find_regions(&heatmap, 100, 40);
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[0].region, Region { x: 80, y: 30, width: 20, height: 10 });
+        assert_eq!((findings[0].place, findings[0].severity), ("bottom right", 3.0));
+        // Diagonal neighbours are one region.
+        assert_eq!(findings[1].region, Region { x: 0, y: 0, width: 40, height: 20 });
+        assert_eq!(findings[1].area_px, 400.0);
+    }
+
+    #[test]
+    fn an_ignored_cell_is_never_hot() {
+        let mut heatmap = Heatmap { values: vec![5.0; 4], rows: 2, columns: 2 };
+        let mut ignored = vec![0; 16];
+        [0, 1, 4, 5].iter().for_each(|&i| ignored[i] = 1);
+        ignored[2] = 1;
+        cool_ignored(&mut heatmap, &ignored, [4, 4]);
+        assert_eq!(heatmap.values, [0.0, 5.0, 5.0, 5.0]);
+    }
+}

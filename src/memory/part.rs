@@ -1,0 +1,350 @@
+//! A taught part, and how it is written down: `part.toml` for people, one safetensors file for the numbers.
+//!
+//! The numbers' file is named by its own digest and `part.toml` is replaced by a rename, so a part is either
+//! the old one or the new one, whatever happens while it is written. The part before the last change is kept
+//! as `previous.toml` for one step back.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use ndarray::{Array1, Array2};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::learned::{Distances, Judgement, Learned};
+use super::shape::Shape;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Precision, hex};
+
+const FORMAT: u32 = 1;
+const CURRENT: &str = "part.toml";
+const PREVIOUS: &str = "previous.toml";
+/// Side of the picture kept of each bank entry, in pixels.
+pub const TILE: usize = 24;
+
+/// What a station was taught of one part.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What is written in `part.toml`.
+    pub card: Card,
+    /// Projection of cells, `f32[channels, k]`.
+    pub weights: Array2<f32>,
+    /// Bank and shape.
+    pub learned: Learned,
+    /// How distances become a p-value.
+    pub judgement: Judgement,
+    /// Held-out good samples: local distance, global distance, greatest cell distance.
+    pub held_out: Vec<(Distances, f32)>,
+    /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
+    pub summaries: Array2<f32>,
+    /// What each bank entry looked like, `u8[entries, TILE, TILE, 3]`.
+    pub tiles: Vec<u8>,
+    /// Model pixels that are not looked at, `u8[height, width]`, 0 or 1; empty when all are.
+    pub ignored: Vec<u8>,
+    /// sha256 of `part.toml`; empty while the part was never saved.
+    pub digest: String,
+}
+
+/// The readable side of a part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Version of this format.
+    pub format: u32,
+    /// The part's name.
+    pub name: String,
+    /// How the part is looked at.
+    pub kind: Kind,
+    /// Good pictures it was taught from.
+    pub good: usize,
+    /// Share of good parts that may be rejected: the promise.
+    pub overkill: f64,
+    /// Heat 1 is this cell distance.
+    pub heat_limit: f32,
+    /// The encoder that made the numbers; another one's features mean something else.
+    pub model: ModelRef,
+    /// What a picture must be like to be judged.
+    pub picture: Envelope,
+    /// The file with the numbers.
+    pub memory: MemoryRef,
+}
+
+/// How a part is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A surface or loose parts: any place may look like any place of a good part.
+    Texture,
+}
+
+/// An encoder by name and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRef {
+    /// Package name.
+    pub name: String,
+    /// Package version.
+    pub version: String,
+    /// sha256 of the package's manifest.
+    pub digest: String,
+    /// Precision of the encoder.
+    pub precision: Precision,
+    /// Height and width of the encoder's input.
+    pub input: [usize; 2],
+}
+
+/// Ranges seen among the good pictures, `[least, greatest]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// Columns.
+    pub width: [usize; 2],
+    /// Rows.
+    pub height: [usize; 2],
+    /// Mean brightness, 0 to 255.
+    pub brightness: [f32; 2],
+    /// Standard deviation of brightness.
+    pub contrast: [f32; 2],
+    /// See `prepare::quality`.
+    pub sharpness: [f32; 2],
+    /// Share of pixels at the black end.
+    pub black: [f32; 2],
+    /// Share of pixels at the white end.
+    pub white: [f32; 2],
+}
+
+/// The file with the numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryRef {
+    /// Its name, beside `part.toml`.
+    pub file: String,
+    /// Its sha256.
+    pub sha256: String,
+}
+
+impl Part {
+    /// Reads the part in folder `dir`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when there is none, [`ErrorKind::Integrity`] when the numbers are not those
+    /// that `part.toml` promises, [`ErrorKind::Config`] naming the field that is wrong.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join(CURRENT);
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::Unavailable, format!("no part in {} (no {CURRENT}): teach it first", dir.display()))
+            }
+            _ => Error::io("read", &path, error),
+        })?;
+        let card = parse(&path, &text)?;
+        let numbers = dir.join(&card.memory.file);
+        let bytes = fs::read(&numbers).map_err(|error| Error::io("read", &numbers, error))?;
+        let found = hex(&Sha256::digest(&bytes));
+        if found != card.memory.sha256 {
+            let expected = &card.memory.sha256;
+            let what = format!("{}: sha256 is {found}, {CURRENT} promises {expected}", numbers.display());
+            return Err(Error::new(ErrorKind::Integrity, what));
+        }
+        let digest = hex(&Sha256::digest(text.as_bytes()));
+        let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", numbers.display()));
+        decode(card, &bytes, digest).map_err(wrong)
+    }
+
+    /// Writes the part to folder `dir` and makes it the current one; the one before stays as one step back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
+    pub fn save(&mut self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+        let bytes = self.encode()?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        let file = format!("memory-{}.safetensors", &sha256[..12]);
+        self.card.memory = MemoryRef { file: file.clone(), sha256 };
+        let written = toml::to_string(&self.card)
+            .map_err(|error| Error::caused(ErrorKind::Config, format!("cannot write {CURRENT}"), error))?;
+        let text = format!("# A part taught to eyear. The numbers are in the file named under [memory].\n{written}");
+        replace(&dir.join(&file), &bytes)?;
+        if let Ok(before) = fs::read(dir.join(CURRENT)) {
+            replace(&dir.join(PREVIOUS), &before)?;
+        }
+        replace(&dir.join(CURRENT), text.as_bytes())?;
+        self.digest = hex(&Sha256::digest(text.as_bytes()));
+        sweep(dir);
+        Ok(())
+    }
+
+    /// Goes one step back: the previous part becomes the current one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when there is no previous part.
+    pub fn undo(dir: &Path) -> Result<()> {
+        let (current, previous) = (dir.join(CURRENT), dir.join(PREVIOUS));
+        if !previous.is_file() {
+            let what = format!("nothing to undo in {} (no {PREVIOUS})", dir.display());
+            return Err(Error::new(ErrorKind::Unavailable, what));
+        }
+        fs::rename(&previous, &current).map_err(|error| Error::io("replace", &current, error))?;
+        sweep(dir);
+        Ok(())
+    }
+
+    /// The numbers as a safetensors file.
+    fn encode(&self) -> Result<Vec<u8>> {
+        let shape = &self.learned.shape;
+        let held_out: Vec<f32> = self.held_out.iter().flat_map(|(d, cell)| [d.local, d.global, *cell]).collect();
+        let seen_at: Vec<u8> = self.learned.seen_at.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+        let floats = [
+            ("weights", vec![self.weights.nrows(), self.weights.ncols()], bytes_of(self.weights.iter())),
+            ("bank", vec![self.learned.bank.nrows(), self.learned.bank.ncols()], bytes_of(self.learned.bank.iter())),
+            ("shape.mean", vec![shape.mean.len()], bytes_of(shape.mean.iter())),
+            ("shape.inverse_deviation", vec![shape.mean.len()], bytes_of(shape.inverse_deviation.iter())),
+            ("shape.axes", vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
+            ("shape.excess", vec![shape.excess.len()], bytes_of(shape.excess.iter())),
+            ("shape.ball", vec![1], bytes_of([shape.ball].iter())),
+            ("summaries", vec![self.summaries.nrows(), self.summaries.ncols()], bytes_of(self.summaries.iter())),
+            ("held_out", vec![self.held_out.len(), 3], bytes_of(held_out.iter())),
+        ];
+        let failed = |error: safetensors::SafeTensorError| {
+            Error::caused(ErrorKind::Config, "cannot write the part's numbers", error)
+        };
+        let mut views = Vec::new();
+        for (name, shape, bytes) in &floats {
+            views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?));
+        }
+        let entries = self.learned.seen_at.len();
+        views.push(("seen_at", TensorView::new(Dtype::U32, vec![entries, 2], &seen_at).map_err(failed)?));
+        let tiles = TensorView::new(Dtype::U8, vec![self.tiles.len() / (TILE * TILE * 3), TILE, TILE, 3], &self.tiles);
+        views.push(("tiles", tiles.map_err(failed)?));
+        views.push(("ignored", TensorView::new(Dtype::U8, vec![self.ignored.len()], &self.ignored).map_err(failed)?));
+        safetensors::serialize(views, None).map_err(failed)
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Card> {
+    let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
+    let card: Card = toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', " ")))?;
+    if card.format != FORMAT {
+        return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", card.format)));
+    }
+    if !(card.overkill > 0.0 && card.overkill < 1.0) {
+        return Err(wrong(format!("`overkill` must be between 0 and 1, got {}", card.overkill)));
+    }
+    if !(card.heat_limit > 0.0 && card.heat_limit.is_finite()) {
+        return Err(wrong(format!("`heat_limit` must be positive, got {}", card.heat_limit)));
+    }
+    let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !plain || card.memory.file.starts_with('.') {
+        return Err(wrong(format!("`memory.file` must be a plain file name, got `{}`", card.memory.file)));
+    }
+    Ok(card)
+}
+
+fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
+    let raw = |name: &str, dtype: Dtype| {
+        let view = file.tensor(name).map_err(|_| format!("no tensor `{name}`"))?;
+        match view.dtype() == dtype {
+            true => Ok(view),
+            false => Err(format!("`{name}` wants {dtype:?}, got {:?}", view.dtype())),
+        }
+    };
+    let floats = |name: &str| -> Result<(Vec<f32>, Vec<usize>), String> {
+        let view = raw(name, Dtype::F32)?;
+        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        match values.iter().all(|v| v.is_finite()) {
+            true => Ok((values, view.shape().to_vec())),
+            false => Err(format!("`{name}` holds numbers that are not finite")),
+        }
+    };
+    let line = |name: &str, len: Option<usize>| -> Result<Array1<f32>, String> {
+        let (values, shape) = floats(name)?;
+        match len.is_none_or(|len| shape == [len]) {
+            true => Ok(Array1::from(values)),
+            false => Err(format!("`{name}` wants f32[{}], got {shape:?}", len.unwrap_or_default())),
+        }
+    };
+    let table = |name: &str, columns: Option<usize>| -> Result<Array2<f32>, String> {
+        let (values, shape) = floats(name)?;
+        let [rows, found] = shape[..] else { return Err(format!("`{name}` wants f32[n, m], got {shape:?}")) };
+        match columns.is_none_or(|columns| columns == found) {
+            true => Array2::from_shape_vec((rows, found), values).map_err(|error| format!("`{name}`: {error}")),
+            false => Err(format!("`{name}` wants f32[n, {}], got {shape:?}", columns.unwrap_or_default())),
+        }
+    };
+    let weights = table("weights", None)?;
+    let bank = table("bank", Some(weights.ncols()))?;
+    if bank.nrows() == 0 {
+        return Err("`bank` is empty".into());
+    }
+    let mean = line("shape.mean", None)?;
+    let d = mean.len();
+    let axes = table("shape.axes", Some(d))?;
+    let shape = Shape {
+        inverse_deviation: line("shape.inverse_deviation", Some(d))?,
+        excess: line("shape.excess", Some(axes.nrows()))?,
+        ball: line("shape.ball", Some(1))?[0],
+        mean,
+        axes,
+    };
+    let seen_at = raw("seen_at", Dtype::U32)?;
+    let pairs = seen_at.data().as_chunks::<8>().0.iter();
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
+    let seen_at: Vec<[u32; 2]> = pairs.map(|pair| [word(&pair[..4]), word(&pair[4..])]).collect();
+    let tiles = raw("tiles", Dtype::U8)?.data().to_vec();
+    let ignored = raw("ignored", Dtype::U8)?.data().to_vec();
+    let [height, width] = card.model.input;
+    if seen_at.len() != bank.nrows() || tiles.len() != bank.nrows() * TILE * TILE * 3 {
+        return Err(format!("`seen_at` and `tiles` must have one row for each of {} bank entries", bank.nrows()));
+    }
+    if !ignored.is_empty() && ignored.len() != height * width {
+        return Err(format!("`ignored` wants u8[{}], got [{}]", height * width, ignored.len()));
+    }
+    let held_out: Vec<(Distances, f32)> = table("held_out", Some(3))?
+        .rows()
+        .into_iter()
+        .map(|row| (Distances { local: row[0], global: row[1] }, row[2]))
+        .collect();
+    let judged: Vec<Distances> = held_out.iter().map(|(distances, _)| *distances).collect();
+    Ok(Part {
+        weights,
+        learned: Learned::new(bank, seen_at, shape),
+        judgement: Judgement::learn(&judged),
+        held_out,
+        summaries: table("summaries", Some(d))?,
+        tiles,
+        ignored,
+        digest,
+        card,
+    })
+}
+
+fn bytes_of<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
+    values.flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Writes beside, flushes to the disk, then renames: the file is never seen half-written.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let failed = |error| Error::io("write", path, error);
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Removes number files that neither the current nor the previous part names. A file that cannot be removed
+/// only takes space, so that is no error.
+fn sweep(dir: &Path) {
+    let named = |card: &str| fs::read_to_string(dir.join(card)).ok().and_then(|text| parse(dir, &text).ok());
+    let used: BTreeSet<String> = [CURRENT, PREVIOUS].iter().filter_map(|c| named(c)).map(|c| c.memory.file).collect();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("memory-") && name.ends_with(".safetensors") && !used.contains(&name) {
+            let _left_over = fs::remove_file(entry.path());
+        }
+    }
+}

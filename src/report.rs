@@ -1,0 +1,140 @@
+//! What an inspection says: plain data. How it is shown is left to `sink` and the binary.
+
+use serde::Serialize;
+
+/// The decision on one sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As strange as good parts are.
+    Pass,
+    /// Stranger than the promised share of good parts.
+    Fail,
+    /// Near the limit: a person must look.
+    Unsure,
+    /// The sample cannot be judged: blind, or not this part.
+    Invalid,
+}
+
+impl Verdict {
+    /// The word that stands in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unsure => "unsure",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A rectangle in picture pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Region {
+    /// First column.
+    pub x: usize,
+    /// First row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+/// One place that is stranger than good parts are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// Its bounding box.
+    pub region: Region,
+    /// Area in picture pixels.
+    pub area_px: f64,
+    /// Area as a share of the picture, 0 to 1.
+    pub area_share: f64,
+    /// Column and row of its strangest point.
+    pub peak: [usize; 2],
+    /// Heat at the peak: 1 is the part's alarm limit.
+    pub severity: f32,
+    /// Place in words, such as `top left`.
+    pub place: &'static str,
+}
+
+/// Heat over the picture: 1 is the limit that good parts set, whatever the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heatmap {
+    /// `f32[rows, columns]`, row by row; cells share the picture evenly. Zero where masked.
+    pub values: Vec<f32>,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
+/// Milliseconds spent in each stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Times {
+    /// Bytes of a file to pixels; zero when a frame was given.
+    pub decode: f64,
+    /// Measures of light and focus, pixels to the encoder's input.
+    pub prepare: f64,
+    /// The encoder.
+    pub encode: f64,
+    /// Search, distances, heat and verdict.
+    pub judge: f64,
+}
+
+/// Which provider ran how many nodes of the encoder's graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RanOn {
+    /// The execution provider.
+    pub provider: String,
+    /// Nodes it ran.
+    pub nodes: usize,
+}
+
+/// What the sample was judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// Name of the part.
+    pub part: String,
+    /// sha256 of the part.
+    pub part_digest: String,
+    /// Name and version of the model package.
+    pub model: String,
+    /// sha256 of the model package's manifest.
+    pub model_digest: String,
+    /// Precision of the encoder.
+    pub precision: &'static str,
+}
+
+/// The result of one inspection.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The decision.
+    pub verdict: Verdict,
+    /// Why the sample cannot be judged, or why it is unsure; empty for a plain verdict.
+    pub reason: String,
+    /// Joint strangeness in units of the good parts' upper spread; grows without bound.
+    pub score: f32,
+    /// The score at which the promised share of good parts is rejected.
+    pub limit: f32,
+    /// Share of good parts at least as strange, (0, 1].
+    pub p_value: f64,
+    /// Strangeness of the strangest places alone, same units.
+    pub local: f32,
+    /// Strangeness of the picture as a whole, same units.
+    pub global: f32,
+    /// Places above the limit, most severe first.
+    pub findings: Vec<Finding>,
+    /// Heat over the picture.
+    #[serde(skip)]
+    pub heatmap: Heatmap,
+    /// For each cell of the heatmap, the nearest entry of the memory.
+    #[serde(skip)]
+    pub nearest: Vec<u32>,
+    /// Time per stage in milliseconds.
+    pub ms: Times,
+    /// Provider and nodes.
+    pub ran_on: Vec<RanOn>,
+    /// Part, model and their digests.
+    pub judged_by: Provenance,
+}
