@@ -7,4 +7,7 @@ pub mod geometry;
 pub mod sample;
 pub mod time;
 
+// The path, in travelling order.
+pub mod evaluate;
+
 pub use error::{Error, ErrorKind, Result};
