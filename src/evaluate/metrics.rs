@@ -257,7 +257,8 @@ impl RegionFinder {
             next += 1;
             let (x, y) = (at % width, at / width);
             for row in y.saturating_sub(1)..=(y + 1).min(height - 1) {
-                for near in row * width + x.saturating_sub(1)..=row * width + (x + 1).min(width - 1) {
+                for column in x.saturating_sub(1)..=(x + 1).min(width - 1) {
+                    let near = row * width + column;
                     if mask[near] && !self.is_seen[near] {
                         self.is_seen[near] = true;
                         self.region.push(near);
