@@ -1,5 +1,7 @@
-//! Offline inspection on the edge.
-#![warn(missing_docs)]
+//! Offline inspection on the edge: taught from a few good parts, decided by calibrated numbers.
+//!
+//! The modules are listed in the order a sample meets them. Imports go one way, from the end of the list to
+//! its beginning; `tests/layers.rs` holds the house to that.
 
 // The words.
 pub mod error;
@@ -13,12 +15,13 @@ pub mod manifest;
 pub mod report;
 
 // The path, in travelling order.
+pub mod source;
+pub mod prepare;
 pub mod backend;
 pub mod encode;
 pub mod memory;
 pub mod inspect;
 pub mod teach;
-pub mod prepare;
-pub mod source;
+pub mod evaluate;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,17 @@
+//! How good a part judges: labelled pictures in, figures of the field out.
+//!
+//! - [`dataset`] reads a folder (MVTec layout, VisA table, plain `good/` + `bad/`) into one [`Dataset`] and
+//!   chooses from it by seed;
+//! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
+//! - [`interval`] says how sure a figure is that was counted on few pictures.
+//!
+//! Only [`dataset`] touches the disk, and it opens no picture. Teaching, inspecting, reading pictures and
+//! masks, timing and printing are left to the caller.
+
+pub mod dataset;
+pub mod interval;
+pub mod metrics;
+
+pub use dataset::{Dataset, Sample};
+pub use interval::{Interval, Rate};
+pub use metrics::{F1Max, PixelFigures, PixelMetrics};
