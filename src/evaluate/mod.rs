@@ -3,14 +3,16 @@
 //! - [`dataset`] reads a folder (MVTec layout, VisA table, plain `good/` + `bad/`) into one [`Dataset`] and
 //!   chooses from it by seed;
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
+//! - [`run`] judges a data set with a taught part and adds the figures up;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
-//! Only [`dataset`] touches the disk, and it opens no picture. Teaching, inspecting, reading pictures and
-//! masks, timing and printing are left to the caller.
+//! Only [`dataset`] touches the disk, and it opens no picture. Teaching, reading pictures and masks and printing
+//! are left to the caller.
 
 pub mod dataset;
 pub mod interval;
 pub mod metrics;
+pub mod run;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};

@@ -1,0 +1,112 @@
+//! `eyear eval`: a data set → figures.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use eyear::evaluate::dataset::Dataset;
+use eyear::evaluate::interval::Rate;
+use eyear::evaluate::run::{self, Figures};
+use eyear::inspect::Inspector;
+use eyear::manifest::Precision;
+use eyear::memory::part::Part;
+use eyear::source::recording;
+use eyear::teach::{self, Wishes};
+
+use super::{ModelArguments, Outcome, progress_bar};
+
+/// Measure accuracy and speed on a data set (MVTec folders, VisA tables, or good/ and bad/)
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the data set, or of several
+    dataset: PathBuf,
+    /// Judge by this part instead of teaching one from the data set's good pictures
+    #[arg(long, value_name = "DIR")]
+    part: Option<PathBuf>,
+    /// Teach from this many good pictures only
+    #[arg(long, value_name = "N")]
+    shots: Option<usize>,
+    /// Seed of the choice of shots
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Share of good parts that may be rejected
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    overkill: f64,
+    /// Precision of the encoder
+    #[arg(long, default_value = "int8")]
+    precision: Precision,
+    /// One JSON object a data set instead of tables
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let manifest = arguments.model.manifest()?;
+    for mut dataset in Dataset::discover(&arguments.dataset)? {
+        let part = match &arguments.part {
+            Some(dir) => Part::load(dir)?,
+            None => {
+                if dataset.train_good.is_empty() {
+                    dataset = dataset.split(arguments.seed, 0.5)?;
+                }
+                let paths = match arguments.shots {
+                    Some(shots) => dataset.shots(shots, arguments.seed)?,
+                    None => dataset.train_good.clone(),
+                };
+                let wishes = Wishes { name: dataset.name.clone(), overkill: arguments.overkill, mask: None };
+                let mut eye = arguments.model.eye(&manifest, arguments.precision)?;
+                let bar = progress_bar("teaching")?;
+                let progress = |done: usize, all: usize| {
+                    bar.set_length(all as u64);
+                    bar.set_position(done as u64);
+                };
+                let taught = teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?;
+                bar.finish_and_clear();
+                taught.0
+            }
+        };
+        let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
+        let bar = progress_bar("judging")?;
+        bar.set_length(dataset.test.len() as u64);
+        let (figures, _) = run::run(&mut inspector, &dataset, &recording::read, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        match arguments.json {
+            true => println!("{}", serde_json::to_string(&figures)?),
+            false => print(&figures),
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn print(figures: &Figures) {
+    let [good, bad] = figures.judged;
+    println!("{}: taught {} good, judged {good} good and {bad} bad", figures.dataset, figures.taught);
+    let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
+    let interval = figures.image_auroc_interval.as_ref();
+    let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));
+    println!("  image AUROC  {}{interval}", share(figures.image_auroc));
+    println!("  pixel AUROC  {}", share(figures.pixel_auroc));
+    println!("  AUPRO 30 %   {}", share(figures.aupro));
+    println!("  F1-max       {}", share(figures.f1_max));
+    println!("  overkill     {}", rate(figures.overkill.as_ref()));
+    println!("  escape       {}", rate(figures.escape.as_ref()));
+    println!("  invalid      {}", figures.invalid);
+    for (kind, of) in &figures.per_kind {
+        println!("  {kind:12} n {:4}  AUROC {}  escape {}", of.count, share(of.image_auroc), rate(of.escape.as_ref()));
+    }
+    let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
+    println!(
+        "  {:.1} ms p50, {:.1} ms p95, {:.0} images/s, {memory} MB at most",
+        figures.latency_ms.p50, figures.latency_ms.p95, figures.images_per_s
+    );
+}
+
+fn rate(rate: Option<&Rate>) -> String {
+    rate.map_or("-".into(), |rate| {
+        let Rate { count, of, rate, interval } = rate;
+        format!("{:.1} %  ({count} of {of}; 95 %: {:.1} to {:.1})", 100.0 * rate, 100.0 * interval.low, 100.0 * interval.high)
+    })
+}

@@ -1,0 +1,139 @@
+//! `eyear inspect`: pictures → verdicts.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use eyear::inspect::Inspector;
+use eyear::memory::part::Part;
+use eyear::report::{Report, Verdict};
+use eyear::sample::Frame;
+use eyear::source::recording;
+use serde::Serialize;
+
+use super::{ModelArguments, Outcome, progress_bar};
+
+/// Judge pictures by a taught part
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the part
+    part: PathBuf,
+    /// Pictures: files, folders, or `-` for one picture on standard input
+    #[arg(required = true, value_name = "PATH")]
+    pictures: Vec<PathBuf>,
+    /// One JSON object a line instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: String,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// One line of `--json` for a file that could not be judged at all.
+#[derive(Serialize)]
+struct ErrorLine {
+    file: String,
+    error: String,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let part = Part::load(&arguments.part)?;
+    let paths = match &arguments.pictures[..] {
+        [only] if only.as_os_str() == "-" => vec![only.clone()],
+        paths => recording::list(paths)?,
+    };
+    let manifest = arguments.model.manifest()?;
+    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
+    let bar = progress_bar("inspecting")?;
+    bar.set_length(paths.len() as u64);
+    let mut out = std::io::stdout().lock();
+    let width = paths.iter().map(|path| path.display().to_string().chars().count()).max().unwrap_or(0).clamp(7, 60);
+    if !arguments.json {
+        writeln!(out, "{:width$}  verdict   score  limit        p  where", "picture")?;
+    }
+    let (mut bad, mut failed) = (0usize, 0usize);
+    for path in &paths {
+        match judge(&mut inspector, path) {
+            Ok((_, report)) => {
+                bad += usize::from(report.verdict != Verdict::Pass);
+                bar.suspend(|| match arguments.json {
+                    true => json_line(&mut out, &Line { file: path.display().to_string(), report: &report }),
+                    false => row(&mut out, path, width, &report),
+                })?;
+            }
+            Err(error) => {
+                failed += 1;
+                bar.suspend(|| match arguments.json {
+                    true => {
+                        let line = ErrorLine { file: path.display().to_string(), error: super::one_line(&error) };
+                        json_line(&mut out, &line)
+                    }
+                    false => {
+                        eprintln!("error: {}", super::one_line(&error));
+                        Ok(())
+                    }
+                })?;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if !arguments.json && paths.len() > 1 {
+        let passed = paths.len() - bad - failed;
+        writeln!(out, "{} pictures: {passed} pass, {bad} not, {failed} unreadable", paths.len())?;
+    }
+    Ok(match (bad, failed) {
+        (_, 1..) => Outcome::Incomplete,
+        (1.., _) => Outcome::Bad,
+        _ => Outcome::Good,
+    })
+}
+
+fn judge(inspector: &mut Inspector, path: &Path) -> Result<(Frame, Report)> {
+    let start = Instant::now();
+    let frame = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+        recording::decode(&bytes, "standard input")?
+    } else {
+        recording::read(path)?
+    };
+    let decode = start.elapsed().as_secs_f64() * 1e3;
+    let mut report = inspector.inspect(&frame)?;
+    report.ms.decode = decode;
+    Ok((frame, report))
+}
+
+fn json_line(out: &mut impl std::io::Write, line: &impl Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report) -> Result<()> {
+    let name = path.display().to_string();
+    let cut = name.chars().count().saturating_sub(width);
+    let name: String = name.chars().skip(cut).collect();
+    let wherein = match (&report.reason, &report.findings[..]) {
+        (reason, _) if !reason.is_empty() => reason.clone(),
+        (_, []) if report.verdict == Verdict::Fail => "the picture as a whole".into(),
+        (_, []) => String::new(),
+        (_, [first, rest @ ..]) => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share)
+        }
+    };
+    let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
+    writeln!(out, "{name:width$}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The command line: one file a subcommand, listed in [`Command`].
+//!
+//! Exit codes: 0 done and all pass, 1 some sample failed or is unsure, 2 error.
+
+mod eval;
+mod inspect;
+mod teach;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use eyear::backend::{BACKENDS, Backend, Options};
+use eyear::inspect::Eye;
+use eyear::manifest::{Manifest, Precision};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
+#[derive(Parser)]
+#[command(name = "eyear", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Teach(teach::Arguments),
+    Inspect(inspect::Arguments),
+    Eval(eval::Arguments),
+}
+
+/// How a command that did its work ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything passed, or there was nothing to judge.
+    Good,
+    /// Some sample failed, is unsure or cannot be judged.
+    Bad,
+    /// Some file could not be read; the rest was done.
+    Incomplete,
+}
+
+/// Which encoder runs, and how.
+#[derive(Args, Clone)]
+pub struct ModelArguments {
+    /// Model package: a name, or a folder with a model.toml
+    #[arg(long, default_value = "vision-lite0", value_name = "NAME|DIR")]
+    model: String,
+    /// Threads for the encoder [default: one per core, up to four]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl ModelArguments {
+    fn manifest(&self) -> Result<Manifest> {
+        Ok(Manifest::find(&self.model)?)
+    }
+
+    fn options(&self) -> Options {
+        let default = Options::default();
+        Options { threads: self.threads.unwrap_or(default.threads).max(1), ..default }
+    }
+
+    fn backend(&self) -> &'static dyn Backend {
+        BACKENDS[0]
+    }
+
+    fn eye(&self, manifest: &Manifest, precision: Precision) -> Result<Eye> {
+        Ok(Eye::open(manifest, precision, self.backend(), self.options())?)
+    }
+}
+
+/// Runs the command line and tells the exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Teach(arguments) => teach::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+    };
+    match outcome {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => ExitCode::from(1),
+        Ok(Outcome::Incomplete) => ExitCode::from(2),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The error and its causes on one line.
+pub fn one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ").replace('\n', " ")
+}
+
+/// The reader of our output went away: that is its right.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// A progress bar on the terminal's error stream; silent when that is no terminal.
+pub fn progress_bar(message: &'static str) -> Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}").context("progress bar")?;
+    Ok(ProgressBar::new(0).with_style(style).with_message(message))
+}

@@ -1,0 +1,129 @@
+//! `eyear teach`: good pictures → a part.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use eyear::manifest::{Manifest, Precision};
+use eyear::memory::part::Part;
+use eyear::source::recording;
+use eyear::teach::{self, Lesson, Wishes};
+
+use super::{ModelArguments, Outcome, progress_bar};
+
+/// Teach a part from good pictures
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the part
+    part: PathBuf,
+    /// Good pictures: files or folders
+    #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "undo")]
+    good: Vec<PathBuf>,
+    /// Add to what the part was taught, instead of teaching it anew
+    #[arg(long)]
+    add: bool,
+    /// Take the last teaching back
+    #[arg(long, conflicts_with_all = ["good", "add"])]
+    undo: bool,
+    /// Share of good parts that may be rejected
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    overkill: f64,
+    /// Picture whose dark pixels are not to be looked at
+    #[arg(long, value_name = "FILE", conflicts_with = "add")]
+    mask: Option<PathBuf>,
+    /// Precision of the encoder
+    #[arg(long, default_value = "int8")]
+    precision: Precision,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let dir = &arguments.part;
+    if arguments.undo {
+        Part::undo(dir)?;
+        println!("{}: the last teaching was taken back, {} good pictures", dir.display(), Part::load(dir)?.card.good);
+        return Ok(Outcome::Good);
+    }
+    if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
+        bail!("--overkill wants a share between 0 and 1, got {}", arguments.overkill);
+    }
+    let paths = recording::list(&arguments.good)?;
+    let manifest = arguments.model.manifest()?;
+    let (part, lesson) = match arguments.add {
+        true => add(arguments, &manifest, &paths)?,
+        false => anew(arguments, &manifest, &paths)?,
+    };
+    tell(dir, &part, &lesson);
+    Ok(if lesson.skipped.is_empty() { Outcome::Good } else { Outcome::Incomplete })
+}
+
+fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+    let name = arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
+    let mask = arguments.mask.as_deref().map(recording::read).transpose()?;
+    let wishes = Wishes { name, overkill: arguments.overkill, mask };
+    let mut eye = arguments.model.eye(manifest, arguments.precision)?;
+    let bar = progress_bar("teaching")?;
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let (mut part, lesson) = teach::teach(&mut eye, manifest, &wishes, paths, &recording::read, &progress)?;
+    bar.finish_and_clear();
+    part.save(&arguments.part)?;
+    Ok((part, lesson))
+}
+
+fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+    let mut part = Part::load(&arguments.part)?;
+    if part.card.model.digest != manifest.digest() {
+        let taught = &part.card.model;
+        bail!("{} was taught with {} {}: teach it anew", arguments.part.display(), taught.name, taught.version);
+    }
+    let mut eye = arguments.model.eye(manifest, part.card.model.precision)?;
+    eye.encoder().resize(part.card.model.input[0], part.card.model.input[1])?;
+    let bar = progress_bar("adding")?;
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let lesson = teach::add(&mut eye, &mut part, paths, &recording::read, &progress)?;
+    bar.finish_and_clear();
+    part.save(&arguments.part)?;
+    Ok((part, lesson))
+}
+
+fn tell(dir: &Path, part: &Part, lesson: &Lesson) {
+    for (path, reason) in &lesson.skipped {
+        eprintln!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() });
+    }
+    let card = &part.card;
+    println!(
+        "{}: taught from {} good pictures; bank of {} cells; rejects at most {} % of good parts",
+        dir.display(),
+        card.good,
+        part.learned.bank.nrows(),
+        100.0 * card.overkill
+    );
+    let proven = part.judgement.calibration.proven();
+    if proven > card.overkill {
+        let needed = (1.0 / card.overkill).ceil() as usize - 1;
+        println!(
+            "  {} held-out pictures prove p down to {proven:.3}; below that the limit is extrapolated ({needed} would prove {})",
+            part.held_out.len(),
+            card.overkill
+        );
+    }
+    match (lesson.sufficiency.more, lesson.sufficiency.sort) {
+        (0, _) => println!("  enough good pictures: new ones look like those seen"),
+        (more, "") => println!("  {more} more good pictures would help"),
+        (more, sort) => println!("  {more} more good pictures would help, {sort}"),
+    }
+    for (path, p) in lesson.suspects.iter().take(5) {
+        println!("  look at {}: unlike the other good pictures (p = {p:.3})", path.display());
+    }
+    if lesson.suspects.len() > 5 {
+        println!("  and {} more like it", lesson.suspects.len() - 5);
+    }
+}

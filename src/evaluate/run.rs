@@ -1,0 +1,178 @@
+//! Judges a data set with a taught part and adds up how well that went.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::dataset::{Dataset, Sample};
+use super::interval::{Interval, Rate, auroc_interval};
+use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill};
+use crate::error::Result;
+use crate::inspect::Inspector;
+use crate::report::{Report, Verdict};
+use crate::sample::Frame;
+
+/// Confidence of every interval.
+const CONFIDENCE: f64 = 0.95;
+/// Side at which pixel figures are computed, at most: finer only repeats what the heatmap knows.
+const PIXEL_SIDE: usize = 512;
+
+/// The figures of one data set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// Name of the data set.
+    pub dataset: String,
+    /// Good pictures that were taught.
+    pub taught: usize,
+    /// Good and bad pictures that were judged.
+    pub judged: [usize; 2],
+    /// Area under the ROC curve of the score.
+    pub image_auroc: Option<f64>,
+    /// Its 95 % interval.
+    pub image_auroc_interval: Option<Interval>,
+    /// The same per pixel.
+    pub pixel_auroc: Option<f64>,
+    /// Per-region overlap up to a false positive rate of 30 %.
+    pub aupro: Option<f64>,
+    /// Best F1 over all thresholds: needs bad samples to be known, so it is no promise.
+    pub f1_max: Option<f64>,
+    /// Good pictures that failed, at the calibrated threshold.
+    pub overkill: Option<Rate>,
+    /// Bad pictures that passed or are unsure, at the calibrated threshold.
+    pub escape: Option<Rate>,
+    /// Pictures that were called invalid; they count as rejected.
+    pub invalid: usize,
+    /// Image AUROC, escape and number of each kind of defect.
+    pub per_kind: BTreeMap<String, KindFigures>,
+    /// Whole inspection, file to verdict and heatmap.
+    pub latency_ms: Latency,
+    /// One over the mean latency.
+    pub images_per_s: f64,
+    /// Most memory that the process ever held.
+    pub peak_memory_mb: Option<f64>,
+}
+
+/// The figures of one kind of defect.
+#[derive(Debug, Clone, Serialize)]
+pub struct KindFigures {
+    /// Pictures.
+    pub count: usize,
+    /// Against all good pictures.
+    pub image_auroc: Option<f64>,
+    /// Share that passed or is unsure.
+    pub escape: Option<Rate>,
+}
+
+/// Percentiles in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+/// One judged sample, for the page of the worst misses.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// What it was.
+    pub sample: Sample,
+    /// What was said of it.
+    pub report: Report,
+}
+
+/// Judges `dataset.test`. `read` brings a picture; `progress` is told after each.
+///
+/// # Errors
+/// The first picture that cannot be read, or a failing runtime.
+pub fn run(
+    inspector: &mut Inspector,
+    dataset: &Dataset,
+    read: &dyn Fn(&std::path::Path) -> Result<Frame>,
+    progress: &dyn Fn(),
+) -> Result<(Figures, Vec<Judged>)> {
+    let mut pixels = PixelMetrics::new();
+    let mut judged = Vec::new();
+    let mut times = Vec::new();
+    for sample in &dataset.test {
+        let start = Instant::now();
+        let frame = read(&sample.path)?;
+        let report = inspector.inspect(&frame)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        if !sample.is_bad || sample.mask.is_some() {
+            let shrink = (PIXEL_SIDE as f64 / frame.width().max(frame.height()) as f64).min(1.0);
+            let side = |pixels: usize| ((pixels as f64 * shrink) as usize).max(1);
+            let (width, height) = (side(frame.width()), side(frame.height()));
+            let mut heat = Vec::new();
+            let from = [report.heatmap.rows, report.heatmap.columns];
+            crate::memory::features::interpolate(&report.heatmap.values, from, [height, width], &mut heat);
+            let mask = sample.mask.as_deref().map(read).transpose()?.map(|mask| {
+                let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
+                let bad = |x: usize, y: usize| mask.rgb(at(x, width, mask.width()), at(y, height, mask.height())) != [0; 3];
+                (0..width * height).map(|i| bad(i % width, i / width)).collect::<Vec<bool>>()
+            });
+            pixels.add(&heat, mask.as_deref(), width, height)?;
+        }
+        judged.push(Judged { sample: sample.clone(), report });
+        progress();
+    }
+    let pixel = pixels.finish();
+    let has_masks = dataset.test.iter().any(|sample| sample.mask.is_some());
+    let scores: Vec<f64> = judged.iter().map(|j| f64::from(j.report.score)).collect();
+    let is_bad: Vec<bool> = judged.iter().map(|j| j.sample.is_bad).collect();
+    let rejected: Vec<bool> =
+        judged.iter().map(|j| matches!(j.report.verdict, Verdict::Fail | Verdict::Invalid)).collect();
+    let bad = is_bad.iter().filter(|bad| **bad).count();
+    let image_auroc = auroc(&scores, &is_bad)?;
+    let interval = match image_auroc {
+        Some(auroc) => auroc_interval(auroc, (judged.len() - bad) as u64, bad as u64, CONFIDENCE)?,
+        None => None,
+    };
+    let mut per_kind = BTreeMap::new();
+    let kinds: std::collections::BTreeSet<&str> =
+        judged.iter().filter(|j| j.sample.is_bad).map(|j| j.sample.kind.as_str()).collect();
+    for kind in kinds {
+        let keep: Vec<usize> =
+            (0..judged.len()).filter(|&i| !is_bad[i] || judged[i].sample.kind == kind).collect();
+        let pick = |values: &[bool]| keep.iter().map(|&i| values[i]).collect::<Vec<bool>>();
+        let kind_scores: Vec<f64> = keep.iter().map(|&i| scores[i]).collect();
+        let figures = KindFigures {
+            count: keep.iter().filter(|&&i| is_bad[i]).count(),
+            image_auroc: auroc(&kind_scores, &pick(&is_bad))?,
+            escape: escape(&pick(&rejected), &pick(&is_bad), CONFIDENCE)?,
+        };
+        per_kind.insert(kind.to_string(), figures);
+    }
+    let figures = Figures {
+        dataset: dataset.name.clone(),
+        taught: inspector.part().card.good,
+        judged: [judged.len() - bad, bad],
+        image_auroc,
+        image_auroc_interval: interval,
+        pixel_auroc: pixel.pixel_auroc.filter(|_| has_masks),
+        aupro: pixel.aupro.filter(|_| has_masks),
+        f1_max: f1_max(&scores, &is_bad)?.map(|best| best.f1),
+        overkill: overkill(&rejected, &is_bad, CONFIDENCE)?,
+        escape: escape(&rejected, &is_bad, CONFIDENCE)?,
+        invalid: judged.iter().filter(|j| j.report.verdict == Verdict::Invalid).count(),
+        per_kind,
+        images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),
+        latency_ms: latency(&mut times),
+        peak_memory_mb: peak_memory_mb(),
+    };
+    Ok((figures, judged))
+}
+
+fn latency(times: &mut [f64]) -> Latency {
+    times.sort_by(f64::total_cmp);
+    let quantile = |q: f64| times.get(((times.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(0.0);
+    Latency { p50: quantile(0.5), p95: quantile(0.95) }
+}
+
+/// High-water mark of this process's memory, where the system tells it (Linux).
+pub fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
