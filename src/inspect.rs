@@ -314,7 +314,8 @@ fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope) -> Optio
     let [width, height] = [frame.width(), frame.height()];
     let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
     if !fits(width, taught.width) || !fits(height, taught.height) {
-        let span = |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least}-{most}") };
+        let span =
+            |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least}-{most}") };
         let (wide, tall) = (span(taught.width), span(taught.height));
         return Some(format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}"));
     }
@@ -339,7 +340,9 @@ fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope) -> Optio
         let least = taught.contrast[0];
         return Some(format!("no contrast: {:.1}, taught at least {least:.1}", quality.contrast));
     }
-    soft.then(|| format!("out of focus: sharpness {:.1}, taught at least {:.1}", quality.sharpness, taught.sharpness[0]))
+    soft.then(|| {
+        format!("out of focus: sharpness {:.1}, taught at least {:.1}", quality.sharpness, taught.sharpness[0])
+    })
 }
 
 /// Connected cells (eight neighbours) at or above heat 1, most severe first.

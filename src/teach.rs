@@ -394,4 +394,3 @@ fn tiles(eye: &Eye, seen_at: &[[u32; 2]], seen: &[Seen], read: &dyn Fn(&Path) ->
     }
     Ok(tiles)
 }
-

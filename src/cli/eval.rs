@@ -107,6 +107,11 @@ fn print(figures: &Figures) {
 fn rate(rate: Option<&Rate>) -> String {
     rate.map_or("-".into(), |rate| {
         let Rate { count, of, rate, interval } = rate;
-        format!("{:.1} %  ({count} of {of}; 95 %: {:.1} to {:.1})", 100.0 * rate, 100.0 * interval.low, 100.0 * interval.high)
+        format!(
+            "{:.1} %  ({count} of {of}; 95 %: {:.1} to {:.1})",
+            100.0 * rate,
+            100.0 * interval.low,
+            100.0 * interval.high
+        )
     })
 }

@@ -109,7 +109,8 @@ pub fn run(
             crate::memory::features::interpolate(&report.heatmap.values, from, [height, width], &mut heat);
             let mask = sample.mask.as_deref().map(read).transpose()?.map(|mask| {
                 let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
-                let bad = |x: usize, y: usize| mask.rgb(at(x, width, mask.width()), at(y, height, mask.height())) != [0; 3];
+                let bad =
+                    |x: usize, y: usize| mask.rgb(at(x, width, mask.width()), at(y, height, mask.height())) != [0; 3];
                 (0..width * height).map(|i| bad(i % width, i / width)).collect::<Vec<bool>>()
             });
             pixels.add(&heat, mask.as_deref(), width, height)?;
@@ -133,8 +134,7 @@ pub fn run(
     let kinds: std::collections::BTreeSet<&str> =
         judged.iter().filter(|j| j.sample.is_bad).map(|j| j.sample.kind.as_str()).collect();
     for kind in kinds {
-        let keep: Vec<usize> =
-            (0..judged.len()).filter(|&i| !is_bad[i] || judged[i].sample.kind == kind).collect();
+        let keep: Vec<usize> = (0..judged.len()).filter(|&i| !is_bad[i] || judged[i].sample.kind == kind).collect();
         let pick = |values: &[bool]| keep.iter().map(|&i| values[i]).collect::<Vec<bool>>();
         let kind_scores: Vec<f64> = keep.iter().map(|&i| scores[i]).collect();
         let figures = KindFigures {

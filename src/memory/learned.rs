@@ -117,10 +117,14 @@ pub fn held_out(good: &[Good], k: usize) -> Vec<(Distances, f32)> {
     for fold in 0..folds {
         let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
         let learned = Learned::from_good(&rest, k);
-        results.par_iter_mut().zip(good).enumerate().filter(|(i, _)| i % folds == fold).for_each_init(
-            Scratch::default,
-            |scratch, (_, (result, good))| *result = learned.measure(good, k, scratch),
-        );
+        results
+            .par_iter_mut()
+            .zip(good)
+            .enumerate()
+            .filter(|(i, _)| i % folds == fold)
+            .for_each_init(Scratch::default, |scratch, (_, (result, good))| {
+                *result = learned.measure(good, k, scratch)
+            });
     }
     results
 }

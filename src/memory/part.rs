@@ -135,9 +135,10 @@ impl Part {
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(CURRENT);
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Unavailable, format!("no part in {} (no {CURRENT}): teach it first", dir.display()))
-            }
+            std::io::ErrorKind::NotFound => Error::new(
+                ErrorKind::Unavailable,
+                format!("no part in {} (no {CURRENT}): teach it first", dir.display()),
+            ),
             _ => Error::io("read", &path, error),
         })?;
         let card = parse(&path, &text)?;
