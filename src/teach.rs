@@ -1,19 +1,18 @@
 //! Good pictures → a [`Part`]: the other front door of the library.
 //!
-//! Pictures are read one at a time and only their small projected cells are kept, so that the number of good
-//! pictures does not decide how much memory is needed; the part itself is of fixed size.
+//! Pictures are read one at a time, and of each only its summary and a share of its cells is kept: the more
+//! pictures, the smaller the share, so that their number does not decide how much memory is needed.
 
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use half::slice::HalfFloatSliceExt as _;
 use ndarray::{Array2, Axis};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Eye;
 use crate::manifest::Manifest;
 use crate::memory::calibrate::Calibration;
-use crate::memory::learned::{Distances, Good, Judgement, Learned, Scratch, held_out};
+use crate::memory::learned::{Distances, Good, Judgement, Learned, Scratch, folds, without_fold};
 use crate::memory::metric::Moments;
 use crate::memory::part::{Card, Envelope, Kind, MemoryRef, ModelRef, Part, TILE};
 use crate::prepare::image::{Preparer, Window};
@@ -81,7 +80,8 @@ pub fn teach(
     let mut lesson = Lesson::default();
     let ignored = ignored_pixels(eye, wishes.mask.as_ref())?;
     let every = paths.len().div_ceil(METRIC_PICTURES).max(1);
-    let steps = paths.len() + paths.len().div_ceil(every);
+    let first = paths.len().div_ceil(every);
+    let steps = first + 2 * paths.len();
     let mut moments = Moments::new(eye.channels());
     for (i, path) in paths.iter().step_by(every).enumerate() {
         // A picture that fails here fails again below and is told there.
@@ -92,18 +92,20 @@ pub fn teach(
         progress(i + 1, steps);
     }
     let weights = moments.weights();
+    let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], weights.ncols()));
     let (mut good, mut seen) = (Vec::new(), Vec::new());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 look(eye, &frame, &ignored)?;
-                good.push(remember(eye, &weights)?);
+                eye.project(weights.view(), &mut cells)?;
+                good.push(Good::remember(i, paths.len(), cells.view(), summary(eye)?));
                 let size = [frame.width(), frame.height()];
                 seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
         }
-        progress(steps - paths.len() + i + 1, steps);
+        progress(first + i + 1, steps);
     }
     if good.is_empty() {
         let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
@@ -111,10 +113,23 @@ pub fn teach(
     }
     let k = weights.ncols();
     let learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), k);
-    let held_out = match good.len() {
-        1 => mirrored(eye, &weights, &learned, &read(&seen[0].path)?, &ignored)?,
-        _ => held_out(&good, k),
-    };
+    let mut held_out = vec![(Distances::default(), 0.0); good.len()];
+    let mut scratch = Scratch::default();
+    let mut done = first + paths.len();
+    for fold in 0..folds(good.len()) {
+        // Pictures are looked at a second time rather than kept: memory stays that of the bank.
+        let others = without_fold(&good, k, fold);
+        for i in (fold..good.len()).step_by(folds(good.len())) {
+            look(eye, &read(&seen[i].path)?, &ignored)?;
+            eye.project(weights.view(), &mut cells)?;
+            held_out[i] = others.measure(cells.view(), &good[i].summary, &mut scratch);
+            done += 1;
+            progress(done, steps);
+        }
+    }
+    if good.len() == 1 {
+        held_out = mirrored(eye, &weights, &learned, &read(&seen[0].path)?, &ignored)?;
+    }
     let distances: Vec<Distances> = held_out.iter().map(|(distances, _)| *distances).collect();
     let judgement = Judgement::learn(&distances);
     lesson.suspects = suspects(&seen, &distances, &judgement);
@@ -158,12 +173,18 @@ pub fn add(
     progress: &dyn Fn(usize, usize),
 ) -> Result<Lesson> {
     let mut lesson = Lesson::default();
-    let (mut good, mut seen) = (Vec::new(), Vec::new());
+    let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+    let k = part.weights.ncols();
+    let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], k));
+    let mut scratch = Scratch::default();
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 look(eye, &frame, &part.ignored)?;
-                good.push(remember(eye, &part.weights)?);
+                eye.project(part.weights.view(), &mut cells)?;
+                let summary = summary(eye)?;
+                fresh.push(part.learned.measure(cells.view(), &summary, &mut scratch));
+                good.push(Good::remember(i, paths.len(), cells.view(), summary));
                 let size = [frame.width(), frame.height()];
                 seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
             }
@@ -175,19 +196,14 @@ pub fn add(
         let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
         return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
     }
-    let k = part.weights.ncols();
-    let mut scratch = Scratch::default();
-    let fresh: Vec<(Distances, f32)> = good.iter().map(|g| part.learned.measure(g, k, &mut scratch)).collect();
     let distances: Vec<Distances> = fresh.iter().map(|(distances, _)| *distances).collect();
     lesson.suspects = suspects(&seen, &distances, &part.judgement);
 
     // The old bank joins as one more sample, so that the new bank is chosen from both.
     let old_entries = part.learned.bank.nrows();
-    let mut cells = vec![f16::ZERO; part.learned.bank.len()];
-    if let Some(bank) = part.learned.bank.as_slice() {
-        cells.convert_from_f32_slice(bank);
-    }
-    let old = Good { cells, summary: part.summaries.row(0).to_vec() };
+    let cells = part.learned.bank.iter().map(|&value| f16::from_f32(value)).collect();
+    let places = (0..old_entries as u32).collect();
+    let old = Good { cells, places, summary: part.summaries.row(0).to_vec() };
     let together: Vec<&Good> = std::iter::once(&old).chain(&good).collect();
     let mut learned = Learned::from_good(&together, k);
     let d = eye.summary_len();
@@ -222,17 +238,11 @@ fn look(eye: &mut Eye, frame: &Frame, ignored: &[u8]) -> Result<()> {
     eye.encode()
 }
 
-/// What is kept of the frame that was encoded last.
-fn remember(eye: &mut Eye, weights: &Array2<f32>) -> Result<Good> {
-    let [rows, columns] = eye.grid();
-    let mut projected = Array2::zeros((rows * columns, weights.ncols()));
-    eye.project(weights.view(), &mut projected)?;
-    let mut good = Good { cells: vec![f16::ZERO; projected.len()], summary: vec![0.0; eye.summary_len()] };
-    if let Some(values) = projected.as_slice() {
-        good.cells.convert_from_f32_slice(values);
-    }
-    eye.summarize(&mut good.summary)?;
-    Ok(good)
+/// Summary of the frame that was encoded last.
+fn summary(eye: &Eye) -> Result<Vec<f32>> {
+    let mut summary = vec![0.0; eye.summary_len()];
+    eye.summarize(&mut summary)?;
+    Ok(summary)
 }
 
 /// A single good picture has no other to be held against: its three mirror images stand in. Real good parts
@@ -257,8 +267,9 @@ fn mirrored(
             }
         }
         look(eye, &Frame::new(pixels, frame.format(), width, height)?, ignored)?;
-        let good = remember(eye, weights)?;
-        results.push(learned.measure(&good, weights.ncols(), &mut Scratch::default()));
+        let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], weights.ncols()));
+        eye.project(weights.view(), &mut cells)?;
+        results.push(learned.measure(cells.view(), &summary(eye)?, &mut Scratch::default()));
     }
     Ok(results)
 }

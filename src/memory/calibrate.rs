@@ -1,15 +1,23 @@
-//! Strangeness → p-value: the share of held-out good samples at least as strange.
+//! Strangeness → p-value: the share of good samples at least as strange.
 //!
-//! Conformal prediction (Vovk et al. 2005): if a new good sample is drawn like the held-out ones, then
-//! `P(p ≤ α) ≤ α`, whatever the score is. A threshold on p is therefore a promise on false rejects. Scores
-//! here only need to grow with strangeness.
+//! From enough held-out good samples this is conformal prediction (Vovk et al. 2005): if a new good sample is
+//! drawn like the held-out ones, then `P(p ≤ α) ≤ α`, whatever the score is. A threshold on p is therefore a
+//! promise on false rejects. But n samples prove no p below `1 / (n + 1)`, and one odd picture among twenty moves
+//! it a long way. So with fewer than a hundred samples the prediction interval of a normal distribution (Student's
+//! t about the median) has a say as well, the more so the fewer there are. Scores here only need to grow with
+//! strangeness; that they are logarithms of distances makes the normal distribution a fair guess.
 
-/// Scores of held-out good samples, ascending, and the tail beyond the strangest of them.
+use statrs::function::beta::beta_reg;
+
+/// Held-out samples from which on their ranks alone decide.
+const ENOUGH: usize = 99;
+
+/// Scores of held-out good samples, ascending, and what is known beyond the strangest of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     scores: Vec<f32>,
-    /// Mean excess of the strangest good samples: the scale of an exponential tail.
-    tail: f32,
+    centre: f32,
+    spread: f32,
 }
 
 impl Calibration {
@@ -17,8 +25,8 @@ impl Calibration {
     pub fn new(mut scores: Vec<f32>) -> Self {
         scores.retain(|score| score.is_finite());
         scores.sort_by(f32::total_cmp);
-        let tail = tail_scale(&scores);
-        Self { scores, tail }
+        let [centre, spread] = centre_and_spread(&scores);
+        Self { scores, centre, spread }
     }
 
     /// The held-out scores, ascending.
@@ -26,24 +34,39 @@ impl Calibration {
         &self.scores
     }
 
-    /// `(1 + #{held-out ≥ score}) / (1 + n)`, in (0, 1].
+    /// The p-value of a score, in (0, 1]; it falls as the score grows.
     ///
-    /// The smallest p that n samples can prove is `1 / (n + 1)`. Beyond the strangest good sample the value
-    /// goes on falling by an exponential tail fitted to the upper samples, so that "stranger than all" and
-    /// "far stranger than all" differ; this part is an extrapolation, not a proof (see [`Self::proven`]).
+    /// The geometric mean of the rank's and the normal distribution's, weighted by how near the number of
+    /// held-out samples is to a hundred.
     pub fn p_value(&self, score: f32) -> f64 {
+        if self.scores.is_empty() {
+            return 1.0;
+        }
         if !score.is_finite() {
             return f64::MIN_POSITIVE;
         }
-        let below = self.scores.partition_point(|&held_out| held_out < score);
-        let as_strange = self.scores.len() - below;
-        match self.scores.last() {
-            Some(&strangest) if as_strange == 0 => {
-                let beyond = f64::from(score - strangest) / f64::from(self.tail);
-                (self.proven() * (-beyond).exp()).max(f64::MIN_POSITIVE)
-            }
-            _ => (1 + as_strange) as f64 / (self.scores.len() + 1) as f64,
-        }
+        let weight = (self.scores.len() as f64 / ENOUGH as f64).min(1.0);
+        (weight * self.by_rank(score).ln() + (1.0 - weight) * self.by_spread(score).ln()).exp().max(f64::MIN_POSITIVE)
+    }
+
+    /// `(1 + #{held-out ≥ score}) / (1 + n)`. Beyond the strangest good sample it goes on falling by an
+    /// exponential tail, so that "stranger than all" and "far stranger than all" differ.
+    fn by_rank(&self, score: f32) -> f64 {
+        let as_strange = self.scores.len() - self.scores.partition_point(|&held_out| held_out < score);
+        let beyond = match self.scores.last() {
+            Some(&strangest) if as_strange == 0 => f64::from((score - strangest) / self.spread),
+            _ => 0.0,
+        };
+        (1 + as_strange) as f64 / (self.scores.len() + 1) as f64 * (-beyond).exp()
+    }
+
+    /// `P(good score ≥ score)` were good scores normal: Student's t with `n - 1` degrees of freedom.
+    fn by_spread(&self, score: f32) -> f64 {
+        let n = self.scores.len() as f64;
+        let freedom = (n - 1.0).max(1.0);
+        let t = f64::from((score - self.centre) / self.spread) / (1.0 + 1.0 / n).sqrt();
+        let tail = 0.5 * beta_reg(0.5 * freedom, 0.5, (freedom / (freedom + t * t)).clamp(0.0, 1.0));
+        (if t > 0.0 { tail } else { 1.0 - tail }).max(f64::MIN_POSITIVE)
     }
 
     /// The smallest p-value that the number of held-out samples can prove: `1 / (n + 1)`.
@@ -51,33 +74,41 @@ impl Calibration {
         1.0 / (self.scores.len() + 1) as f64
     }
 
-    /// The score at which the p-value falls to `alpha`: the alarm limit on the score's own scale.
+    /// The least score whose p-value is at most `alpha`: the alarm limit on the score's own scale. Infinite when
+    /// nothing was held out.
     pub fn limit(&self, alpha: f64) -> f32 {
-        let n = self.scores.len();
-        let allowed = (alpha * (n + 1) as f64).floor() as usize;
-        match self.scores.last() {
-            None => f32::INFINITY,
-            // p ≤ alpha needs at most `allowed - 1` good samples as strange.
-            Some(_) if allowed >= 1 => self.scores[n - allowed.min(n)],
-            Some(&strangest) => strangest + self.tail * (self.proven() / alpha).ln() as f32,
+        let Some(&strangest) = self.scores.last() else { return f32::INFINITY };
+        let (mut low, mut high) = (self.scores[0] - self.spread, strangest + self.spread);
+        while self.p_value(high) > alpha {
+            high += high - low;
+            if !high.is_finite() {
+                return f32::INFINITY;
+            }
         }
+        // Thirty halvings bring any range down to the precision of the number itself.
+        for _ in 0..30 {
+            let middle = low + 0.5 * (high - low);
+            if self.p_value(middle) <= alpha { high = middle } else { low = middle }
+        }
+        high
     }
 }
 
-/// Scale of the exponential tail: the mean excess over the upper quartile, at least a share of the whole
-/// spread, and wider for few samples (their extremes are short by about the tail over √n).
-fn tail_scale(scores: &[f32]) -> f32 {
-    let n = scores.len();
-    if n < 2 {
-        return 1.0;
+/// Median, and the distance from it to the 84th percentile: one standard deviation of a normal distribution,
+/// measured on the side that matters. `sorted` is ascending.
+pub fn centre_and_spread(sorted: &[f32]) -> [f32; 2] {
+    if sorted.is_empty() {
+        return [0.0, 1.0];
     }
-    let quantile = |q: f64| scores[((n - 1) as f64 * q).round() as usize];
-    let corner = quantile(0.75);
-    let upper = &scores[(3 * n / 4).min(n - 1)..];
-    let excess = upper.iter().map(|s| s - corner).sum::<f32>() / upper.len() as f32;
-    let spread = (quantile(0.9) - quantile(0.1)) / 2.56;
-    let caution = 1.0 + 1.0 / (n as f32).sqrt();
-    (excess.max(0.5 * spread) * caution).max(1e-6)
+    let quantile = |q: f32| {
+        let at = q * (sorted.len() - 1) as f32;
+        let low = at as usize;
+        let high = (low + 1).min(sorted.len() - 1);
+        sorted[low] + (sorted[high] - sorted[low]) * (at - low as f32)
+    };
+    let centre = quantile(0.5);
+    // Few samples show too little of the spread: of a distance's logarithm, two per cent are always granted.
+    [centre, (quantile(0.84) - centre).max(0.02)]
 }
 
 #[cfg(test)]
@@ -85,23 +116,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn p_counts_the_good_samples_that_are_as_strange() {
-        let calibration = Calibration::new(vec![3.0, 1.0, 2.0, 4.0]);
-        assert_eq!(calibration.p_value(0.0), 1.0);
-        assert_eq!(calibration.p_value(4.0), 0.4);
-        assert_eq!(calibration.p_value(2.5), 0.6);
-        assert!(calibration.p_value(4.1) < 0.2 && calibration.p_value(9.0) < calibration.p_value(5.0));
-        assert_eq!(calibration.proven(), 0.2);
+    fn among_many_p_counts_the_good_samples_that_are_as_strange() {
+        let calibration = Calibration::new((0..199).map(|i| i as f32).collect());
+        assert_eq!(calibration.p_value(-1.0), 1.0);
+        assert!((calibration.p_value(198.0) - 0.01).abs() < 1e-9);
+        assert!((calibration.p_value(99.5) - 0.5).abs() < 0.01);
+        assert!(calibration.p_value(250.0) < 0.005 && calibration.p_value(900.0) < calibration.p_value(250.0));
+    }
+
+    #[test]
+    fn among_few_one_odd_picture_does_not_blind() {
+        let mut scores: Vec<f32> = (0..30).map(|i| i as f32 / 15.0 - 1.0).collect();
+        let limit = Calibration::new(scores.clone()).limit(0.01);
+        scores.push(12.0);
+        let with_odd = Calibration::new(scores).limit(0.01);
+        assert!(limit < 3.0 && with_odd < 6.0, "{limit} {with_odd}");
     }
 
     #[test]
     fn the_limit_is_where_p_falls_to_alpha() {
-        let calibration = Calibration::new((0..99).map(|i| i as f32).collect());
-        for alpha in [0.3, 0.05, 0.02, 0.01, 0.003] {
-            let limit = calibration.limit(alpha);
-            assert!(calibration.p_value(limit + 1e-3) <= alpha + 1e-9, "{alpha}");
-            assert!(calibration.p_value(limit - 1.5) > alpha, "{alpha}");
+        for n in [5, 40, 99, 400] {
+            let calibration = Calibration::new((0..n).map(|i| i as f32).collect());
+            for alpha in [0.3, 0.05, 0.02, 0.01, 0.003] {
+                let limit = calibration.limit(alpha);
+                assert!(calibration.p_value(limit + 1e-3 * n as f32) <= alpha + 1e-9, "{n} {alpha}");
+                assert!(calibration.p_value(limit - 1e-2 * n as f32) > alpha, "{n} {alpha}");
+            }
         }
+    }
+
+    #[test]
+    fn p_never_rises_with_the_score() {
+        let calibration = Calibration::new(vec![0.1, 0.5, 0.55, 0.7, 1.4, 1.5, 3.0]);
+        let p: Vec<f64> = (-200..800).map(|i| calibration.p_value(i as f32 / 100.0)).collect();
+        assert!(p.windows(2).all(|pair| pair[1] <= pair[0]));
     }
 
     #[test]
@@ -110,7 +158,7 @@ mod tests {
         let mut state = 7u32;
         let mut draw = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (-((state >> 8) as f32 / (1 << 24) as f32 + 1e-7).ln()).powf(1.5)
+            (-((state >> 8) as f32 / (1 << 24) as f32 + 1e-7).ln()).powf(0.7)
         };
         for (n, alpha) in [(20, 0.05), (100, 0.05), (100, 0.01), (399, 0.01)] {
             let (mut rejected, trials) = (0, 20_000);

@@ -32,6 +32,12 @@ impl<'a> Map<'a> {
         Ok(Self { values, channels, height, width })
     }
 
+    /// `f32[height * width, channels]`: the numbers of each place.
+    fn by_place(&self) -> Result<ArrayView2<'a, f32>> {
+        let by_channel = ArrayView2::from_shape((self.channels, self.height * self.width), self.values);
+        by_channel.map(ArrayView2::reversed_axes).map_err(misfit)
+    }
+
     fn plane(&self, channel: usize) -> &'a [f32] {
         let size = self.height * self.width;
         &self.values[channel * size..(channel + 1) * size]
@@ -85,104 +91,125 @@ fn statistics(plane: &[f32]) -> [f32; SUMMARY_STATISTICS] {
     [mean, variance.sqrt(), top, low]
 }
 
-/// Cells of a picture: each channel averaged over its 3 x 3 neighbourhood on the grid (PatchCore's local
-/// aggregation, Roth et al. 2022), coarser maps interpolated, finer ones averaged down.
+/// Cells of a picture: each channel averaged over its 3 x 3 neighbourhood in its own map (PatchCore's local
+/// aggregation, Roth et al. 2022), coarser maps interpolated to the grid.
 ///
 /// `into` is `f32[grid height * grid width, channels of all maps]`.
-pub fn cells(maps: &[Map], grid: [usize; 2], mut into: ArrayViewMut2<f32>, scratch: &mut Regrid) {
+///
+/// # Errors
+/// [`ErrorKind::Config`] when a map is finer than the grid.
+pub fn cells(maps: &[Map], grid: [usize; 2], mut into: ArrayViewMut2<f32>, scratch: &mut Regrid) -> Result<()> {
+    into.fill(0.0);
     let mut column = 0;
     for map in maps {
-        for channel in 0..map.channels {
-            let plane = scratch.run(map.plane(channel), [map.height, map.width], grid);
-            into.column_mut(column).iter_mut().zip(plane).for_each(|(out, &value)| *out = value);
-            column += 1;
-        }
+        let block = into.slice_mut(ndarray::s![.., column..column + map.channels]);
+        scratch.add(&map.by_place()?, [map.height, map.width], grid, block)?;
+        column += map.channels;
     }
+    Ok(())
 }
 
 /// Adds one map's share of the projected cells, `cells · weights`, without ever making the wide cells.
 ///
 /// Regridding works on each channel alone and is linear, so it commutes with the projection: the map is
-/// projected first and only `k` planes are regridded, not one for each channel.
+/// projected first and only `k` numbers a place are regridded, not all channels.
 /// `weights` is the map's block, `f32[channels, k]`; `into` is `f32[grid height * grid width, k]`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when the weights are not those of this map.
+/// [`ErrorKind::Config`] when the weights are not those of this map, or the map is finer than the grid.
 pub fn add_projected(
     map: &Map,
     weights: ArrayView2<f32>,
     grid: [usize; 2],
-    mut into: ArrayViewMut2<f32>,
-    planes: &mut Vec<f32>,
+    into: ArrayViewMut2<f32>,
+    projected: &mut Vec<f32>,
     scratch: &mut Regrid,
 ) -> Result<()> {
     let (size, k) = (map.height * map.width, weights.ncols());
-    planes.resize(planes.len().max(k * size), 0.0);
-    let wrong = |error| Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error);
-    let mut projected = ArrayViewMut2::from_shape((k, size), &mut planes[..k * size]).map_err(wrong)?;
-    let values = ArrayView2::from_shape((map.channels, size), map.values).map_err(wrong)?;
-    ndarray::linalg::general_mat_mul(1.0, &weights.t(), &values, 0.0, &mut projected);
-    for (j, mut column) in into.columns_mut().into_iter().enumerate() {
-        let plane = scratch.run(&planes[j * size..(j + 1) * size], [map.height, map.width], grid);
-        column.iter_mut().zip(plane).for_each(|(out, &value)| *out += value);
+    projected.resize(projected.len().max(size * k), 0.0);
+    let mut view = ArrayViewMut2::from_shape((size, k), &mut projected[..size * k]).map_err(misfit)?;
+    if weights.nrows() != map.channels {
+        let what = format!("a map of {} channels cannot be projected by {} weights", map.channels, weights.nrows());
+        return Err(Error::new(ErrorKind::Config, what));
     }
-    Ok(())
+    ndarray::linalg::general_mat_mul(1.0, &map.by_place()?, &weights, 0.0, &mut view);
+    scratch.add(&view.view(), [map.height, map.width], grid, into)
 }
 
-/// Brings a plane to the grid: averages down by whole factors, smooths over 3 x 3, interpolates up.
+fn misfit(error: ndarray::ShapeError) -> Error {
+    Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error)
+}
+
+/// Brings maps to the grid: smooths over 3 x 3, interpolates up. All numbers of a place lie side by side, so
+/// that each step is a few long vector operations.
 #[derive(Debug, Default)]
 pub struct Regrid {
-    a: Vec<f32>,
-    b: Vec<f32>,
+    across: Vec<f32>,
+    smooth: Vec<f32>,
+    line: Vec<f32>,
 }
 
 impl Regrid {
-    /// `plane` of `size` `[height, width]` → `grid` `[height, width]`; borders are repeated outwards.
-    fn run(&mut self, plane: &[f32], size: [usize; 2], grid: [usize; 2]) -> &[f32] {
-        let factor = (size[0] / grid[0]).min(size[1] / grid[1]).max(1);
-        let [height, width] = [size[0] / factor, size[1] / factor];
-        average_down(plane, size[1], factor, [height, width], &mut self.a);
-        smooth(&self.a, [height, width], &mut self.b);
-        if [height, width] == grid {
-            return &self.b;
+    /// Adds `places`, `f32[height * width, n]`, smoothed and interpolated (bilinear, half-pixel centres, borders
+    /// repeated outwards), to `into`, `f32[grid height * grid width, n]`.
+    fn add(
+        &mut self,
+        places: &ArrayView2<f32>,
+        [height, width]: [usize; 2],
+        grid: [usize; 2],
+        mut into: ArrayViewMut2<f32>,
+    ) -> Result<()> {
+        let n = places.ncols();
+        if height > grid[0] || width > grid[1] || into.dim() != (grid[0] * grid[1], n) {
+            let what = format!("a map of {height} x {width} places does not fit a grid of {} x {}", grid[0], grid[1]);
+            return Err(Error::new(ErrorKind::Config, what));
         }
-        interpolate(&self.b, [height, width], grid, &mut self.a);
-        &self.a
+        self.across.resize(self.across.len().max(width * n), 0.0);
+        self.smooth.resize(self.smooth.len().max(height * width * n), 0.0);
+        self.line.resize(self.line.len().max(width * n), 0.0);
+        let (across, line) = (&mut self.across[..width * n], &mut self.line[..width * n]);
+        let smooth = &mut self.smooth[..height * width * n];
+
+        for (y, out) in smooth.chunks_exact_mut(width * n).enumerate() {
+            across.fill(0.0);
+            for row in [y.saturating_sub(1), y, (y + 1).min(height - 1)] {
+                for (x, sum) in across.chunks_exact_mut(n).enumerate() {
+                    let place = places.row(row * width + x);
+                    match place.to_slice() {
+                        Some(place) => sum.iter_mut().zip(place).for_each(|(sum, value)| *sum += value),
+                        None => sum.iter_mut().zip(place).for_each(|(sum, value)| *sum += value),
+                    }
+                }
+            }
+            for (x, out) in out.chunks_exact_mut(n).enumerate() {
+                let at = |x: usize| &across[x * n..(x + 1) * n];
+                let sides = at(x.saturating_sub(1)).iter().zip(at((x + 1).min(width - 1)));
+                for ((out, (left, right)), here) in out.iter_mut().zip(sides).zip(at(x)) {
+                    *out = (left + here + right) * (1.0 / 9.0);
+                }
+            }
+        }
+        for y in 0..grid[0] {
+            let (above, below, share) = between(y, height, grid[0]);
+            let row = |y: usize| &smooth[y * width * n..(y + 1) * width * n];
+            for ((out, above), below) in line.iter_mut().zip(row(above)).zip(row(below)) {
+                *out = above + (below - above) * share;
+            }
+            for x in 0..grid[1] {
+                let (left, right, share) = between(x, width, grid[1]);
+                let at = |x: usize| &line[x * n..(x + 1) * n];
+                let mut out = into.row_mut(y * grid[1] + x);
+                let Some(out) = out.as_slice_mut() else { continue };
+                for ((out, left), right) in out.iter_mut().zip(at(left)).zip(at(right)) {
+                    *out += left + (right - left) * share;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn average_down(plane: &[f32], stride: usize, factor: usize, [height, width]: [usize; 2], out: &mut Vec<f32>) {
-    out.clear();
-    if factor == 1 {
-        out.extend_from_slice(plane);
-        return;
-    }
-    let share = 1.0 / (factor * factor) as f32;
-    for y in 0..height {
-        for x in 0..width {
-            let rows = (0..factor).map(|dy| (y * factor + dy) * stride + x * factor);
-            out.push(rows.map(|at| plane[at..at + factor].iter().sum::<f32>()).sum::<f32>() * share);
-        }
-    }
-}
-
-fn smooth(plane: &[f32], [height, width]: [usize; 2], out: &mut Vec<f32>) {
-    out.clear();
-    for y in 0..height {
-        let row = |y: usize| &plane[y * width..(y + 1) * width];
-        let (above, here, below) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(height - 1)));
-        let column = |x: usize| above[x] + here[x] + below[x];
-        let mut left = column(0);
-        let mut middle = left;
-        for x in 0..width {
-            let right = column((x + 1).min(width - 1));
-            out.push((left + middle + right) * (1.0 / 9.0));
-            (left, middle) = (middle, right);
-        }
-    }
-}
-
-/// Bilinear, with aligned corners of the outer border (half-pixel centres).
+/// A plane brought to another size: bilinear, half-pixel centres, borders repeated outwards.
 pub fn interpolate(plane: &[f32], [height, width]: [usize; 2], [to_height, to_width]: [usize; 2], out: &mut Vec<f32>) {
     out.clear();
     for y in 0..to_height {
@@ -232,15 +259,15 @@ mod tests {
             Map::new(&coarse, [2, 2, 3]).unwrap(),
         ];
         let weights = Array2::from_shape_fn((10, 4), |(i, j)| ((i * 31 + j * 17) % 13) as f32 / 13.0 - 0.5);
-        let mut wide = Array2::zeros((24, 10));
+        let mut wide = Array2::zeros((96, 10));
         let mut scratch = Regrid::default();
-        cells(&maps, [4, 6], wide.view_mut(), &mut scratch);
+        cells(&maps, [8, 12], wide.view_mut(), &mut scratch).unwrap();
         let expected = wide.dot(&weights);
-        let mut got = Array2::zeros((24, 4));
+        let mut got = Array2::zeros((96, 4));
         let (mut from, mut planes) = (0, Vec::new());
         for map in &maps {
             let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
-            add_projected(map, block, [4, 6], got.view_mut(), &mut planes, &mut scratch).unwrap();
+            add_projected(map, block, [8, 12], got.view_mut(), &mut planes, &mut scratch).unwrap();
             from += map.channels;
         }
         let worst = (&got - &expected).iter().fold(0f32, |a, &b| a.max(b.abs()));
@@ -248,14 +275,28 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_map_stays_flat_on_any_grid() {
-        let values = vec![2.5; 5 * 7];
+    fn a_flat_map_stays_flat_and_a_bump_is_spread_over_nine_places() {
         let mut scratch = Regrid::default();
-        for grid in [[5, 7], [10, 14], [2, 3], [1, 1]] {
-            let out = scratch.run(&values, [5, 7], grid);
-            assert_eq!(out.len(), grid[0] * grid[1]);
+        for grid in [[5, 7], [10, 14], [6, 7]] {
+            let mut out = Array2::zeros((grid[0] * grid[1], 1));
+            let map = [2.5; 35];
+            cells(&[Map::new(&map, [1, 5, 7]).unwrap()], grid, out.view_mut(), &mut scratch).unwrap();
             assert!(out.iter().all(|v| (v - 2.5).abs() < 1e-6));
         }
+        let mut map = [0.0; 35];
+        map[2 * 7 + 3] = 9.0;
+        let mut out = Array2::zeros((35, 1));
+        cells(&[Map::new(&map, [1, 5, 7]).unwrap()], [5, 7], out.view_mut(), &mut scratch).unwrap();
+        let expected = |i: usize| f32::from(((1..4).contains(&(i / 7)) && (2..5).contains(&(i % 7))) as u8);
+        assert!((0..35).all(|i| (out[[i, 0]] - expected(i)).abs() < 1e-6), "{out}");
+    }
+
+    #[test]
+    fn a_map_finer_than_the_grid_is_refused() {
+        let values = [0.0; 16];
+        let mut out = Array2::zeros((4, 1));
+        let map = Map::new(&values, [1, 4, 4]).unwrap();
+        assert!(cells(&[map], [2, 2], out.view_mut(), &mut Regrid::default()).is_err());
     }
 
     #[test]

@@ -1,29 +1,41 @@
 //! What is learned from good samples, and the two distances of a new one from it.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt as _;
 use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
 
 use super::bank::coreset;
-use super::calibrate::Calibration;
+use super::calibrate::{Calibration, centre_and_spread};
 use super::search::{Index, Nearest};
 use super::shape::Shape;
 
 /// Entries of a bank, at most.
 pub const BANK_ENTRIES: usize = 2000;
-/// Good cells that the bank is chosen from, at most: they are thinned evenly when there are more.
+/// Good cells that a bank is chosen from, at most: pictures are thinned evenly when there are more.
 const CANDIDATES: usize = 24_000;
 /// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
 const TOP_SHARE: f32 = 0.01;
 
-/// One good sample as it is remembered while a part is taught.
+/// What is remembered of one good sample while a part is taught: some of its cells and its summary.
 #[derive(Debug, Clone)]
 pub struct Good {
-    /// Projected cells, `f16[cells, k]`: half the memory, and far finer than the distances between cells.
+    /// Chosen cells, projected, `f16[places, k]`: half the memory, and far finer than distances between cells.
     pub cells: Vec<f16>,
+    /// Which cells of the sample these are.
+    pub places: Vec<u32>,
     /// Summary of the whole picture, `f32[d]`.
     pub summary: Vec<f32>,
+}
+
+impl Good {
+    /// Remembers sample number `i` of `samples` with `cells`, `f32[n, k]`: so many of its cells that all samples
+    /// together give the candidates of one bank. What is kept does not grow with the number of samples.
+    pub fn remember(i: usize, samples: usize, cells: ArrayView2<f32>, summary: Vec<f32>) -> Self {
+        let every = (samples * cells.nrows()).div_ceil(CANDIDATES).max(1);
+        // Samples start at different cells, so that thinning does not favour places of the picture.
+        let places: Vec<u32> = (i % every..cells.nrows()).step_by(every).map(|place| place as u32).collect();
+        let kept = places.iter().flat_map(|&place| cells.row(place as usize).to_vec());
+        Self { cells: kept.map(f16::from_f32).collect(), places, summary }
+    }
 }
 
 /// A bank and a shape: all that is needed to tell how far a sample is from the good ones.
@@ -39,7 +51,7 @@ pub struct Learned {
 }
 
 /// How far a sample is from the good ones. Both are logarithms: a unit is a factor e.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Distances {
     /// Of its strangest cells from the nearest good ones.
     pub local: f32,
@@ -59,22 +71,23 @@ pub struct Scratch {
 impl Learned {
     /// Learns from good samples with cells of `k` numbers.
     pub fn from_good(good: &[&Good], k: usize) -> Self {
-        let cells: usize = good.iter().map(|good| good.cells.len() / k).sum();
-        let every = cells.div_ceil(CANDIDATES).max(1);
-        let places = good.iter().enumerate().flat_map(|(i, good)| {
-            // Samples start at different cells, so that thinning does not favour places of the picture.
-            (i % every..good.cells.len() / k).step_by(every).map(move |cell| [i as u32, cell as u32])
-        });
-        let places: Vec<[u32; 2]> = places.collect();
+        let places: Vec<[u32; 2]> = good
+            .iter()
+            .enumerate()
+            .flat_map(|(i, good)| (0..good.places.len()).map(move |place| [i as u32, place as u32]))
+            .collect();
         let mut candidates = Array2::zeros((places.len(), k));
-        for (mut row, [sample, cell]) in candidates.rows_mut().into_iter().zip(&places) {
-            let from = *cell as usize * k;
+        for (mut row, [sample, place]) in candidates.rows_mut().into_iter().zip(&places) {
+            let from = *place as usize * k;
             let values = &good[*sample as usize].cells[from..from + k];
             row.iter_mut().zip(values).for_each(|(out, value)| *out = value.to_f32());
         }
-        let chosen = coreset(candidates.view(), BANK_ENTRIES);
+        let mut chosen = coreset(candidates.view(), BANK_ENTRIES);
+        // Entries alike lie side by side: the search gives up whole panels of them.
+        side_by_side(candidates.view(), &mut chosen);
         let bank = candidates.select(ndarray::Axis(0), &chosen);
-        let seen_at = chosen.iter().map(|&i| places[i]).collect();
+        let seen = |[sample, place]: [u32; 2]| [sample, good[sample as usize].places[place as usize]];
+        let seen_at = chosen.iter().map(|&i| seen(places[i])).collect();
         let d = good.first().map_or(0, |good| good.summary.len());
         let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
         Self::new(bank, seen_at, Shape::learn(summaries.view()))
@@ -105,40 +118,46 @@ impl Learned {
     }
 }
 
-/// Distances of each good sample from a memory that had not seen it, and its greatest cell distance.
-///
-/// Leave-one-out up to ten samples, else five folds. A single sample has no other to be held against: none.
-pub fn held_out(good: &[Good], k: usize) -> Vec<(Distances, f32)> {
-    let folds = if good.len() <= 10 { good.len() } else { 5 };
-    if good.len() < 2 {
-        return Vec::new();
-    }
-    let mut results = vec![(Distances { local: 0.0, global: 0.0 }, 0.0); good.len()];
-    for fold in 0..folds {
-        let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
-        let learned = Learned::from_good(&rest, k);
-        results
-            .par_iter_mut()
-            .zip(good)
-            .enumerate()
-            .filter(|(i, _)| i % folds == fold)
-            .for_each_init(Scratch::default, |scratch, (_, (result, good))| {
-                *result = learned.measure(good, k, scratch)
-            });
-    }
-    results
-}
-
 impl Learned {
-    /// Distances of a remembered sample, and its greatest cell distance.
-    pub fn measure(&self, good: &Good, k: usize, scratch: &mut Scratch) -> (Distances, f32) {
-        let mut cells = Array2::zeros((good.cells.len() / k, k));
-        if let Some(values) = cells.as_slice_mut() {
-            good.cells.convert_to_f32_slice(values);
-        }
-        let distances = self.distances(cells.view(), &good.summary, scratch);
+    /// Distances of a sample, and its greatest cell distance.
+    pub fn measure(&self, cells: ArrayView2<f32>, summary: &[f32], scratch: &mut Scratch) -> (Distances, f32) {
+        let distances = self.distances(cells, summary, scratch);
         (distances, scratch.nearest.iter().map(|nearest| nearest.distance).fold(0.0, f32::max))
     }
+}
+
+/// Orders rows of `cells` so that neighbours in the order are alike: halves by the widest axis, and again, down
+/// to the sixteen entries that the search looks at together.
+fn side_by_side(cells: ArrayView2<f32>, rows: &mut [usize]) {
+    if rows.len() <= 16 {
+        return;
+    }
+    let spread = |axis: usize| {
+        let values = || rows.iter().map(|&row| cells[[row, axis]]);
+        values().fold(f32::MIN, f32::max) - values().fold(f32::MAX, f32::min)
+    };
+    let widest = (0..cells.ncols()).max_by(|&a, &b| spread(a).total_cmp(&spread(b))).unwrap_or(0);
+    let middle = (rows.len() / 2).next_multiple_of(16).min(rows.len() - 1);
+    rows.select_nth_unstable_by(middle, |&a, &b| cells[[a, widest]].total_cmp(&cells[[b, widest]]));
+    let (low, high) = rows.split_at_mut(middle);
+    side_by_side(cells, low);
+    side_by_side(cells, high);
+}
+
+/// How many memories judge the good samples that they have not seen: one each up to ten samples, else five.
+pub fn folds(samples: usize) -> usize {
+    match samples {
+        0 | 1 => 0,
+        2..=10 => samples,
+        _ => 5,
+    }
+}
+
+/// The memory of all samples but those of `fold`: sample i belongs to fold i modulo [`folds`].
+pub fn without_fold(good: &[Good], k: usize, fold: usize) -> Learned {
+    let folds = folds(good.len()).max(1);
+    let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
+    Learned::from_good(&rest, k)
 }
 
 /// How the two distances become one, and one becomes a p-value. Learned from held-out good samples.
@@ -155,43 +174,26 @@ pub struct Judgement {
 impl Judgement {
     /// Learns from the distances of held-out good samples.
     pub fn learn(held_out: &[Distances]) -> Self {
-        let local = centre_and_spread(held_out.iter().map(|d| d.local));
-        let global = centre_and_spread(held_out.iter().map(|d| d.global));
+        let of = |distance: &dyn Fn(&Distances) -> f32| {
+            let mut values: Vec<f32> = held_out.iter().map(distance).collect();
+            values.sort_by(f32::total_cmp);
+            centre_and_spread(&values)
+        };
+        let (local, global) = (of(&|d| d.local), of(&|d| d.global));
         let mut judgement = Self { local, global, calibration: Calibration::new(Vec::new()) };
         judgement.calibration = Calibration::new(held_out.iter().map(|d| judgement.score(*d)).collect());
         judgement
     }
 
-    /// The joint score: each distance in units of its own upper spread among good samples, then a soft
-    /// maximum, so that a sense that notices nothing does not outvote one that does.
+    /// The joint score: each distance in units of its own upper spread among good samples, and the greater one.
+    /// A sense that notices nothing does not outvote one that does.
     pub fn score(&self, distances: Distances) -> f32 {
-        const SHARPNESS: f32 = 1.0;
         let [local, global] = self.standard(distances);
-        let top = local.max(global);
-        top + (((local - top) * SHARPNESS).exp() + ((global - top) * SHARPNESS).exp()).ln() / SHARPNESS
+        local.max(global)
     }
 
     /// Local and global distance in units of their upper spread above the median among good samples.
     pub fn standard(&self, distances: Distances) -> [f32; 2] {
         [(distances.local - self.local[0]) / self.local[1], (distances.global - self.global[0]) / self.global[1]]
     }
-}
-
-/// Median, and the distance from it to the 84th percentile: one standard deviation of a normal distribution,
-/// measured on the side that matters.
-fn centre_and_spread(values: impl Iterator<Item = f32>) -> [f32; 2] {
-    let mut values: Vec<f32> = values.collect();
-    values.sort_by(f32::total_cmp);
-    if values.is_empty() {
-        return [0.0, 1.0];
-    }
-    let quantile = |q: f32| {
-        let at = q * (values.len() - 1) as f32;
-        let low = at as usize;
-        let high = (low + 1).min(values.len() - 1);
-        values[low] + (values[high] - values[low]) * (at - low as f32)
-    };
-    let centre = quantile(0.5);
-    // Few samples show too little of the spread; a twentieth (5 % of the distance) is always granted.
-    [centre, (quantile(0.84) - centre).max(0.02)]
 }

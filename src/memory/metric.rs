@@ -1,8 +1,8 @@
-//! The projection in which cells are compared: principal axes of the good cells, partly whitened.
+//! The projection in which cells are compared: the principal axes of the good cells, loudest first.
 //!
-//! A raw feature distance is ruled by the few channels that vary most, which on real parts are those of
-//! light and grain. Dividing each axis by the square root of its deviation lets the quiet axes speak
-//! without letting noise shout (full whitening does), and sixty-four axes cost a sixth of the channels.
+//! Sixty-four axes keep nearly all of the distance between cells of a few hundred channels at a sixth of the
+//! cost. The axes are not whitened: among four ways of scaling axes and maps that were tried, plain distances
+//! found most on every set but one, and the loud first axes let the search give up early on far entries.
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -36,8 +36,8 @@ impl Moments {
         self.products += &moved.t().dot(&moved).mapv(f64::from);
     }
 
-    /// The weights `f32[channels, min(AXES, channels)]` that project a cell onto the principal axes, each
-    /// divided by the square root of its deviation and all scaled so that a good cell has about unit length.
+    /// The weights `f32[channels, min(AXES, channels)]` that project a cell onto the principal axes, scaled so
+    /// that a good cell is about one away from the mean.
     pub fn weights(&self) -> Array2<f32> {
         let channels = self.sum.len();
         let mean = &self.sum / self.count.max(1.0);
@@ -48,14 +48,8 @@ impl Moments {
         let mut order: Vec<usize> = (0..channels).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
         order.truncate(AXES);
-        let floor = 1e-6 * eigen.eigenvalues[order[0]].max(1e-12);
-        let deviation = |axis: usize| eigen.eigenvalues[axis].max(floor).sqrt();
-        // After the division an axis has variance `deviation`; their sum is the mean squared length.
-        let length = order.iter().map(|&axis| deviation(axis)).sum::<f64>().sqrt();
-        Array2::from_shape_fn((channels, order.len()), |(i, j)| {
-            let axis = order[j];
-            (eigen.eigenvectors[(i, axis)] / deviation(axis).sqrt() / length) as f32
-        })
+        let length = order.iter().map(|&axis| eigen.eigenvalues[axis].max(0.0)).sum::<f64>().sqrt().max(1e-6);
+        Array2::from_shape_fn((channels, order.len()), |(i, j)| (eigen.eigenvectors[(i, order[j])] / length) as f32)
     }
 }
 
@@ -64,18 +58,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loud_axis_is_quietened_by_the_square_root_of_its_deviation() {
-        // Two independent axes with deviations 100 and 1, far from the origin.
+    fn the_loud_axis_comes_first_and_distances_keep_their_ratio() {
+        // Two independent axes with deviations 1 and 100, far from the origin.
         let cells = Array2::from_shape_fn((400, 2), |(i, j)| {
             let sign = if (i >> j) & 1 == 0 { 1.0 } else { -1.0 };
-            1000.0 + sign * if j == 0 { 100.0 } else { 1.0 }
+            1000.0 + sign * if j == 1 { 100.0 } else { 1.0 }
         });
         let mut moments = Moments::new(2);
         moments.add(cells.slice(ndarray::s![..200, ..]));
         moments.add(cells.slice(ndarray::s![200.., ..]));
         let projected = cells.dot(&moments.weights());
         let deviation = |axis: usize| projected.column(axis).std(0.0);
-        assert!((deviation(0) / deviation(1) - 10.0).abs() < 0.05, "{} {}", deviation(0), deviation(1));
+        assert!((deviation(0) / deviation(1) - 100.0).abs() < 0.5, "{} {}", deviation(0), deviation(1));
         let length = deviation(0).powi(2) + deviation(1).powi(2);
         assert!((length - 1.0).abs() < 1e-3, "{length}");
     }

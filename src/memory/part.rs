@@ -201,6 +201,7 @@ impl Part {
         let floats = [
             ("weights", vec![self.weights.nrows(), self.weights.ncols()], bytes_of(self.weights.iter())),
             ("bank", vec![self.learned.bank.nrows(), self.learned.bank.ncols()], bytes_of(self.learned.bank.iter())),
+            ("shape.tameness", vec![shape.mean.len()], bytes_of(shape.tameness.iter())),
             ("shape.mean", vec![shape.mean.len()], bytes_of(shape.mean.iter())),
             ("shape.inverse_deviation", vec![shape.mean.len()], bytes_of(shape.inverse_deviation.iter())),
             ("shape.axes", vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
@@ -285,6 +286,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
     let d = mean.len();
     let axes = table("shape.axes", Some(d))?;
     let shape = Shape {
+        tameness: line("shape.tameness", Some(d))?,
         inverse_deviation: line("shape.inverse_deviation", Some(d))?,
         excess: line("shape.excess", Some(axes.nrows()))?,
         ball: line("shape.ball", Some(1))?[0],

@@ -1,8 +1,10 @@
 //! Nearest neighbours: for each query the closest entry of a bank, exactly, by Euclidean distance.
 //!
 //! The bank is laid out in panels of sixteen entries, so that one load serves sixteen distances, and the
-//! least distance is kept in registers: no matrix of distances is ever written. Which entries are in the
-//! bank is left to `bank`.
+//! least distance is kept in registers: no matrix of distances is ever written. A panel is given up after its
+//! first axes when these alone are farther than the nearest entry so far (partial distance elimination, Bei and
+//! Gray 1985): with axes in order of loudness, entries of a panel alike, and neighbouring cells searched one
+//! after the other, that is most of them. Which entries are in the bank is left to `bank`.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -11,14 +13,18 @@ use rayon::prelude::*;
 const LANES: usize = 16;
 /// Queries that share one pass over a panel.
 const ROWS: usize = 4;
+/// Axes after which a panel may be given up.
+const PREFIX: usize = 16;
 
 /// A bank arranged for searching. Built once, read by any number of threads.
 #[derive(Debug, Clone)]
 pub struct Index {
-    /// Panels of `[k, LANES]`, then the panel's `LANES` squared norms; unused lanes have an infinite norm.
+    /// Panels of `[k, LANES]`, then two lines: squared norms of the first `prefix` axes, and of all. Unused
+    /// lanes have infinite norms.
     panels: Vec<f32>,
     entries: usize,
     k: usize,
+    prefix: usize,
 }
 
 /// The closest entry to one query.
@@ -34,20 +40,24 @@ impl Index {
     /// Arranges `bank`, `f32[entries, k]`.
     pub fn new(bank: ArrayView2<f32>) -> Self {
         let (entries, k) = bank.dim();
-        let panel = (k + 1) * LANES;
+        let prefix = PREFIX.min(k);
+        let panel = (k + 2) * LANES;
         let mut panels = vec![0.0; entries.div_ceil(LANES) * panel];
         for (p, panel) in panels.chunks_exact_mut(panel).enumerate() {
             for lane in 0..LANES {
-                let norm = &mut panel[k * LANES + lane];
-                *norm = f32::INFINITY;
-                if let Some(entry) = (p * LANES + lane < entries).then(|| bank.row(p * LANES + lane)) {
-                    *norm = entry.dot(&entry);
-                    // Minus two now saves a multiplication per distance: d² = |q|² - 2 q·b + |b|².
-                    entry.iter().enumerate().for_each(|(i, &value)| panel[i * LANES + lane] = -2.0 * value);
+                let entry = (p * LANES + lane < entries).then(|| bank.row(p * LANES + lane));
+                let norm = |upto: usize| {
+                    entry.map_or(f32::INFINITY, |entry| entry.iter().take(upto).map(|value| value * value).sum())
+                };
+                panel[k * LANES + lane] = norm(prefix);
+                panel[(k + 1) * LANES + lane] = norm(k);
+                // Minus two now saves a multiplication per distance: d² = |q|² - 2 q·b + |b|².
+                for (i, &value) in entry.iter().flatten().enumerate() {
+                    panel[i * LANES + lane] = -2.0 * value;
                 }
             }
         }
-        Self { panels, entries, k }
+        Self { panels, entries, k, prefix }
     }
 
     /// Number of entries.
@@ -67,7 +77,7 @@ impl Index {
     pub fn search(&self, queries: &[f32], nearest: &mut [Nearest]) {
         debug_assert_eq!(queries.len(), nearest.len() * self.k);
         // Large enough that waking a thread pays, small enough that two cores share a picture's cells.
-        const SHARE: usize = 16 * ROWS;
+        const SHARE: usize = 100 * ROWS;
         queries
             .par_chunks(SHARE * self.k)
             .zip(nearest.par_chunks_mut(SHARE))
@@ -109,47 +119,84 @@ impl Index {
 
     #[inline(always)]
     fn search_with<const FUSED: bool>(&self, queries: &[f32], nearest: &mut [Nearest]) {
-        let groups = queries.chunks(ROWS * self.k).zip(nearest.chunks_mut(ROWS));
-        for (queries, nearest) in groups {
+        let mut start = 0;
+        for (queries, nearest) in queries.chunks(ROWS * self.k).zip(nearest.chunks_mut(ROWS)) {
             match nearest.len() {
-                4 => self.search_rows::<4, FUSED>(queries, nearest),
-                3 => self.search_rows::<3, FUSED>(queries, nearest),
-                2 => self.search_rows::<2, FUSED>(queries, nearest),
-                _ => self.search_rows::<1, FUSED>(queries, nearest),
+                4 => self.search_rows::<4, FUSED>(queries, nearest, start),
+                3 => self.search_rows::<3, FUSED>(queries, nearest, start),
+                2 => self.search_rows::<2, FUSED>(queries, nearest, start),
+                _ => self.search_rows::<1, FUSED>(queries, nearest, start),
             }
+            start = nearest.last().map_or(0, |last| last.entry);
         }
     }
 
     #[inline(always)]
-    fn search_rows<const R: usize, const FUSED: bool>(&self, queries: &[f32], nearest: &mut [Nearest]) {
+    fn search_rows<const R: usize, const FUSED: bool>(&self, queries: &[f32], nearest: &mut [Nearest], start: u32) {
         let rows: [&[f32]; R] = std::array::from_fn(|r| &queries[r * self.k..(r + 1) * self.k]);
-        let mut least = [[f32::INFINITY; LANES]; R];
-        let mut least_panel = [[0u32; LANES]; R];
-        for (p, panel) in self.panels.chunks_exact((self.k + 1) * LANES).enumerate() {
+        let norm = |values: &[f32]| values.iter().map(|q| q * q).sum::<f32>();
+        let (prefixes, norms) = (rows.map(|row| norm(&row[..self.prefix])), rows.map(norm));
+        // Squared distances less the query's norm. The entry that was nearest to the neighbour is tried first.
+        let mut best: [(f32, u32); R] = std::array::from_fn(|r| (self.distance(rows[r], start), start));
+        for (p, panel) in self.panels.chunks_exact((self.k + 2) * LANES).enumerate() {
             let (lines, _) = panel.as_chunks::<LANES>();
-            let mut sums = [lines[self.k]; R];
-            for (i, line) in lines[..self.k].iter().enumerate() {
-                for r in 0..R {
-                    let q = rows[r][i];
-                    for lane in 0..LANES {
-                        let sum = &mut sums[r][lane];
-                        *sum = if FUSED { q.mul_add(line[lane], *sum) } else { q * line[lane] + *sum };
-                    }
+            let mut sums = [[0.0f32; LANES]; R];
+            add_products::<R, FUSED>(&mut sums, &rows, lines, 0..self.prefix);
+            let mut near = false;
+            for r in 0..R {
+                let bound = best[r].0 + norms[r] - prefixes[r];
+                for lane in 0..LANES {
+                    near |= sums[r][lane] + lines[self.k][lane] < bound;
                 }
             }
+            if !near {
+                continue;
+            }
+            add_products::<R, FUSED>(&mut sums, &rows, lines, self.prefix..self.k);
             for r in 0..R {
                 for lane in 0..LANES {
-                    let closer = sums[r][lane] < least[r][lane];
-                    least[r][lane] = if closer { sums[r][lane] } else { least[r][lane] };
-                    least_panel[r][lane] = if closer { p as u32 } else { least_panel[r][lane] };
+                    let distance = sums[r][lane] + lines[self.k + 1][lane];
+                    if distance < best[r].0 {
+                        best[r] = (distance, (p * LANES + lane) as u32);
+                    }
                 }
             }
         }
         for r in 0..R {
-            let square: f32 = rows[r].iter().map(|q| q * q).sum();
-            let best = (0..LANES).reduce(|a, b| if least[r][b] < least[r][a] { b } else { a }).unwrap_or(0);
-            let entry = least_panel[r][best] * LANES as u32 + best as u32;
-            nearest[r] = Nearest { entry, distance: (square + least[r][best]).max(0.0).sqrt() };
+            let (distance, entry) = best[r];
+            nearest[r] = Nearest { entry, distance: (norms[r] + distance).max(0.0).sqrt() };
+        }
+    }
+
+    /// Squared distance of `query` to `entry`, less the query's squared norm; infinite when there is none.
+    #[inline(always)]
+    fn distance(&self, query: &[f32], entry: u32) -> f32 {
+        let (p, lane) = (entry as usize / LANES, entry as usize % LANES);
+        match self.panels.chunks_exact((self.k + 2) * LANES).nth(p) {
+            Some(panel) => {
+                let products = query.iter().enumerate().map(|(i, q)| q * panel[i * LANES + lane]);
+                products.sum::<f32>() + panel[(self.k + 1) * LANES + lane]
+            }
+            None => f32::INFINITY,
+        }
+    }
+}
+
+/// Adds `query · line` of the given axes to the sums of each lane.
+#[inline(always)]
+fn add_products<const R: usize, const FUSED: bool>(
+    sums: &mut [[f32; LANES]; R],
+    rows: &[&[f32]; R],
+    lines: &[[f32; LANES]],
+    axes: std::ops::Range<usize>,
+) {
+    for i in axes {
+        for r in 0..R {
+            let q = rows[r][i];
+            for lane in 0..LANES {
+                let sum = &mut sums[r][lane];
+                *sum = if FUSED { q.mul_add(lines[i][lane], *sum) } else { q * lines[i][lane] + *sum };
+            }
         }
     }
 }

@@ -3,17 +3,25 @@
 //! Summaries have more numbers than there are good pictures, so their covariance is shrunk towards a multiple
 //! of the identity by the share that Ledoit and Wolf (2004) derive. Shrunk that way it is the sum of a few
 //! principal axes and a ball, and the Mahalanobis distance needs only these axes, not a square matrix.
+//!
+//! Features answer to light by factors and have heavy tails, which a Gaussian mistakes for wide spread. So each
+//! number is first tamed: `sign(x) ln(1 + 3 |x| / r)`, where r is its root mean square among the good.
 
 use nalgebra::DMatrix;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 
 /// Axes kept at most: more good pictures refine the distance, they do not enlarge the part.
 pub const AXES: usize = 384;
 
+/// Where taming begins to bend, in root mean squares: at a third of one it still is nearly straight.
+const KNEE: f32 = 3.0;
+
 /// Mean, scale and principal axes of good summaries.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// `f32[d]`: mean of the good summaries.
+    /// `f32[d]`: what a number is multiplied by before its logarithm is taken.
+    pub tameness: Array1<f32>,
+    /// `f32[d]`: mean of the good summaries, tamed.
     pub mean: Array1<f32>,
     /// `f32[d]`: one over the deviation of each number.
     pub inverse_deviation: Array1<f32>,
@@ -29,6 +37,12 @@ impl Shape {
     /// Learns from good summaries, `f32[n, d]`, n ≥ 1.
     pub fn learn(summaries: ArrayView2<f32>) -> Self {
         let (n, d) = summaries.dim();
+        let square = |column: ArrayView1<f32>| column.dot(&column) / n.max(1) as f32;
+        let tameness: Array1<f32> =
+            summaries.columns().into_iter().map(|column| KNEE / square(column).sqrt().max(1e-6)).collect();
+        let mut tamed = summaries.to_owned();
+        tamed.rows_mut().into_iter().for_each(|mut row| row.zip_mut_with(&tameness, |x, &by| *x = tame(*x, by)));
+        let summaries = tamed;
         let mean = summaries.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
         let deviation = summaries.std_axis(Axis(0), 0.0);
         // A number that never varied among few pictures may still vary: give it a tenth of the typical spread.
@@ -57,14 +71,15 @@ impl Shape {
             let variance = (1.0 - shrinkage) * eigen.eigenvalues[i] + ball;
             excess[row] = (1.0 / variance - 1.0 / ball) as f32;
         }
-        Self { mean, inverse_deviation, axes, excess, ball: (1.0 / ball) as f32 }
+        Self { tameness, mean, inverse_deviation, axes, excess, ball: (1.0 / ball) as f32 }
     }
 
     /// Logarithm of the squared Mahalanobis distance per dimension: 0 is typical of a sample drawn from the
     /// shape, each unit is a factor e. `standard` is `f32[d]` of scratch.
     pub fn distance(&self, summary: &[f32], standard: &mut Vec<f32>) -> f32 {
         standard.clear();
-        let moved = summary.iter().zip(&self.mean).zip(&self.inverse_deviation);
+        let tamed = summary.iter().zip(&self.tameness).map(|(&x, &by)| tame(x, by));
+        let moved = tamed.zip(&self.mean).zip(&self.inverse_deviation);
         standard.extend(moved.map(|((x, mean), scale)| (x - mean) * scale));
         let along = |axis: ndarray::ArrayView1<f32>| axis.as_slice().map_or(0.0, |axis| dot(axis, standard));
         let ball = self.ball * dot(standard, standard);
@@ -74,6 +89,10 @@ impl Shape {
         });
         (square.max(1e-12) / standard.len() as f32).ln()
     }
+}
+
+fn tame(x: f32, by: f32) -> f32 {
+    (x.abs() * by).ln_1p().copysign(x)
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
