@@ -13,6 +13,8 @@ use crate::sample::Frame;
 
 /// The page's file name.
 const PAGE: &str = "index.html";
+/// Longer side of an expectation, at most: tiles hold no more.
+const EXPECTED_SIDE: usize = 768;
 
 /// An open folder; the page is written by [`Folder::finish`].
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl Folder {
         let files = [format!("{stem}.overlay.png"), format!("{stem}.expected.png")];
         let overlay = draw::overlay(&Picture::of(frame), [frame.width(), frame.height()], report);
         self.write(&files[0], &overlay.png()?)?;
-        self.write(&files[1], &html::expected(frame, report, tiles).png()?)?;
+        let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
+        self.write(&files[1], &html::expected(frame, report, tiles, longest).png()?)?;
         let files = [&files[0][..], &files[1][..]];
         self.page.add(name, report, files, || Pictures::draw(frame, report, tiles))
     }

@@ -10,8 +10,6 @@ use crate::sample::Frame;
 
 /// Longer side of the pictures in a page.
 const PAGE_SIDE: usize = 480;
-/// Longer side of a mosaic: tiles hold no more.
-const MOSAIC_SIDE: usize = 768;
 const STYLE: &str = include_str!("page.css");
 /// A shape of its own for each verdict, for eyes and printers that do not tell the colours apart.
 const SIGNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true">
@@ -148,22 +146,22 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Draws them.
+    /// Draws them. Small pictures are enlarged first, so that lines and numbers over them stay sharp.
     ///
     /// # Errors
-    /// As [`Picture::shrunk`].
+    /// As [`Picture::resized`].
     pub fn draw(frame: &Frame, report: &Report, tiles: &Tiles) -> Result<Self> {
-        let picture = Picture::of(frame).shrunk(PAGE_SIDE)?;
+        let size = [frame.width(), frame.height()];
+        let picture = Picture::of(frame).resized(fit(size, PAGE_SIDE))?;
         let judged = report.verdict != Verdict::Invalid;
-        let overlay = judged.then(|| draw::overlay(&picture, [frame.width(), frame.height()], report));
-        let expected = expected(frame, report, tiles).shrunk(PAGE_SIDE)?;
-        Ok(Self { picture, overlay, expected })
+        let overlay = judged.then(|| draw::overlay(&picture, size, report));
+        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture })
     }
 }
 
-/// What was expected of `frame`, at about its size.
-pub fn expected(frame: &Frame, report: &Report, tiles: &Tiles) -> Picture {
-    let size = fit([frame.width(), frame.height()], MOSAIC_SIDE);
+/// What was expected of `frame`, with a longer side of `longest`.
+pub fn expected(frame: &Frame, report: &Report, tiles: &Tiles, longest: usize) -> Picture {
+    let size = fit([frame.width(), frame.height()], longest);
     draw::mosaic(tiles, &report.nearest, [report.heatmap.rows, report.heatmap.columns], size)
 }
 
@@ -197,8 +195,10 @@ impl Card<'_> {
             figures += &figure(words::STRANGE, picture, overlay)?;
         }
         figures += &figure(words::EXPECTED, &shown.expected, expected)?;
+        // Wide pictures stand two in a row, or they would be too small to see anything.
+        let wide = if shown.picture.width > 2 * shown.picture.height { " wide" } else { "" };
         Ok(format!(
-            "<article class=\"card {}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
+            "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
              <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"pictures\">\n{figures}</div></div>\n</article>\n",
             verdict.as_str(),
             sign(*verdict),
@@ -244,7 +244,7 @@ fn facts(report: &Report) -> String {
             report.limit,
             words::P_VALUE,
             p_value(report.p_value),
-            words::DECIDED_BY,
+            words::STRANGEST,
             if whole { words::THE_WHOLE } else { words::A_PLACE },
             words::LOCAL,
             report.local,

@@ -2,13 +2,17 @@
 //!
 //! What a sink needs of a part (its tiles, its name) comes to it as plain data.
 
+// What is drawn.
 pub mod picture;
 pub mod draw;
+
+// What is written.
 pub mod names;
-pub mod words;
+mod words;
 mod html;
-pub mod page;
+mod page;
 pub mod folder;
+pub mod figures;
 
 #[cfg(test)]
 mod example {

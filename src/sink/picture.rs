@@ -40,12 +40,11 @@ impl Picture {
         Self { pixels, width, height }
     }
 
-    /// The same picture with a longer side of at most `longest` pixels, antialiased.
+    /// The same picture at `[width, height]`, antialiased.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when the picture is too large to be resized.
-    pub fn shrunk(&self, longest: usize) -> Result<Self> {
-        let [width, height] = fit([self.width, self.height], longest);
+    pub fn resized(&self, [width, height]: [usize; 2]) -> Result<Self> {
         if [width, height] == [self.width, self.height] {
             return Ok(self.clone());
         }
@@ -97,10 +96,10 @@ impl Picture {
     }
 }
 
-/// `[width, height]` shrunk to a longer side of at most `longest`; never enlarged, each side at least 1.
+/// `[width, height]` brought to a longer side of `longest`, each side at least 1.
 pub fn fit([width, height]: [usize; 2], longest: usize) -> [usize; 2] {
-    let shrink = (longest as f64 / width.max(height) as f64).min(1.0);
-    [width, height].map(|side| ((side as f64 * shrink).round() as usize).max(1))
+    let scale = longest as f64 / width.max(height).max(1) as f64;
+    [width, height].map(|side| ((side as f64 * scale).round() as usize).max(1))
 }
 
 #[cfg(test)]
@@ -118,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn shrinking_keeps_the_shape_and_never_enlarges() {
+    fn resizing_keeps_the_shape() {
         assert_eq!(fit([4000, 3000], 480), [480, 360]);
-        assert_eq!(fit([100, 50], 480), [100, 50]);
+        assert_eq!(fit([100, 50], 480), [480, 240]);
         assert_eq!(fit([9000, 2], 480), [480, 1]);
-        let small = Picture::filled([96, 64], [10, 200, 30]).shrunk(48).unwrap();
+        let small = Picture::filled([96, 64], [10, 200, 30]).resized([48, 32]).unwrap();
         assert_eq!(small, Picture::filled([48, 32], [10, 200, 30]));
         let jpeg = recording::decode(&small.jpeg().unwrap(), "x.jpg").unwrap();
         assert_eq!((jpeg.width(), jpeg.height()), (48, 32));
