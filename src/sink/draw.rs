@@ -57,8 +57,7 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture
 
 /// Colour of `heat` and how opaque it is, 0 to 1; `None` below [`COOL`].
 fn paint(heat: f32) -> Option<([u8; 3], f32)> {
-    // Written so that a heat that is no number paints nothing.
-    if !(heat > COOL) {
+    if heat.is_nan() || heat <= COOL {
         return None;
     }
     let share = ((heat - COOL) / (HOT - COOL)).min(1.0);
@@ -157,7 +156,7 @@ fn draw_number(picture: &mut Picture, [left, top, bottom]: [usize; 3], number: u
     }
 }
 
-/// Draws the outline of what is not black in `mask`, which shows the same scene at any size.
+/// Draws a line around what is not black in `mask`, which shows the same scene at any size.
 pub fn outline(picture: &mut Picture, mask: &Frame) {
     let (width, height) = (picture.width, picture.height);
     let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
@@ -167,21 +166,31 @@ pub fn outline(picture: &mut Picture, mask: &Frame) {
         let row = at(y, height, mask.height());
         inside.extend(columns.iter().map(|&column| mask.rgb(column, row) != BLACK));
     }
+    let border: Vec<[usize; 2]> = (0..width * height)
+        .map(|i| [i % width, i / width])
+        .filter(|&[x, y]| {
+            let is_in = |x: usize, y: usize| inside[y.min(height - 1) * width + x.min(width - 1)];
+            let all_around = is_in(x.saturating_sub(1), y) && is_in(x + 1, y) && is_in(x, y.saturating_sub(1));
+            is_in(x, y) && !(all_around && is_in(x, y + 1))
+        })
+        .collect();
+    let before = picture.clone();
     let [core, edge] = stroke(picture);
-    let near_other = |x: usize, y: usize, reach: usize| {
-        let here = inside[y * width + x];
-        let beside = |way: usize| {
-            let (left, up) = (x.saturating_sub(way), y.saturating_sub(way));
-            let (right, down) = ((x + way).min(width - 1), (y + way).min(height - 1));
-            [(left, y), (right, y), (x, up), (x, down), (left, up), (right, up), (left, down), (right, down)]
-        };
-        (1..=reach).any(|way| beside(way).iter().any(|&(x, y)| inside[y * width + x] != here))
-    };
-    for y in 0..height {
-        for x in 0..width {
-            let (reach, colour) = if inside[y * width + x] { (core, MASK) } else { (edge, BLACK) };
-            if near_other(x, y, reach) {
-                picture.set(x, y, colour);
+    for (reach, colour) in [(core + 2 * edge, BLACK), (core + edge, MASK), (edge, BLACK)] {
+        border.iter().for_each(|&centre| dot(picture, centre, reach, colour));
+    }
+    // The line runs around the place, so that a small one stays visible.
+    for (i, pixel) in before.pixels.as_chunks::<3>().0.iter().enumerate().filter(|&(i, _)| inside[i]) {
+        picture.set(i % width, i / width, *pixel);
+    }
+}
+
+/// A filled circle.
+fn dot(picture: &mut Picture, [x, y]: [usize; 2], radius: usize, colour: [u8; 3]) {
+    for py in y.saturating_sub(radius)..=y + radius {
+        for px in x.saturating_sub(radius)..=x + radius {
+            if x.abs_diff(px).pow(2) + y.abs_diff(py).pow(2) <= radius * radius {
+                picture.set(px, py, colour);
             }
         }
     }
@@ -461,8 +470,8 @@ mod tests {
         let mask = Frame::new(mask, PixelFormat::Grey8, 10, 10).unwrap();
         let mut picture = Picture::filled([40, 40], [90; 3]);
         outline(&mut picture, &mask);
-        assert_eq!(pixel(&picture, 12, 20), MASK);
-        assert_eq!(pixel(&picture, 11, 20), BLACK);
+        // The place is columns 12 to 27; edge, core and edge are a pixel each.
+        assert_eq!([12, 11, 10, 9, 8].map(|x| pixel(&picture, x, 20)), [[90; 3], BLACK, MASK, BLACK, [90; 3]]);
         assert_eq!(pixel(&picture, 20, 20), [90; 3]);
         assert_eq!(pixel(&picture, 2, 2), [90; 3]);
     }

@@ -96,9 +96,13 @@ pub fn document(title: &str, heading: &str, judged_by: Option<&Provenance>, body
     )
 }
 
-/// Part, model and digests on one line. A digest is cut short; the whole one shows under the pointer.
+/// Part, model and digests on one line. A digest is cut short; the whole one shows under the pointer. A part
+/// that was never saved has none.
 fn provenance(by: &Provenance) -> String {
     let digest = |digest: &str| {
+        if digest.is_empty() {
+            return String::new();
+        }
         let short: String = digest.chars().take(12).collect();
         format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
     };

@@ -38,6 +38,8 @@ pub fn unique(paths: &[impl AsRef<Path>]) -> Vec<String> {
 /// Stem, folder, folder's folder and so on; bytes that are no UTF-8 are replaced.
 fn parts(path: &Path) -> Vec<String> {
     let stem = path.file_stem().map_or("picture".into(), |stem| stem.to_string_lossy().into_owned());
+    // Standard input; as a file name it would be taken for an option.
+    let stem = if stem == "-" { "picture".into() } else { stem };
     let folders = path.parent().into_iter().flat_map(Path::components).rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
         _ => None,
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn a_stem_alone_is_enough_where_it_is_the_only_one() {
         assert_eq!(unique(&["in/a.png", "in/b.jpg"]), ["a", "b"]);
-        assert_eq!(unique(&["-", "../.."]), ["-", "picture"]);
+        assert_eq!(unique(&["-", "../.."]), ["picture", "picture-2"]);
     }
 
     #[test]

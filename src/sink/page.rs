@@ -80,6 +80,8 @@ impl Page {
         }
         if !self.unreadable.is_empty() {
             let row = |(name, why): &(String, String)| {
+                // Most sentences begin with the file.
+                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(why);
                 format!("<tr><td><bdi>{}</bdi></td><td lang=\"en\">{}</td></tr>\n", escape(name), escape(why))
             };
             let rows: String = self.unreadable.iter().take(MOST_OTHERS).map(row).collect();

@@ -112,6 +112,7 @@ words! {
     OVERKILL "overkill (good rejected)" "过杀率（合格品被拒）"
     ESCAPE "escape (bad let through)" "漏检率（缺陷品放行）"
     LATENCY "time for a picture (median)" "单张耗时（中位数）"
+    LATENCY_95 "time for a picture (95 % take no more)" "单张耗时（95 % 不超过）"
     SPEED "pictures a second" "每秒图片数"
     MEMORY "memory at most" "内存峰值"
     INTERVAL "95 % interval" "95 % 置信区间"
