@@ -24,4 +24,7 @@ pub mod inspect;
 pub mod teach;
 pub mod evaluate;
 
+// What comes out.
+pub mod sink;
+
 pub use error::{Error, ErrorKind, Result};

@@ -10,10 +10,11 @@ use eyear::evaluate::run::{self, Figures};
 use eyear::inspect::Inspector;
 use eyear::manifest::Precision;
 use eyear::memory::part::Part;
+use eyear::sink::figures;
 use eyear::source::recording;
 use eyear::teach::{self, Wishes};
 
-use super::{ModelArguments, Outcome, progress_bar};
+use super::{ModelArguments, Outcome, progress_bar, tiles};
 
 /// Measure accuracy and speed on a data set (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// One JSON object a data set instead of tables
     #[arg(long)]
     json: bool,
+    /// Write a page with the figures and pictures of the worst misses (NAME.html) to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -71,11 +75,18 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
-        let (figures, _) = run::run(&mut inspector, &dataset, &recording::read, &|| bar.inc(1))?;
+        let (figures, judged) = run::run(&mut inspector, &dataset, &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
         match arguments.json {
             true => println!("{}", serde_json::to_string(&figures)?),
             false => print(&figures),
+        }
+        if let Some(dir) = &arguments.out {
+            let tiles = tiles(inspector.part());
+            let page = figures::write(dir, &figures, &judged, &arguments.dataset, &tiles, &recording::read)?;
+            if !arguments.json {
+                println!("  see {}", page.display());
+            }
         }
     }
     Ok(Outcome::Good)

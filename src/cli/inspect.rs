@@ -10,10 +10,12 @@ use eyear::inspect::Inspector;
 use eyear::memory::part::Part;
 use eyear::report::{Report, Verdict};
 use eyear::sample::Frame;
+use eyear::sink::folder::Folder;
+use eyear::sink::names;
 use eyear::source::recording;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, progress_bar};
+use super::{ModelArguments, Outcome, progress_bar, tiles};
 
 /// Judge pictures by a taught part
 #[derive(Args)]
@@ -26,6 +28,9 @@ pub struct Arguments {
     /// One JSON object a line instead of a table
     #[arg(long)]
     json: bool,
+    /// Write pictures of heat and expectation and a page over all (index.html) to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -61,21 +66,30 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if !arguments.json {
         writeln!(out, "{:width$}  verdict   score  limit        p  where", "picture")?;
     }
+    let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
+    let stems = names::unique(&paths);
     let (mut bad, mut failed) = (0usize, 0usize);
-    for path in &paths {
+    for (path, stem) in paths.iter().zip(&stems) {
+        let name = path.display().to_string();
         match judge(&mut inspector, path) {
-            Ok((_, report)) => {
+            Ok((frame, report)) => {
+                if let Some(folder) = &mut folder {
+                    folder.add(stem, &name, &frame, &report, &tiles(inspector.part()))?;
+                }
                 bad += usize::from(report.verdict != Verdict::Pass);
                 bar.suspend(|| match arguments.json {
-                    true => json_line(&mut out, &Line { file: path.display().to_string(), report: &report }),
+                    true => json_line(&mut out, &Line { file: name, report: &report }),
                     false => row(&mut out, path, width, &report),
                 })?;
             }
             Err(error) => {
                 failed += 1;
+                if let Some(folder) = &mut folder {
+                    folder.add_unreadable(&name, &super::one_line(&error));
+                }
                 bar.suspend(|| match arguments.json {
                     true => {
-                        let line = ErrorLine { file: path.display().to_string(), error: super::one_line(&error) };
+                        let line = ErrorLine { file: name, error: super::one_line(&error) };
                         json_line(&mut out, &line)
                     }
                     false => {
@@ -91,6 +105,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if !arguments.json && paths.len() > 1 {
         let passed = paths.len() - bad - failed;
         writeln!(out, "{} pictures: {passed} pass, {bad} not, {failed} unreadable", paths.len())?;
+    }
+    if let Some(folder) = folder {
+        let page = folder.finish()?;
+        if !arguments.json {
+            writeln!(out, "see {}", page.display())?;
+        }
     }
     Ok(match (bad, failed) {
         (_, 1..) => Outcome::Incomplete,

@@ -14,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::inspect::Eye;
 use eyear::manifest::{Manifest, Precision};
+use eyear::memory::part::{Part, TILE};
+use eyear::sink::draw::Tiles;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
@@ -90,6 +92,11 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What the entries of a part's memory looked like. Teaching cuts tiles of one and a half cells.
+fn tiles(part: &Part) -> Tiles<'_> {
+    Tiles { pixels: &part.tiles, side: TILE, span: 1.5 }
 }
 
 /// The error and its causes on one line.

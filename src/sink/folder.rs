@@ -1,0 +1,106 @@
+//! A folder for people: overlay and expectation of each picture as PNG, and a page over all of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::draw::{self, Tiles};
+use super::html::{self, Pictures};
+use super::page::Page;
+use super::picture::Picture;
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::sample::Frame;
+
+/// The page's file name.
+const PAGE: &str = "index.html";
+/// Longer side of an expectation, at most: tiles hold no more.
+const EXPECTED_SIDE: usize = 768;
+
+/// An open folder; the page is written by [`Folder::finish`].
+#[derive(Debug)]
+pub struct Folder {
+    dir: PathBuf,
+    page: Page,
+}
+
+impl Folder {
+    /// Makes `dir` where it is missing. Files of the same names are replaced, others stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be made.
+    pub fn create(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+        Ok(Self { dir: dir.into(), page: Page::default() })
+    }
+
+    /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and takes the report into the page, where it is
+    /// called `name`. Stems must differ: see [`names::unique`](super::names::unique).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a file cannot be written.
+    pub fn add(&mut self, stem: &str, name: &str, frame: &Frame, report: &Report, tiles: &Tiles) -> Result<()> {
+        let files = [format!("{stem}.overlay.png"), format!("{stem}.expected.png")];
+        let overlay = draw::overlay(&Picture::of(frame), [frame.width(), frame.height()], report);
+        self.write(&files[0], &overlay.png()?)?;
+        let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
+        self.write(&files[1], &html::expected(frame, report, tiles, longest).png()?)?;
+        let files = [&files[0][..], &files[1][..]];
+        self.page.add(name, report, files, || Pictures::draw(frame, report, tiles))
+    }
+
+    /// Notes a picture that could not be read, and why.
+    pub fn add_unreadable(&mut self, name: &str, why: &str) {
+        self.page.add_unreadable(name, why);
+    }
+
+    /// Writes the page and tells where it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be written.
+    pub fn finish(self) -> Result<PathBuf> {
+        self.write(PAGE, self.page.html().as_bytes())?;
+        Ok(self.dir.join(PAGE))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.dir.join(name);
+        fs::write(&path, bytes).map_err(|error| Error::io("write", &path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::report::Verdict;
+    use crate::sample::PixelFormat;
+    use crate::sink::example;
+    use crate::source::recording;
+
+    #[test]
+    fn a_folder_holds_both_pictures_of_each_and_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let frame = Frame::new(vec![90u8; 64 * 48], PixelFormat::Grey8, 64, 48).unwrap();
+        let pixels = vec![50; 4 * 4 * 3];
+        let tiles = Tiles { pixels: &pixels, side: 4, span: 1.5 };
+        let mut folder = Folder::create(&dir.path().join("a/b")).unwrap();
+        folder.add("x & y", "in/x & y.png", &frame, &example::report(Verdict::Fail), &tiles).unwrap();
+        let page = folder.finish().unwrap();
+        for ending in ["overlay", "expected"] {
+            let made = recording::read(&dir.path().join(format!("a/b/x & y.{ending}.png"))).unwrap();
+            assert_eq!((made.width(), made.height()), (64, 48));
+        }
+        let html = fs::read_to_string(page).unwrap();
+        assert!(html.contains("./x%20%26%20y.overlay.png") && html.contains("in/x &amp; y.png"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told_in_one_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = Folder::create(&file.join("out")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.message().starts_with("cannot make "), "{}", error.message());
+    }
+}

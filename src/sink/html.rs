@@ -1,0 +1,323 @@
+//! What the pages share: the frame of a document, a card for one picture, and making text safe. No page needs
+//! a script, a font or a picture from elsewhere; a content security policy in each holds it to that.
+
+use super::draw::{self, COLOURS, COOL, HOT, NUMBERED, Tiles};
+use super::picture::{Picture, fit};
+use super::words::{self, Word};
+use crate::error::Result;
+use crate::report::{Provenance, Report, Verdict};
+use crate::sample::Frame;
+
+/// Longer side of the pictures in a page.
+const PAGE_SIDE: usize = 480;
+const STYLE: &str = include_str!("page.css");
+/// A shape of its own for each verdict, for eyes and printers that do not tell the colours apart.
+const SIGNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true">
+<symbol id="pass" viewBox="0 0 20 20"><circle cx="10" cy="10" r="9" fill="currentColor"/><path d="M5.5 10.5l3 3 6-7" fill="none" stroke="#fff" stroke-width="2.2"/></symbol>
+<symbol id="fail" viewBox="0 0 20 20"><path d="M6 1h8l5 5v8l-5 5H6l-5-5V6z" fill="currentColor"/><path d="M6.5 6.5l7 7m0-7l-7 7" stroke="#fff" stroke-width="2.2"/></symbol>
+<symbol id="unsure" viewBox="0 0 20 20"><path d="M10 1l9.5 17.5H.5z" fill="currentColor"/><path d="M10 7.5v5.5m0 1.6v2" stroke="#fff" stroke-width="2.2"/></symbol>
+<symbol id="invalid" viewBox="0 0 20 20"><circle cx="10" cy="10" r="7.8" fill="none" stroke="currentColor" stroke-width="2.4"/><path d="M4.8 15.2L15.2 4.8" stroke="currentColor" stroke-width="2.4"/></symbol>
+</svg>"##;
+
+/// `text` so that it can stand in an element or a quoted attribute; control characters become U+FFFD.
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c if c.is_control() => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A relative link to the file `name` beside the page.
+fn link(name: &str) -> String {
+    let mut link = String::from("./");
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => link.push(byte as char),
+            _ => link.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    link
+}
+
+/// Base 64 with padding (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let sign = SIGNS[(bits >> (18 - 6 * i) & 63) as usize] as char;
+            text.push(if i <= chunk.len() { sign } else { '=' });
+        }
+    }
+    text
+}
+
+/// A whole page. `title` is plain text; `heading` and `body` are HTML.
+pub fn document(title: &str, heading: &str, judged_by: Option<&Provenance>, body: &str) -> String {
+    let title = escape(title);
+    let by = judged_by.map_or(String::new(), provenance);
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{STYLE}</style>
+</head>
+<body>
+{SIGNS}
+<input class="choice" type="radio" name="language" id="en" checked aria-label="English">
+<input class="choice" type="radio" name="language" id="zh" aria-label="中文">
+<div class="top"><div>
+<h1>{heading}</h1>
+<div class="languages"><label for="en">English</label><label for="zh">中文</label></div>
+{by}</div></div>
+<main>
+{body}</main>
+<footer>eyear {version}</footer>
+</body>
+</html>
+"#
+    )
+}
+
+/// Part, model and digests on one line. A digest is cut short; the whole one shows under the pointer. A part
+/// that was never saved has none.
+fn provenance(by: &Provenance) -> String {
+    let digest = |digest: &str| {
+        if digest.is_empty() {
+            return String::new();
+        }
+        let short: String = digest.chars().take(12).collect();
+        format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
+    };
+    format!(
+        "<p class=\"by\">{} <b><bdi>{}</bdi></b> {} · {} <b>{}</b> {} · {}</p>\n",
+        words::PART,
+        escape(&by.part),
+        digest(&by.part_digest),
+        words::MODEL,
+        escape(&by.model),
+        digest(&by.model_digest),
+        escape(by.precision),
+    )
+}
+
+/// The symbol of a verdict.
+pub fn sign(verdict: Verdict) -> String {
+    format!(r##"<svg class="sign" aria-hidden="true"><use href="#{}"/></svg>"##, verdict.as_str())
+}
+
+/// The scale of heat, and how the page is to be read.
+pub fn legend() -> String {
+    let colours: Vec<String> = COLOURS.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
+    let lines = [words::READ_SCORE, words::READ_P, words::READ_HEAT, words::READ_EXPECTED, words::READ_UNSURE];
+    let lines: String = lines.iter().map(|line| format!("<li>{line}</li>")).collect();
+    format!(
+        r#"<div class="legend"><div class="heat"><b>{}</b><div class="scale"><i style="background:linear-gradient(to right,{})"></i><p><span>{COOL}</span><span>{}</span><span>≥ {HOT}</span></p></div></div>
+<details><summary>{}</summary><ul>{lines}</ul></details></div>
+"#,
+        words::HEAT,
+        colours.join(","),
+        words::HEAT_LIMIT,
+        words::HOW_TO_READ,
+    )
+}
+
+/// The three pictures that tell about a report, at the size of the page.
+pub struct Pictures {
+    /// What was inspected.
+    pub picture: Picture,
+    /// The same with heat and findings; `None` when it could not be judged.
+    pub overlay: Option<Picture>,
+    /// What was expected.
+    pub expected: Picture,
+}
+
+impl Pictures {
+    /// Draws them. Small pictures are enlarged first, so that lines and numbers over them stay sharp.
+    ///
+    /// # Errors
+    /// As [`Picture::resized`].
+    pub fn draw(frame: &Frame, report: &Report, tiles: &Tiles) -> Result<Self> {
+        let size = [frame.width(), frame.height()];
+        let picture = Picture::of(frame).resized(fit(size, PAGE_SIDE))?;
+        let judged = report.verdict != Verdict::Invalid;
+        let overlay = judged.then(|| draw::overlay(&picture, size, report));
+        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture })
+    }
+}
+
+/// What was expected of `frame`, with a longer side of `longest`.
+pub fn expected(frame: &Frame, report: &Report, tiles: &Tiles, longest: usize) -> Picture {
+    let size = fit([frame.width(), frame.height()], longest);
+    draw::mosaic(tiles, &report.nearest, [report.heatmap.rows, report.heatmap.columns], size)
+}
+
+/// One picture in a page.
+pub struct Card<'a> {
+    /// Its file, as a person knows it.
+    pub name: &'a str,
+    /// What was said of it.
+    pub report: &'a Report,
+    /// What is shown of it.
+    pub pictures: &'a Pictures,
+    /// Files beside the page that show overlay and expectation at full size.
+    pub files: Option<[&'a str; 2]>,
+    /// What it is known to be.
+    pub kind: Option<&'a str>,
+}
+
+impl Card<'_> {
+    /// The card as HTML.
+    ///
+    /// # Errors
+    /// As [`Picture::jpeg`].
+    pub fn html(&self) -> Result<String> {
+        let Report { verdict, .. } = self.report;
+        let kind =
+            self.kind.map_or(String::new(), |kind| format!(r#"<span class="kind"><bdi>{}</bdi></span>"#, escape(kind)));
+        let shown = self.pictures;
+        let [overlay, expected] = self.files.map_or([None, None], |files| files.map(Some));
+        let mut figures = figure(words::PICTURE, &shown.picture, None)?;
+        if let Some(picture) = &shown.overlay {
+            figures += &figure(words::STRANGE, picture, overlay)?;
+        }
+        figures += &figure(words::EXPECTED, &shown.expected, expected)?;
+        // Wide pictures stand two in a row, or they would be too small to see anything.
+        let wide = if shown.picture.width > 2 * shown.picture.height { " wide" } else { "" };
+        Ok(format!(
+            "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
+             <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"pictures\">\n{figures}</div></div>\n</article>\n",
+            verdict.as_str(),
+            sign(*verdict),
+            words::verdict(*verdict),
+            escape(self.name),
+            facts(self.report),
+        ))
+    }
+}
+
+fn figure(caption: Word, picture: &Picture, file: Option<&str>) -> Result<String> {
+    let image = format!(
+        r#"<img width="{}" height="{}" alt="{}" src="data:image/jpeg;base64,{}">"#,
+        picture.width,
+        picture.height,
+        caption.en,
+        base64(&picture.jpeg()?)
+    );
+    Ok(match file {
+        Some(file) => {
+            let (link, more) = (link(file), words::FULL_SIZE);
+            format!(
+                "<figure><a href=\"{link}\">{image}</a><figcaption>{caption} · <a href=\"{link}\">{more}</a></figcaption></figure>\n"
+            )
+        }
+        None => format!("<figure>{image}<figcaption>{caption}</figcaption></figure>\n"),
+    })
+}
+
+/// Figures, reason and findings.
+fn facts(report: &Report) -> String {
+    let mut facts = String::new();
+    if report.verdict != Verdict::Invalid {
+        // The limit stands in the middle of the gauge.
+        let share = (50.0 * report.score / report.limit.max(f32::MIN_POSITIVE)).clamp(0.0, 100.0);
+        let whole = report.global > report.local;
+        facts += &format!(
+            "<dl><dt>{}</dt><dd><b>{:.2}</b> / {} {:.2}</dd><div class=\"gauge\"><i style=\"width:{share:.0}%\"></i></div>\
+             <dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}<small>{} {:.2} · {} {:.2}</small></dd></dl>\n",
+            words::SCORE,
+            report.score,
+            words::LIMIT,
+            report.limit,
+            words::P_VALUE,
+            p_value(report.p_value),
+            words::STRANGEST,
+            if whole { words::THE_WHOLE } else { words::A_PLACE },
+            words::LOCAL,
+            report.local,
+            words::GLOBAL,
+            report.global,
+        );
+    }
+    if !report.reason.is_empty() {
+        facts += &format!("<dl><dt>{}</dt><dd lang=\"en\">{}</dd></dl>\n", words::REASON, escape(&report.reason));
+    }
+    if report.verdict == Verdict::Fail && report.findings.is_empty() {
+        facts += &format!("<p class=\"note\">{}</p>\n", words::NO_PLACE);
+    }
+    facts + &findings(report)
+}
+
+fn findings(report: &Report) -> String {
+    if report.findings.is_empty() {
+        return String::new();
+    }
+    let rows = report.findings.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
+        let place = words::place(finding.place).map_or_else(|| escape(finding.place), |word| word.to_string());
+        let severity = words::TIMES_LIMIT.with(format!("{:.1}", finding.severity));
+        let area = 100.0 * finding.area_share;
+        format!(
+            "<tr><td>{}</td><td>{place}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
+            i + 1
+        )
+    });
+    let rows: String = rows.collect();
+    let more = match report.findings.len().saturating_sub(NUMBERED) {
+        0 => String::new(),
+        more => format!("<p class=\"note\">{}</p>\n", words::MORE_FINDINGS.with(more)),
+    };
+    format!(
+        "<table><tr><th>#</th><th>{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th></tr>\n{rows}</table>\n{more}",
+        words::WHERE,
+        words::AREA,
+        words::SEVERITY,
+    )
+}
+
+/// A p-value as a person reads it.
+fn p_value(p: f64) -> String {
+    if p < 1e-4 { "&lt; 0.0001".into() } else { format!("{p:.4}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_markup_is_text() {
+        assert_eq!(escape("<b a='1'>&\"\n"), "&lt;b a=&#39;1&#39;&gt;&amp;&quot;\u{fffd}");
+        assert_eq!(link("a b/ü#?.png"), "./a%20b%2F%C3%BC%23%3F.png");
+    }
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (plain, coded) in cases {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn a_tiny_p_value_is_not_rounded_to_nothing() {
+        assert_eq!(p_value(0.01234), "0.0123");
+        assert_eq!(p_value(3e-9), "&lt; 0.0001");
+    }
+}

@@ -1,0 +1,48 @@
+//! Where reports go: pictures and pages made from a [`Report`](crate::report::Report). One file a thing.
+//!
+//! What a sink needs of a part (its tiles, its name) comes to it as plain data.
+
+// What is drawn.
+pub mod picture;
+pub mod draw;
+
+// What is written.
+pub mod names;
+mod words;
+mod html;
+mod page;
+pub mod folder;
+pub mod figures;
+
+#[cfg(test)]
+mod example {
+    use crate::report::*;
+
+    /// A report on a 2 x 2 grid with one finding.
+    pub fn report(verdict: Verdict) -> Report {
+        let region = Region { x: 0, y: 0, width: 4, height: 4 };
+        let finding =
+            Finding { region, area_px: 16.0, area_share: 0.25, peak: [2, 2], severity: 3.0, place: "top left" };
+        Report {
+            verdict,
+            reason: String::new(),
+            score: 4.0,
+            limit: 3.0,
+            p_value: 0.002,
+            local: 4.0,
+            global: 1.0,
+            findings: vec![finding],
+            heatmap: Heatmap { values: vec![3.0, 0.1, 0.2, 0.7], rows: 2, columns: 2 },
+            nearest: vec![0; 4],
+            ms: Times::default(),
+            ran_on: Vec::new(),
+            judged_by: Provenance {
+                part: "lid".into(),
+                part_digest: "a".repeat(64),
+                model: "eye 1".into(),
+                model_digest: "b".repeat(64),
+                precision: "int8",
+            },
+        }
+    }
+}

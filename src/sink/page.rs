@@ -1,0 +1,232 @@
+//! The page of an inspection: a summary and a card for each picture that a person should see.
+
+use std::cmp::Ordering;
+
+use super::html::{self, Card, Pictures, escape, sign};
+use super::words;
+use crate::error::Result;
+use crate::report::{Provenance, Report, Verdict};
+
+/// Order of the cards.
+const ORDER: [Verdict; 4] = [Verdict::Fail, Verdict::Unsure, Verdict::Invalid, Verdict::Pass];
+/// Cards of pictures that did not pass, at most. With three pictures of some 25 kB each, a full page has 20 MB.
+const MOST_OTHERS: usize = 200;
+/// Cards of pictures that passed, at most: enough to see what passing looks like.
+const MOST_PASSES: usize = 24;
+
+/// A page that grows by one report at a time and holds no more than it will show.
+#[derive(Debug, Default)]
+pub struct Page {
+    judged_by: Option<Provenance>,
+    /// Pictures of each verdict, in [`ORDER`].
+    counts: [usize; 4],
+    others: Vec<Entry>,
+    passes: Vec<Entry>,
+    /// Name, and why it could not be read.
+    unreadable: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    rank: usize,
+    score: f32,
+    html: String,
+}
+
+impl Page {
+    /// Takes one judged picture in. `files` are the names of overlay and expectation beside the page; `pictures`
+    /// is asked only when there is room for the card.
+    ///
+    /// # Errors
+    /// That of `pictures`, or of encoding them.
+    pub fn add(
+        &mut self,
+        name: &str,
+        report: &Report,
+        files: [&str; 2],
+        pictures: impl FnOnce() -> Result<Pictures>,
+    ) -> Result<()> {
+        self.judged_by.get_or_insert_with(|| report.judged_by.clone());
+        let rank = ORDER.iter().position(|&verdict| verdict == report.verdict).unwrap_or_default();
+        self.counts[rank] += 1;
+        let entry = Entry { rank, score: report.score, html: String::new() };
+        let (entries, most) = match report.verdict {
+            Verdict::Pass => (&mut self.passes, MOST_PASSES),
+            _ => (&mut self.others, MOST_OTHERS),
+        };
+        let at = entries.partition_point(|other| other.before(&entry) != Ordering::Greater);
+        if at < most {
+            let card = Card { name, report, pictures: &pictures()?, files: Some(files), kind: None };
+            entries.insert(at, Entry { html: card.html()?, ..entry });
+            entries.truncate(most);
+        }
+        Ok(())
+    }
+
+    /// Notes a picture that could not be read, and why.
+    pub fn add_unreadable(&mut self, name: &str, why: &str) {
+        self.unreadable.push((name.into(), why.into()));
+    }
+
+    /// The page as HTML.
+    pub fn html(&self) -> String {
+        let part = self.judged_by.as_ref().map_or("", |by| &by.part);
+        let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::INSPECTION, escape(part));
+        let mut body = self.summary();
+        if self.counts == [0; 4] {
+            body += &format!("<p>{}</p>\n", words::NONE_JUDGED);
+        } else {
+            body += &html::legend();
+        }
+        if !self.unreadable.is_empty() {
+            let row = |(name, why): &(String, String)| {
+                // Most sentences begin with the file.
+                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(why);
+                format!("<tr><td><bdi>{}</bdi></td><td lang=\"en\">{}</td></tr>\n", escape(name), escape(why))
+            };
+            let rows: String = self.unreadable.iter().take(MOST_OTHERS).map(row).collect();
+            body += &format!("<h2>{}</h2>\n<div class=\"panel\"><table>\n{rows}</table></div>\n", words::UNREADABLE);
+        }
+        self.others.iter().for_each(|entry| body += &entry.html);
+        let left_out = self.counts[..3].iter().sum::<usize>() - self.others.len();
+        if left_out > 0 {
+            body += &format!("<p class=\"note\">{}</p>\n", words::LEFT_OUT.with(left_out));
+        }
+        self.passes.iter().for_each(|entry| body += &entry.html);
+        let left_out = self.counts[3] - self.passes.len();
+        if left_out > 0 {
+            body += &format!("<p class=\"note\">{}</p>\n", words::LEFT_OUT_PASSES.with(left_out));
+        }
+        html::document(&format!("{part} · eyear"), &heading, self.judged_by.as_ref(), &body)
+    }
+
+    fn summary(&self) -> String {
+        let all = self.counts.iter().sum::<usize>() + self.unreadable.len();
+        let mut items = format!("<li><b>{all}</b> {}</li>\n", words::PICTURES);
+        for (verdict, count) in ORDER.into_iter().zip(self.counts) {
+            let zero = if count == 0 { " zero" } else { "" };
+            let (class, sign, word) = (verdict.as_str(), sign(verdict), words::verdict(verdict));
+            items += &format!(
+                "<li class=\"{class}{zero}\">{sign}<b>{count}</b> <span class=\"verdict\">{word}</span></li>\n"
+            );
+        }
+        if !self.unreadable.is_empty() {
+            items += &format!("<li><b>{}</b> {}</li>\n", self.unreadable.len(), words::UNREADABLE);
+        }
+        format!("<ul class=\"counts\">\n{items}</ul>\n")
+    }
+}
+
+impl Entry {
+    /// By verdict; the strangest first where a person has to look, and passes as they came.
+    fn before(&self, other: &Self) -> Ordering {
+        let strange = ORDER[self.rank] == Verdict::Fail || ORDER[self.rank] == Verdict::Unsure;
+        self.rank.cmp(&other.rank).then_with(|| match strange {
+            true => other.score.total_cmp(&self.score),
+            false => Ordering::Equal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::example;
+    use crate::sink::picture::Picture;
+
+    fn pictures() -> Result<Pictures> {
+        let picture = Picture::filled([8, 8], [9; 3]);
+        Ok(Pictures { overlay: Some(picture.clone()), expected: picture.clone(), picture })
+    }
+
+    fn page(reports: &[(&str, Report)]) -> Page {
+        let mut page = Page::default();
+        for (name, report) in reports {
+            page.add(name, report, ["o.png", "e.png"], pictures).unwrap();
+        }
+        page
+    }
+
+    #[test]
+    fn every_text_from_outside_is_escaped() {
+        let evil = r#"<script>alert("&'")</script>"#;
+        let mut report = example::report(Verdict::Unsure);
+        report.reason = evil.into();
+        report.judged_by.part = evil.into();
+        report.judged_by.model = evil.into();
+        report.judged_by.part_digest = evil.into();
+        let mut page = Page::default();
+        page.add(evil, &report, [evil, evil], pictures).unwrap();
+        page.add_unreadable(evil, evil);
+        let html = page.html();
+        assert!(!html.contains("<script") && !html.contains("alert(\""), "{html}");
+        assert_eq!(html.matches("&lt;script&gt;alert(&quot;&amp;&#39;&quot;)&lt;/script&gt;").count(), 9);
+    }
+
+    #[test]
+    fn both_languages_are_there_and_nothing_comes_from_elsewhere() {
+        let html = page(&[("a.png", example::report(Verdict::Fail))]).html();
+        for text in [
+            "fail",
+            "不合格",
+            "what was expected here",
+            "此处的预期外观",
+            "左上",
+            "top left",
+            "3.0 × limit",
+            "限值的 3.0 倍",
+        ] {
+            assert!(html.contains(text), "{text}");
+        }
+        assert!(html.contains("data:image/jpeg;base64,/9j/"));
+        assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
+        assert_eq!(html.matches("lang=\"en\"").count(), html.matches("lang=\"zh\"").count() + 1);
+    }
+
+    #[test]
+    fn cards_are_sorted_by_verdict_and_the_strangest_comes_first() {
+        let with_score = |verdict, score| Report { score, ..example::report(verdict) };
+        let html = page(&[
+            ("pass-2", with_score(Verdict::Pass, 1.0)),
+            ("pass-9", with_score(Verdict::Pass, 2.0)),
+            ("invalid-1", with_score(Verdict::Invalid, 99.0)),
+            ("fail-low", with_score(Verdict::Fail, 4.0)),
+            ("unsure-1", with_score(Verdict::Unsure, 3.0)),
+            ("fail-high", with_score(Verdict::Fail, 40.0)),
+        ])
+        .html();
+        let order = ["fail-high", "fail-low", "unsure-1", "invalid-1", "pass-2", "pass-9"]
+            .map(|name| html.find(&format!(">{name}<")).unwrap());
+        assert!(order.is_sorted(), "{order:?}");
+    }
+
+    #[test]
+    fn a_long_run_shows_its_worst_and_tells_what_is_left_out() {
+        let mut page = Page::default();
+        let mut asked = 0;
+        for i in 0..300 {
+            let verdict = if i % 2 == 0 { Verdict::Pass } else { Verdict::Invalid };
+            let report = example::report(verdict);
+            page.add(&format!("p{i}"), &report, ["", ""], || {
+                asked += 1;
+                pictures()
+            })
+            .unwrap();
+        }
+        assert_eq!(asked, 150 + 24);
+        for i in 0..60 {
+            page.add(&format!("f{i}"), &example::report(Verdict::Fail), ["", ""], pictures).unwrap();
+        }
+        let html = page.html();
+        assert_eq!(html.matches("<article").count(), 200 + 24);
+        assert!(html.contains("10 more pictures that did not pass") && html.contains("126 more pictures that passed"));
+        assert!(html.contains(">f59<") && html.contains(">p0<") && !html.contains(">p299<"));
+    }
+
+    #[test]
+    fn a_run_without_a_readable_picture_still_has_a_page() {
+        let mut page = Page::default();
+        page.add_unreadable("a.png", "a.png: the file is empty");
+        assert!(page.html().contains("the file is empty"));
+    }
+}

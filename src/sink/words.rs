@@ -1,0 +1,161 @@
+//! The fixed words of the pages, English and Chinese side by side. Free text of the library stays English.
+
+use std::fmt;
+
+use crate::report::Verdict;
+
+/// A word in both languages. Shown as two spans; the page's style sheet hides one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// English.
+    pub en: &'static str,
+    /// Simplified Chinese.
+    pub zh: &'static str,
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"<span lang="en">{}</span><span lang="zh">{}</span>"#, self.en, self.zh)
+    }
+}
+
+impl Word {
+    /// Puts `value` (HTML) where `{}` stands.
+    pub fn with(self, value: impl fmt::Display) -> String {
+        self.to_string().replace("{}", &value.to_string())
+    }
+}
+
+/// The word for a verdict.
+pub fn verdict(verdict: Verdict) -> Word {
+    match verdict {
+        Verdict::Pass => PASS,
+        Verdict::Fail => FAIL,
+        Verdict::Unsure => UNSURE,
+        Verdict::Invalid => INVALID,
+    }
+}
+
+/// The word for a finding's place; `None` for one that is not in the table.
+pub fn place(place: &str) -> Option<Word> {
+    PLACES.iter().copied().find(|word| word.en == place)
+}
+
+macro_rules! words {
+    ($($name:ident $en:literal $zh:literal)*) => {
+        $(#[doc = $en] pub const $name: Word = Word { en: $en, zh: $zh };)*
+        /// All words, for the test that none lacks a language.
+        #[cfg(test)]
+        const ALL: &[Word] = &[$($name),*];
+    };
+}
+
+words! {
+    PASS "pass" "合格"
+    FAIL "fail" "不合格"
+    UNSURE "unsure" "待复核"
+    INVALID "cannot be judged" "无法判定"
+    UNREADABLE "unreadable" "无法读取"
+
+    INSPECTION "Inspection" "检测报告"
+    EVALUATION "Evaluation" "评估报告"
+    PART "part" "零件"
+    MODEL "model" "模型"
+    PICTURES "pictures" "张图片"
+    PICTURE "picture" "原图"
+    STRANGE "where it is strange" "异常位置"
+    EXPECTED "what was expected here" "此处的预期外观"
+    FULL_SIZE "open at full size" "打开原尺寸"
+
+    SCORE "score" "得分"
+    LIMIT "limit" "限值"
+    P_VALUE "p-value" "p 值"
+    STRANGEST "strangest" "最异常"
+    A_PLACE "a place" "局部位置"
+    THE_WHOLE "the picture as a whole" "整幅图像"
+    LOCAL "place" "局部"
+    GLOBAL "whole" "整体"
+    REASON "reason" "原因"
+    WHERE "where" "位置"
+    AREA "area" "面积"
+    SEVERITY "severity" "严重程度"
+    TIMES_LIMIT "{} × limit" "限值的 {} 倍"
+    NO_PLACE "No single place is over the limit: the picture as a whole is unlike the good ones."
+        "没有单个位置超过限值：整幅图像与合格品不同。"
+    MORE_FINDINGS "and {} smaller ones" "另有 {} 处较轻"
+    LEFT_OUT "{} more pictures that did not pass are not shown here." "另有 {} 张未通过的图片未在此显示。"
+    LEFT_OUT_PASSES "{} more pictures that passed are not shown here." "另有 {} 张合格图片未在此显示。"
+    NONE_JUDGED "No picture was judged." "没有判定任何图片。"
+
+    HEAT "heat" "异常热度"
+    HEAT_LIMIT "1 = limit" "1 = 限值"
+    HOW_TO_READ "How to read this page" "如何阅读本页"
+    READ_SCORE "The score tells how far a picture is from the good ones that were taught. Over the limit it fails."
+        "得分表示图片与所教合格品的差异程度，超过限值即为不合格。"
+    READ_P "The p-value is the share of good parts that look at least as strange."
+        "p 值是同样异常或更异常的合格品所占的比例。"
+    READ_HEAT "Heat has the same scale on every picture: 1 is the limit that good parts set. Numbered boxes mark the places above it."
+        "热度在所有图片上使用同一标尺：1 为合格品设定的限值。带编号的方框标出超过限值的位置。"
+    READ_EXPECTED "What was expected is put together from the most similar pieces of good pictures."
+        "预期外观由合格图片中最相似的小块拼成。"
+    READ_UNSURE "Unsure means near the limit: a person must look."
+        "待复核表示接近限值，需要人工确认。"
+
+    FIGURES "Figures" "指标"
+    TAUGHT "good pictures taught" "所教合格图片"
+    JUDGED_GOOD "good pictures judged" "判定的合格图片"
+    JUDGED_BAD "bad pictures judged" "判定的缺陷图片"
+    IMAGE_AUROC "image AUROC" "图像 AUROC"
+    PIXEL_AUROC "pixel AUROC" "像素 AUROC"
+    AUPRO "AUPRO up to 30 %" "AUPRO（30 % 以内）"
+    F1_MAX "best F1" "最佳 F1"
+    OVERKILL "overkill (good rejected)" "过杀率（合格品被拒）"
+    ESCAPE "escape (bad let through)" "漏检率（缺陷品放行）"
+    LATENCY "time for a picture (median)" "单张耗时（中位数）"
+    LATENCY_95 "time for a picture (95 % take no more)" "单张耗时（95 % 不超过）"
+    SPEED "pictures a second" "每秒图片数"
+    MEMORY "memory at most" "内存峰值"
+    INTERVAL "95 % interval" "95 % 置信区间"
+    PER_KIND "By kind of defect" "按缺陷类型"
+    KIND "kind" "类型"
+    COUNT "pictures" "数量"
+    FALSE_REJECTS "Good pictures that were rejected, strangest first" "被拒的合格图片（从最异常开始）"
+    ESCAPES "Bad pictures that were let through, least strange first" "放行的缺陷图片（从最不异常开始）"
+    NONE "None." "无。"
+    SHOWN_OF "{} in all; the worst are shown." "共 {} 张，显示最严重的。"
+    MASK_LINE "The blue line is where a person marked the defect." "蓝线为人工标注的缺陷位置。"
+}
+
+/// The places of a picture, as reports name them.
+const PLACES: [Word; 9] = [
+    Word { en: "top left", zh: "左上" },
+    Word { en: "top", zh: "上方" },
+    Word { en: "top right", zh: "右上" },
+    Word { en: "left", zh: "左侧" },
+    Word { en: "centre", zh: "中央" },
+    Word { en: "right", zh: "右侧" },
+    Word { en: "bottom left", zh: "左下" },
+    Word { en: "bottom", zh: "下方" },
+    Word { en: "bottom right", zh: "右下" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_there_in_both_languages_and_safe_to_put_into_a_page() {
+        for Word { en, zh } in ALL.iter().chain(&PLACES) {
+            assert!(!en.is_empty() && !zh.is_empty() && !format!("{en}{zh}").contains(['<', '&', '"']), "{en}");
+            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{en}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_put_into_both_languages() {
+        let both = SHOWN_OF.with(3);
+        assert!(both.contains(">3 in all") && both.contains(">共 3 张"), "{both}");
+        assert_eq!(place("bottom right").unwrap().zh, "右下");
+        assert_eq!(place("elsewhere"), None);
+    }
+}
