@@ -185,7 +185,7 @@ impl Manifest {
             digests: written.sha256,
             digest: hex(&Sha256::digest(text.as_bytes())),
         };
-        manifest.check().map_err(|what| wrong(what))?;
+        manifest.check().map_err(wrong)?;
         Ok(manifest)
     }
 

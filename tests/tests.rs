@@ -1,5 +1,8 @@
 //! The integration tests: one binary, so that it is linked once.
 
+// Clippy leaves unwrapping alone in test functions only, not in what they share.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 /// The command line on real pictures, as a user runs it.
 mod commands;
 /// Imports go one way.

@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn nothing_is_near_an_empty_bank() {
         let index = Index::new(Array2::zeros((0, 3)).view());
-        assert!(index.is_empty() && index.len() == 0);
+        assert!(index.is_empty());
         let mut nearest = [Nearest::default()];
         index.search(&[1.0, 2.0, 3.0], &mut nearest);
         assert_eq!(nearest[0].distance, f32::INFINITY);
