@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::manifest::Manifest;
 use crate::memory::features::{self, Map, Regrid};
-use crate::memory::learned::Scratch;
+use crate::memory::learned::{Blame, Distances, Learned, Scratch};
 use crate::memory::part::{Envelope, Part};
 use crate::prepare::image::{Preparer, Window};
 use crate::prepare::quality::{self, Quality};
@@ -143,8 +143,67 @@ impl Eye {
         Ok(())
     }
 
+    /// Measures the last run against what was learned: its cells and summary, their distances, and in
+    /// `look.blame` what each cell has to do with the summary's distance.
+    ///
+    /// # Errors
+    /// As [`VisionEncoder::map`].
+    pub fn compare(&mut self, weights: ArrayView2<f32>, learned: &Learned, look: &mut Look) -> Result<Distances> {
+        self.project(weights, &mut look.cells)?;
+        self.summarize(&mut look.summary)?;
+        let distances = learned.distances(look.cells.view(), &look.summary, &mut look.scratch);
+        learned.shape.pull(&look.summary, &look.scratch.shape, &mut look.pull);
+        look.blame.clear();
+        look.blame.resize(look.cells.nrows(), 0.0);
+        let grid = self.grid();
+        let (mut regrid, mut planes) = (std::mem::take(&mut self.regrid), std::mem::take(&mut self.planes));
+        let mut from = 0;
+        for map in self.maps() {
+            let map = map?;
+            let part = from..from + features::SUMMARY_STATISTICS * map.channels;
+            from = part.end;
+            let numbers = [&look.pull, &look.summary, &learned.centre].map(|numbers| &numbers[part.clone()]);
+            features::add_blame(&map, numbers, grid, &mut look.blame, &mut planes, &mut regrid)?;
+        }
+        (self.regrid, self.planes) = (regrid, planes);
+        Ok(distances)
+    }
+
     fn maps(&self) -> impl Iterator<Item = Result<Map<'_>>> {
         self.used().map(|i| Map::new(self.encoder.map(i)?, self.encoder.map_shape(i)))
+    }
+}
+
+/// What is measured of one picture, and the memory for it, reused from picture to picture.
+pub struct Look {
+    /// Projected cells, `f32[rows * columns, k]`.
+    pub cells: Array2<f32>,
+    /// Summary, `f32[d]`.
+    pub summary: Vec<f32>,
+    /// Nearest entries.
+    pub scratch: Scratch,
+    /// What each cell has to do with the summary's distance, `f32[rows * columns]`; negative where it lessens it.
+    pub blame: Vec<f32>,
+    pull: Vec<f32>,
+}
+
+impl Look {
+    /// Room for what `eye` sees, projected to `k` numbers a cell.
+    pub fn new(eye: &Eye, k: usize) -> Self {
+        let [rows, columns] = eye.grid();
+        Self {
+            cells: Array2::zeros((rows * columns, k)),
+            summary: vec![0.0; eye.summary_len()],
+            scratch: Scratch::default(),
+            blame: Vec::new(),
+            pull: Vec::new(),
+        }
+    }
+
+    /// What is drawn for each cell: its own distance and its blame.
+    pub fn heat(&self, blame: Blame) -> impl Iterator<Item = f32> {
+        let cells = self.scratch.nearest.iter().zip(&self.blame);
+        cells.map(move |(nearest, of_whole)| blame.heat(nearest.distance, *of_whole))
     }
 }
 
@@ -155,9 +214,7 @@ pub struct Inspector {
     judged_by: Provenance,
     ran_on: Vec<RanOn>,
     limit: f32,
-    cells: Array2<f32>,
-    summary: Vec<f32>,
-    scratch: Scratch,
+    look: Look,
 }
 
 impl Inspector {
@@ -202,11 +259,9 @@ impl Inspector {
         };
         let placement = eye.encoder().placement().iter();
         let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
-        let [rows, columns] = eye.grid();
-        let cells = Array2::zeros((rows * columns, part.weights.ncols()));
-        let summary = vec![0.0; eye.summary_len()];
+        let look = Look::new(&eye, part.weights.ncols());
         let limit = part.judgement.calibration.limit(part.card.overkill);
-        Ok(Self { eye, part, judged_by, ran_on, limit, cells, summary, scratch: Scratch::default() })
+        Ok(Self { eye, part, judged_by, ran_on, limit, look })
     }
 
     /// The part that is judged by.
@@ -232,17 +287,15 @@ impl Inspector {
         self.eye.encode()?;
         let encoded = Instant::now();
 
-        self.eye.project(self.part.weights.view(), &mut self.cells)?;
-        self.eye.summarize(&mut self.summary)?;
-        let distances = self.part.learned.distances(self.cells.view(), &self.summary, &mut self.scratch);
+        let distances = self.eye.compare(self.part.weights.view(), &self.part.learned, &mut self.look)?;
         let judgement = &self.part.judgement;
         let [local, global] = judgement.standard(distances);
         let score = judgement.score(distances);
         let p_value = judgement.calibration.p_value(score);
 
         let [rows, columns] = self.eye.grid();
-        let cells = self.scratch.nearest.iter().map(|nearest| nearest.distance / self.part.card.heat_limit);
-        let mut heatmap = Heatmap { values: cells.collect(), rows, columns };
+        let heat = self.look.heat(self.part.card.blame).map(|heat| heat / self.part.card.heat_limit);
+        let mut heatmap = Heatmap { values: heat.collect(), rows, columns };
         cool_ignored(&mut heatmap, &self.part.ignored, self.part.card.model.input);
         let findings = find_regions(&heatmap, frame.width(), frame.height());
 
@@ -261,7 +314,7 @@ impl Inspector {
             global,
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             heatmap,
-            nearest: self.scratch.nearest.iter().map(|nearest| nearest.entry).collect(),
+            nearest: self.look.scratch.nearest.iter().map(|nearest| nearest.entry).collect(),
             ms: Times {
                 decode: 0.0,
                 prepare: ms(start, prepared),

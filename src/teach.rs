@@ -9,12 +9,13 @@ use half::f16;
 use ndarray::{Array2, Axis};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::Eye;
+use crate::inspect::{Eye, Look};
 use crate::manifest::Manifest;
 use crate::memory::calibrate::Calibration;
-use crate::memory::learned::{Distances, Good, Judgement, Learned, Scratch, folds, without_fold};
+use crate::memory::learned::{Blame, Distances, Good, Judgement, Learned, folds, without_fold};
 use crate::memory::metric::Moments;
 use crate::memory::part::{Card, Envelope, Kind, MemoryRef, ModelRef, Part, TILE};
+use crate::memory::search::Nearest;
 use crate::prepare::image::{Preparer, Window};
 use crate::prepare::quality::{self, Quality};
 use crate::sample::Frame;
@@ -92,14 +93,15 @@ pub fn teach(
         progress(i + 1, steps);
     }
     let weights = moments.weights();
-    let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], weights.ncols()));
+    let mut at = Look::new(eye, weights.ncols());
     let (mut good, mut seen) = (Vec::new(), Vec::new());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 look(eye, &frame, &ignored)?;
-                eye.project(weights.view(), &mut cells)?;
-                good.push(Good::remember(i, paths.len(), cells.view(), summary(eye)?));
+                eye.project(weights.view(), &mut at.cells)?;
+                eye.summarize(&mut at.summary)?;
+                good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
                 let size = [frame.width(), frame.height()];
                 seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
             }
@@ -113,23 +115,24 @@ pub fn teach(
     }
     let k = weights.ncols();
     let learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), k);
-    let mut held_out = vec![(Distances::default(), 0.0); good.len()];
-    let mut scratch = Scratch::default();
+    let mut measured = vec![Measured::default(); good.len()];
     let mut done = first + paths.len();
     for fold in 0..folds(good.len()) {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
         let others = without_fold(&good, k, fold);
         for i in (fold..good.len()).step_by(folds(good.len())) {
             look(eye, &read(&seen[i].path)?, &ignored)?;
-            eye.project(weights.view(), &mut cells)?;
-            held_out[i] = others.measure(cells.view(), &good[i].summary, &mut scratch);
+            measured[i] = measure(eye, &weights, &others, &mut at)?;
             done += 1;
             progress(done, steps);
         }
     }
     if good.len() == 1 {
-        held_out = mirrored(eye, &weights, &learned, &read(&seen[0].path)?, &ignored)?;
+        measured = mirrored(eye, &weights, &learned, &read(&seen[0].path)?, &ignored)?;
     }
+    let cells = measured.iter().flat_map(|measured| &measured.cells);
+    let blame = Blame::learn(cells.map(|cell| cell.map(f16::to_f32)));
+    let held_out: Vec<(Distances, f32)> = measured.iter().map(|m| (m.distances, m.greatest(blame))).collect();
     let distances: Vec<Distances> = held_out.iter().map(|(distances, _)| *distances).collect();
     let judgement = Judgement::learn(&distances);
     lesson.suspects = suspects(&seen, &distances, &judgement);
@@ -151,6 +154,7 @@ pub fn teach(
         good: good.len(),
         overkill: wishes.overkill,
         heat_limit: heat_limit(&held_out),
+        blame,
         model,
         picture: envelope(&seen),
         memory: MemoryRef { file: String::new(), sha256: String::new() },
@@ -175,16 +179,14 @@ pub fn add(
     let mut lesson = Lesson::default();
     let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let k = part.weights.ncols();
-    let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], k));
-    let mut scratch = Scratch::default();
+    let mut at = Look::new(eye, k);
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 look(eye, &frame, &part.ignored)?;
-                eye.project(part.weights.view(), &mut cells)?;
-                let summary = summary(eye)?;
-                fresh.push(part.learned.measure(cells.view(), &summary, &mut scratch));
-                good.push(Good::remember(i, paths.len(), cells.view(), summary));
+                let measured = measure(eye, &part.weights, &part.learned, &mut at)?;
+                fresh.push((measured.distances, measured.greatest(part.card.blame)));
+                good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
                 let size = [frame.width(), frame.height()];
                 seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
             }
@@ -238,11 +240,27 @@ fn look(eye: &mut Eye, frame: &Frame, ignored: &[u8]) -> Result<()> {
     eye.encode()
 }
 
-/// Summary of the frame that was encoded last.
-fn summary(eye: &Eye) -> Result<Vec<f32>> {
-    let mut summary = vec![0.0; eye.summary_len()];
-    eye.summarize(&mut summary)?;
-    Ok(summary)
+/// A good picture beside a memory that had not seen it.
+#[derive(Clone, Default)]
+struct Measured {
+    distances: Distances,
+    /// Distance and blame of each cell.
+    cells: Vec<[f16; 2]>,
+}
+
+impl Measured {
+    /// The greatest heat of a cell.
+    fn greatest(&self, blame: Blame) -> f32 {
+        self.cells.iter().map(|cell| blame.heat(cell[0].to_f32(), cell[1].to_f32())).fold(0.0, f32::max)
+    }
+}
+
+/// Measures the frame that was encoded last.
+fn measure(eye: &mut Eye, weights: &Array2<f32>, learned: &Learned, at: &mut Look) -> Result<Measured> {
+    let distances = eye.compare(weights.view(), learned, at)?;
+    let cells = at.scratch.nearest.iter().zip(&at.blame);
+    let halved = |(nearest, blame): (&Nearest, &f32)| [f16::from_f32(nearest.distance), f16::from_f32(*blame)];
+    Ok(Measured { distances, cells: cells.map(halved).collect() })
 }
 
 /// A single good picture has no other to be held against: its three mirror images stand in. Real good parts
@@ -253,7 +271,7 @@ fn mirrored(
     learned: &Learned,
     frame: &Frame,
     ignored: &[u8],
-) -> Result<Vec<(Distances, f32)>> {
+) -> Result<Vec<Measured>> {
     let (width, height, bytes) = (frame.width(), frame.height(), frame.format().bytes_per_pixel());
     let mut results = Vec::new();
     for (across, down) in [(true, false), (false, true), (true, true)] {
@@ -267,9 +285,7 @@ fn mirrored(
             }
         }
         look(eye, &Frame::new(pixels, frame.format(), width, height)?, ignored)?;
-        let mut cells = Array2::zeros((eye.grid()[0] * eye.grid()[1], weights.ncols()));
-        eye.project(weights.view(), &mut cells)?;
-        results.push(learned.measure(cells.view(), &summary(eye)?, &mut Scratch::default()));
+        results.push(measure(eye, weights, learned, &mut Look::new(eye, weights.ncols()))?);
     }
     Ok(results)
 }
@@ -333,9 +349,9 @@ fn sufficiency(good: &[Good], seen: &[Seen], distances: &[Distances], judgement:
     Sufficiency { more, sort: if more == 0 { "" } else { sort } }
 }
 
-/// The cell distance that heat 1 stands for.
+/// The heat of a cell that 1 stands for in heatmaps.
 fn heat_limit(held_out: &[(Distances, f32)]) -> f32 {
-    let greatest = Calibration::new(held_out.iter().map(|(_, cell)| *cell).collect());
+    let greatest = Calibration::new(held_out.iter().map(|(_, heat)| *heat).collect());
     let limit = greatest.limit(1.0 - HEAT_QUANTILE);
     if limit.is_finite() && limit > 0.0 { limit } else { 1.0 }
 }

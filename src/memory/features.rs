@@ -136,6 +136,40 @@ pub fn add_projected(
     scratch.add(&view.view(), [map.height, map.width], grid, into)
 }
 
+/// Adds to `heat`, `f32[grid height * grid width]`, what each place of a map has to do with the summary's distance
+/// from the good: the share of the mean that it moves and of the deviation that it makes, each times its pull.
+///
+/// `pull`, `summary` and `centre` are the map's part of [`summarize`]'s layout: the slope of the distance, what was
+/// seen, what the good are measured from. The extremes are left out: theirs is a single place, where the cell's own
+/// distance tells more.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when the map is finer than the grid.
+pub fn add_blame(
+    map: &Map,
+    [pull, summary, centre]: [&[f32]; 3],
+    grid: [usize; 2],
+    heat: &mut [f32],
+    plane: &mut Vec<f32>,
+    scratch: &mut Regrid,
+) -> Result<()> {
+    let size = map.height * map.width;
+    plane.clear();
+    plane.resize(size, 0.0);
+    let numbers = [pull, summary, centre].map(|values| values.as_chunks::<SUMMARY_STATISTICS>().0);
+    for (channel, ((pull, seen), good)) in numbers[0].iter().zip(numbers[1]).zip(numbers[2]).enumerate() {
+        let of_mean = pull[0] / size as f32;
+        let of_deviation = pull[1] / (2.0 * seen[1].max(1e-6) * size as f32);
+        for (out, &value) in plane.iter_mut().zip(map.plane(channel)) {
+            let off = value - seen[0];
+            *out += of_mean * (value - good[0]) + of_deviation * off * off;
+        }
+    }
+    let places = ArrayView2::from_shape((size, 1), plane.as_slice()).map_err(misfit)?;
+    let heat = ArrayViewMut2::from_shape((heat.len(), 1), heat).map_err(misfit)?;
+    scratch.add(&places, [map.height, map.width], grid, heat)
+}
+
 fn misfit(error: ndarray::ShapeError) -> Error {
     Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error)
 }

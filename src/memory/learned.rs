@@ -2,11 +2,12 @@
 
 use half::f16;
 use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
 
 use super::bank::coreset;
 use super::calibrate::{Calibration, centre_and_spread};
 use super::search::{Index, Nearest};
-use super::shape::Shape;
+use super::shape::{self, Shape};
 
 /// Entries of a bank, at most.
 pub const BANK_ENTRIES: usize = 2000;
@@ -47,6 +48,8 @@ pub struct Learned {
     pub seen_at: Vec<[u32; 2]>,
     /// Gaussian over summaries.
     pub shape: Shape,
+    /// `f32[d]`: [`Shape::centre`].
+    pub centre: Vec<f32>,
     index: Index,
 }
 
@@ -64,8 +67,9 @@ pub struct Distances {
 pub struct Scratch {
     /// The nearest entry of each cell, `[cells]`, after a call.
     pub nearest: Vec<Nearest>,
+    /// For [`Shape`].
+    pub shape: shape::Scratch,
     sorted: Vec<f32>,
-    standard: Vec<f32>,
 }
 
 impl Learned {
@@ -96,7 +100,8 @@ impl Learned {
     /// From its parts, as they were written down.
     pub fn new(bank: Array2<f32>, seen_at: Vec<[u32; 2]>, shape: Shape) -> Self {
         let index = Index::new(bank.view());
-        Self { bank, seen_at, shape, index }
+        let centre = shape.centre();
+        Self { bank, seen_at, shape, centre, index }
     }
 
     /// Distances of a sample with `cells`, `f32[n, k]`, and `summary`, `f32[d]`. The nearest entry of each
@@ -114,15 +119,7 @@ impl Learned {
             scratch.sorted.select_nth_unstable_by(at, f32::total_cmp);
         }
         let mean = scratch.sorted[at..].iter().sum::<f32>() / top as f32;
-        Distances { local: mean.max(1e-6).ln(), global: self.shape.distance(summary, &mut scratch.standard) }
-    }
-}
-
-impl Learned {
-    /// Distances of a sample, and its greatest cell distance.
-    pub fn measure(&self, cells: ArrayView2<f32>, summary: &[f32], scratch: &mut Scratch) -> (Distances, f32) {
-        let distances = self.distances(cells, summary, scratch);
-        (distances, scratch.nearest.iter().map(|nearest| nearest.distance).fold(0.0, f32::max))
+        Distances { local: mean.max(1e-6).ln(), global: self.shape.distance(summary, &mut scratch.shape) }
     }
 }
 
@@ -158,6 +155,36 @@ pub fn without_fold(good: &[Good], k: usize, fold: usize) -> Learned {
     let folds = folds(good.len()).max(1);
     let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
     Learned::from_good(&rest, k)
+}
+
+/// How a cell's share in the strangeness of the whole picture counts beside its own distance, so that a broad
+/// change shows in the heatmap too.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blame {
+    /// Distance that one unit of the logarithm is worth.
+    pub weight: f32,
+    /// The spread of blame among good cells.
+    pub scale: f32,
+}
+
+impl Blame {
+    /// From good cells that the memory had not seen: their distance and their blame.
+    pub fn learn(cells: impl Iterator<Item = [f32; 2]> + Clone) -> Self {
+        let spread = |i: usize| {
+            let values = || cells.clone().map(|cell| f64::from(cell[i]));
+            let n = values().count().max(1) as f64;
+            let mean = values().sum::<f64>() / n;
+            ((values().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt() as f32).max(1e-9)
+        };
+        Self { weight: 0.7 * spread(0), scale: spread(1) }
+    }
+
+    /// A cell's distance and blame as one. The logarithm keeps a picture that is strange all over from drowning
+    /// the place where it is strangest.
+    pub fn heat(self, distance: f32, blame: f32) -> f32 {
+        distance + self.weight * (blame.max(0.0) / self.scale).ln_1p()
+    }
 }
 
 /// How the two distances become one, and one becomes a p-value. Learned from held-out good samples.

@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::learned::{Distances, Judgement, Learned};
+use super::learned::{Blame, Distances, Judgement, Learned};
 use super::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, hex};
@@ -36,7 +36,7 @@ pub struct Part {
     pub learned: Learned,
     /// How distances become a p-value.
     pub judgement: Judgement,
-    /// Held-out good samples: local distance, global distance, greatest cell distance.
+    /// Held-out good samples: distances, and the greatest [`Blame::heat`] of a cell.
     pub held_out: Vec<(Distances, f32)>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
@@ -62,8 +62,10 @@ pub struct Card {
     pub good: usize,
     /// Share of good parts that may be rejected: the promise.
     pub overkill: f64,
-    /// Heat 1 is this cell distance.
+    /// Heat 1 stands for this [`Blame::heat`].
     pub heat_limit: f32,
+    /// What counts beside a cell's own distance.
+    pub blame: Blame,
     /// The encoder that made the numbers; another one's features mean something else.
     pub model: ModelRef,
     /// What a picture must be like to be judged.
@@ -237,6 +239,12 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     }
     if !(card.heat_limit > 0.0 && card.heat_limit.is_finite()) {
         return Err(wrong(format!("`heat_limit` must be positive, got {}", card.heat_limit)));
+    }
+    if !(card.blame.weight >= 0.0 && card.blame.weight.is_finite()) {
+        return Err(wrong(format!("`blame.weight` must not be negative, got {}", card.blame.weight)));
+    }
+    if !(card.blame.scale > 0.0 && card.blame.scale.is_finite()) {
+        return Err(wrong(format!("`blame.scale` must be positive, got {}", card.blame.scale)));
     }
     let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain || card.memory.file.starts_with('.') {

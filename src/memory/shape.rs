@@ -8,7 +8,7 @@
 //! number is first tamed: `sign(x) ln(1 + 3 |x| / r)`, where r is its root mean square among the good.
 
 use nalgebra::DMatrix;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 /// Axes kept at most: more good pictures refine the distance, they do not enlarge the part.
 pub const AXES: usize = 384;
@@ -75,20 +75,48 @@ impl Shape {
     }
 
     /// Logarithm of the squared Mahalanobis distance per dimension: 0 is typical of a sample drawn from the
-    /// shape, each unit is a factor e. `standard` is `f32[d]` of scratch.
-    pub fn distance(&self, summary: &[f32], standard: &mut Vec<f32>) -> f32 {
+    /// shape, each unit is a factor e. `scratch` is what [`Shape::pull`] needs of it.
+    pub fn distance(&self, summary: &[f32], scratch: &mut Scratch) -> f32 {
+        let Scratch { standard, along } = scratch;
         standard.clear();
         let tamed = summary.iter().zip(&self.tameness).map(|(&x, &by)| tame(x, by));
         let moved = tamed.zip(&self.mean).zip(&self.inverse_deviation);
         standard.extend(moved.map(|((x, mean), scale)| (x - mean) * scale));
-        let along = |axis: ndarray::ArrayView1<f32>| axis.as_slice().map_or(0.0, |axis| dot(axis, standard));
+        along.clear();
+        along.extend(self.axes.rows().into_iter().map(|axis| axis.as_slice().map_or(0.0, |axis| dot(axis, standard))));
         let ball = self.ball * dot(standard, standard);
-        let square = Zip::from(self.axes.rows()).and(&self.excess).fold(ball, |sum, axis, excess| {
-            let along = along(axis);
-            sum + excess * along * along
-        });
+        let square = ball + along.iter().zip(&self.excess).map(|(along, excess)| excess * along * along).sum::<f32>();
         (square.max(1e-12) / standard.len() as f32).ln()
     }
+
+    /// How strongly each number of `summary` pulls it away from the good ones, `f32[d]`: the gradient of half the
+    /// squared distance. Of the summary whose distance was taken last with this `scratch`.
+    pub fn pull(&self, summary: &[f32], scratch: &Scratch, into: &mut Vec<f32>) {
+        into.clear();
+        into.extend(scratch.standard.iter().map(|z| self.ball * z));
+        for ((axis, along), excess) in self.axes.rows().into_iter().zip(&scratch.along).zip(&self.excess) {
+            let share = along * excess;
+            let Some(axis) = axis.as_slice() else { continue };
+            into.iter_mut().zip(axis).for_each(|(pull, axis)| *pull += share * axis);
+        }
+        let slopes = summary.iter().zip(&self.tameness).zip(&self.inverse_deviation);
+        for (pull, ((x, by), scale)) in into.iter_mut().zip(slopes) {
+            *pull *= scale * by / (1.0 + x.abs() * by);
+        }
+    }
+
+    /// The good summary that all are measured from, `f32[d]`.
+    pub fn centre(&self) -> Vec<f32> {
+        let untamed = |(mean, by): (&f32, &f32)| mean.abs().exp_m1().copysign(*mean) / by;
+        self.mean.iter().zip(&self.tameness).map(untamed).collect()
+    }
+}
+
+/// Memory for [`Shape::distance`], reused from sample to sample.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    standard: Vec<f32>,
+    along: Vec<f32>,
 }
 
 fn tame(x: f32, by: f32) -> f32 {
@@ -155,7 +183,7 @@ mod tests {
         let q = (&query.row(0) - &shape.mean) * &shape.inverse_deviation;
         let q = nalgebra::DVector::from_iterator(d, q.iter().map(|&x| f64::from(x)));
         let expected = ((q.transpose() * inverse * &q)[(0, 0)] / d as f64).ln();
-        let got = shape.distance(query.row(0).as_slice().unwrap(), &mut Vec::new());
+        let got = shape.distance(query.row(0).as_slice().unwrap(), &mut Scratch::default());
         assert!((f64::from(got) - expected).abs() < 1e-3, "{got} {expected}");
     }
 
@@ -169,7 +197,7 @@ mod tests {
         let shape = Shape::learn(data.view());
         let along = vec![2.0; 60];
         let across: Vec<f32> = (0..60).map(|i| if i % 2 == 0 { 2.0 } else { -2.0 }).collect();
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::default();
         assert!(shape.distance(&across, &mut scratch) > shape.distance(&along, &mut scratch) + 1.0);
     }
 
@@ -177,6 +205,34 @@ mod tests {
     fn one_picture_is_enough_for_a_finite_distance() {
         let data = noise(1, 20, 5);
         let shape = Shape::learn(data.view());
-        assert!(shape.distance(noise(1, 20, 6).row(0).as_slice().unwrap(), &mut Vec::new()).is_finite());
+        assert!(shape.distance(noise(1, 20, 6).row(0).as_slice().unwrap(), &mut Scratch::default()).is_finite());
+    }
+
+    #[test]
+    fn pull_is_the_slope_of_half_the_squared_distance() {
+        let data = noise(30, 12, 8);
+        let shape = Shape::learn(data.view());
+        let summary = noise(1, 12, 9).row(0).to_vec();
+        let mut scratch = Scratch::default();
+        let mut half_square = |summary: &[f32]| 6.0 * shape.distance(summary, &mut scratch).exp();
+        let slope = |i: usize, half_square: &mut dyn FnMut(&[f32]) -> f32| {
+            let at =
+                |by: f32| summary.iter().enumerate().map(|(j, x)| if i == j { x + by } else { *x }).collect::<Vec<_>>();
+            (half_square(&at(1e-2)) - half_square(&at(-1e-2))) / 2e-2
+        };
+        let slopes: Vec<f32> = (0..12).map(|i| slope(i, &mut half_square)).collect();
+        let (mut scratch, mut pull) = (Scratch::default(), Vec::new());
+        shape.distance(&summary, &mut scratch);
+        shape.pull(&summary, &scratch, &mut pull);
+        let largest = slopes.iter().fold(0f32, |a, b| a.max(b.abs()));
+        for (pull, slope) in pull.iter().zip(&slopes) {
+            assert!((pull - slope).abs() < 0.03 * largest, "{pull} {slope}");
+        }
+    }
+
+    #[test]
+    fn the_centre_is_a_good_summary() {
+        let shape = Shape::learn(noise(30, 12, 8).view());
+        assert!(shape.distance(&shape.centre(), &mut Scratch::default()) < -5.0);
     }
 }
