@@ -173,6 +173,8 @@ mod tests {
         data.column_mut(1).zip_mut_with(&first, |b, &a| *b = a + 0.3 * *b);
         let shape = Shape::learn(data.view());
         // The same from the full matrix.
+        let tamed = |x: &Array2<f32>| Array2::from_shape_fn(x.dim(), |(i, j)| tame(x[[i, j]], shape.tameness[j]));
+        let data = tamed(&data);
         let z = (&data - &shape.mean.view().insert_axis(Axis(0))) * shape.inverse_deviation.view().insert_axis(Axis(0));
         let gram = z.dot(&z.t()).mapv(f64::from) / n as f64;
         let (r, scale) = ledoit_wolf(&z, &gram);
@@ -180,7 +182,7 @@ mod tests {
         let shrunk = DMatrix::from_fn(d, d, |i, j| (1.0 - r) * s[[i, j]] + if i == j { r * scale } else { 0.0 });
         let inverse = shrunk.try_inverse().unwrap();
         let query = noise(1, d, 9);
-        let q = (&query.row(0) - &shape.mean) * &shape.inverse_deviation;
+        let q = (&tamed(&query).row(0) - &shape.mean) * &shape.inverse_deviation;
         let q = nalgebra::DVector::from_iterator(d, q.iter().map(|&x| f64::from(x)));
         let expected = ((q.transpose() * inverse * &q)[(0, 0)] / d as f64).ln();
         let got = shape.distance(query.row(0).as_slice().unwrap(), &mut Scratch::default());
