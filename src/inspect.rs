@@ -333,7 +333,7 @@ impl Inspector {
         if p_value <= overkill {
             (Verdict::Fail, String::new())
         } else if p_value <= 2.0 * overkill {
-            (Verdict::Unsure, format!("p is within twice the promised {overkill}"))
+            (Verdict::Unsure, format!("near the limit: p = {p_value:.4}, fails at {overkill}"))
         } else {
             (Verdict::Pass, String::new())
         }

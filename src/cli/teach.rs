@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::Part;
+use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Wishes};
 
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Picture whose dark pixels are not to be looked at
     #[arg(long, value_name = "FILE", conflicts_with = "add")]
     mask: Option<PathBuf>,
+    /// Look only at this rectangle, in pixels of the good pictures
+    #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", conflicts_with = "add", value_parser = rectangle)]
+    roi: Option<[usize; 4]>,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -61,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 
 fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
     let name = arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
-    let mask = arguments.mask.as_deref().map(recording::read).transpose()?;
+    let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, mask };
     let mut eye = arguments.model.eye(manifest, arguments.precision)?;
     let bar = progress_bar("teaching")?;
@@ -73,6 +77,38 @@ fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result
     bar.finish_and_clear();
     part.save(&arguments.part)?;
     Ok((part, lesson))
+}
+
+/// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
+fn mask(arguments: &Arguments, paths: &[PathBuf]) -> Result<Option<Frame>> {
+    let mask = arguments.mask.as_deref().map(recording::read).transpose()?;
+    let Some([x, y, width, height]) = arguments.roi else { return Ok(mask) };
+    let like = match (&mask, paths.iter().find_map(|path| recording::read(path).ok())) {
+        (Some(mask), _) => [mask.width(), mask.height()],
+        (None, Some(picture)) => [picture.width(), picture.height()],
+        (None, None) => bail!("none of {} good pictures can be read", paths.len()),
+    };
+    if x + width > like[0] || y + height > like[1] {
+        bail!("--roi {x},{y},{width},{height} leaves the picture, which has {} x {} pixels", like[0], like[1]);
+    }
+    let looked_at = |i: usize| {
+        let (column, row) = (i % like[0], i / like[0]);
+        let inside = (x..x + width).contains(&column) && (y..y + height).contains(&row);
+        inside && mask.as_ref().is_none_or(|mask| mask.rgb(column, row)[0] >= 128)
+    };
+    let pixels: Vec<u8> = (0..like[0] * like[1]).map(|i| if looked_at(i) { 255 } else { 0 }).collect();
+    Ok(Some(Frame::new(pixels, PixelFormat::Grey8, like[0], like[1])?))
+}
+
+/// `X,Y,WIDTH,HEIGHT` with a width and height over nought.
+fn rectangle(text: &str) -> Result<[usize; 4], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x, y, width, height]) if width > 0 && height > 0 && x < 1 << 20 && y < 1 << 20 => {
+            Ok([x, y, width.min(1 << 20), height.min(1 << 20)])
+        }
+        _ => Err("wants X,Y,WIDTH,HEIGHT in pixels, such as 40,0,200,180".into()),
+    }
 }
 
 fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
