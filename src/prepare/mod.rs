@@ -1,4 +1,7 @@
 //! Samples → what an encoder takes. Pure functions: no file, no clock, no device.
 
 pub mod image;
+#[cfg(test)]
+pub(crate) mod printed;
 pub mod quality;
+pub mod register;

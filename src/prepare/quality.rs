@@ -22,7 +22,7 @@ pub struct Quality {
 /// Rows that are looked at, at most: focus needs native detail, but not everywhere.
 const ROWS: usize = 96;
 
-/// Measures `frame` on up to [`ROWS`] evenly spaced rows at full horizontal detail, from the green channel.
+/// Measures `frame` on up to 96 evenly spaced rows at full horizontal detail, from the green channel.
 pub fn measure(frame: &Frame) -> Quality {
     let (width, height) = (frame.width(), frame.height());
     let (step, offset) = match frame.format() {
