@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::backend::{Backend, Options};
 use crate::encode::VisionEncoder;
@@ -11,11 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::manifest::Manifest;
 use crate::memory::features::{self, Map, Regrid};
-use crate::memory::learned::{Blame, Distances, Learned, Scratch};
-use crate::memory::part::{Envelope, Part};
+use crate::memory::golden::Golden;
+use crate::memory::learned::{Distances, Learned, Scratch, place_of};
+use crate::memory::part::{Card, Envelope, Kind, Part};
+use crate::prepare::fixture::{Fixture, View};
 use crate::prepare::image::{Preparer, Window};
 use crate::prepare::quality::{self, Quality};
-use crate::report::{Finding, Heatmap, Provenance, RanOn, Region, Report, Times, Verdict};
+use crate::report::{Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
 use crate::sample::Frame;
 
 /// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
@@ -86,6 +88,24 @@ impl Eye {
         Ok(image_from_model)
     }
 
+    /// Brings the part in `frame` into its taught pose, if `fixture` is given, and into the encoder's input; where
+    /// the frame shows nothing of the taught view, `look` knows it. [`Eye::encode`] comes next.
+    ///
+    /// # Errors
+    /// As [`Eye::prepare`] and [`Fixture::view`].
+    pub fn see(&mut self, frame: &Frame, fixture: Option<&Fixture>, ignored: &[u8], look: &mut Look) -> Result<()> {
+        look.view = fixture.map(|fixture| fixture.view(frame)).transpose()?;
+        look.scratch.hidden.clear();
+        let Some(view) = &look.view else { return self.prepare(frame, Window::whole(frame), ignored).map(drop) };
+        let ([rows, columns], [width, height]) = (self.grid(), [view.frame.width(), view.frame.height()]);
+        if view.covered.contains(&0) {
+            let middle = |at: usize, n: usize, side: usize| (2 * at + 1) * side / (2 * n);
+            let seen = |i: usize| middle(i / columns, rows, height) * width + middle(i % columns, columns, width);
+            look.scratch.hidden.extend((0..rows * columns).map(|i| view.covered[seen(i)] == 0));
+        }
+        self.prepare(&view.frame, Window::whole(&view.frame), ignored).map(drop)
+    }
+
     /// Runs the encoder on what was prepared.
     ///
     /// # Errors
@@ -128,14 +148,14 @@ impl Eye {
     ///
     /// # Errors
     /// As [`VisionEncoder::map`].
-    pub fn project(&mut self, weights: ArrayView2<f32>, into: &mut Array2<f32>) -> Result<()> {
+    pub fn project(&mut self, weights: ArrayView2<f32>, mut into: ArrayViewMut2<f32>) -> Result<()> {
         let grid = self.grid();
         into.fill(0.0);
         let (mut regrid, mut planes) = (std::mem::take(&mut self.regrid), std::mem::take(&mut self.planes));
         let mut from = 0;
         for map in self.maps() {
             let map = map?;
-            let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
+            let block = weights.slice(s![from..from + map.channels, ..]);
             from += map.channels;
             features::add_projected(&map, block, grid, into.view_mut(), &mut planes, &mut regrid)?;
         }
@@ -143,15 +163,27 @@ impl Eye {
         Ok(())
     }
 
-    /// Measures the last run against what was learned: its cells and summary, their distances, and in
-    /// `look.blame` what each cell has to do with the summary's distance.
+    /// Measures the last run against what was learned: its cells and summary, their distances, in `look.blame`
+    /// what each cell has to do with the summary's distance, and in `look.deviations` how far its pixels are from
+    /// golden ones.
     ///
     /// # Errors
     /// As [`VisionEncoder::map`].
-    pub fn compare(&mut self, weights: ArrayView2<f32>, learned: &Learned, look: &mut Look) -> Result<Distances> {
-        self.project(weights, &mut look.cells)?;
+    pub fn compare(
+        &mut self,
+        weights: ArrayView2<f32>,
+        learned: &Learned,
+        golden: Option<&Golden>,
+        look: &mut Look,
+    ) -> Result<Distances> {
+        let places = look.cells.ncols() - weights.ncols();
+        self.project(weights, look.cells.slice_mut(s![.., places..]))?;
         self.summarize(&mut look.summary)?;
-        let distances = learned.distances(look.cells.view(), &look.summary, &mut look.scratch);
+        let mut distances = learned.distances(look.cells.view(), &look.summary, &mut look.scratch);
+        look.deviations.clear();
+        if let (Some(golden), Some(view)) = (golden, &look.view) {
+            distances.pixels = Some(golden.compare(view, self.grid(), &mut look.deviations)?);
+        }
         learned.shape.pull(&look.summary, &look.scratch.shape, &mut look.pull);
         look.blame.clear();
         look.blame.resize(look.cells.nrows(), 0.0);
@@ -176,7 +208,7 @@ impl Eye {
 
 /// What is measured of one picture, and the memory for it, reused from picture to picture.
 pub struct Look {
-    /// Projected cells, `f32[rows * columns, k]`.
+    /// Cells: their places, two numbers, where memory knows these; then what was projected, `k` numbers.
     pub cells: Array2<f32>,
     /// Summary, `f32[d]`.
     pub summary: Vec<f32>,
@@ -184,26 +216,45 @@ pub struct Look {
     pub scratch: Scratch,
     /// What each cell has to do with the summary's distance, `f32[rows * columns]`; negative where it lessens it.
     pub blame: Vec<f32>,
+    /// How far the pixels of each cell are from golden ones, `f32[rows * columns]`; empty when not compared.
+    pub deviations: Vec<f32>,
+    /// The part in its taught pose, where it is registered.
+    pub view: Option<View>,
     pull: Vec<f32>,
 }
 
 impl Look {
-    /// Room for what `eye` sees, projected to `k` numbers a cell.
-    pub fn new(eye: &Eye, k: usize) -> Self {
-        let [rows, columns] = eye.grid();
+    /// Room for what `eye` sees of parts of this kind, projected to `k` numbers a cell.
+    pub fn new(eye: &Eye, kind: Kind, k: usize) -> Self {
+        let grid = eye.grid();
+        let places = if kind.has_places() { 2 } else { 0 };
+        let mut cells = Array2::zeros((grid[0] * grid[1], places + k));
+        for (i, mut row) in cells.rows_mut().into_iter().enumerate() {
+            row.iter_mut().take(places).zip(place_of(i, grid)).for_each(|(out, at)| *out = at);
+        }
         Self {
-            cells: Array2::zeros((rows * columns, k)),
+            cells,
             summary: vec![0.0; eye.summary_len()],
             scratch: Scratch::default(),
             blame: Vec::new(),
+            deviations: Vec::new(),
+            view: None,
             pull: Vec::new(),
         }
     }
 
-    /// What is drawn for each cell: its own distance and its blame.
-    pub fn heat(&self, blame: Blame) -> impl Iterator<Item = f32> {
-        let cells = self.scratch.nearest.iter().zip(&self.blame);
-        cells.map(move |(nearest, of_whole)| blame.heat(nearest.distance, *of_whole))
+    /// Heat of each cell: its distance with its blame, or its pixels' deviation, whichever is farther; 1 is the limit
+    /// that the good parts of `card` set.
+    pub fn heat(&self, card: &Card) -> impl Iterator<Item = f32> {
+        let cells = self.scratch.nearest.iter().zip(&self.blame).enumerate();
+        cells.map(move |(i, (nearest, blame))| {
+            if self.scratch.hidden.get(i).is_some_and(|hidden| *hidden) {
+                return 0.0;
+            }
+            let heat = card.blame.heat(nearest.distance, *blame) / card.heat_limit;
+            let deviation = self.deviations.get(i).zip(card.deviation_limit);
+            deviation.map_or(heat, |(deviation, limit)| heat.max(deviation / limit))
+        })
     }
 }
 
@@ -214,6 +265,7 @@ pub struct Inspector {
     judged_by: Provenance,
     ran_on: Vec<RanOn>,
     limit: f32,
+    fixture: Option<Fixture>,
     look: Look,
 }
 
@@ -259,9 +311,10 @@ impl Inspector {
         };
         let placement = eye.encoder().placement().iter();
         let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
-        let look = Look::new(&eye, part.weights.ncols());
+        let look = Look::new(&eye, part.card.kind, part.weights.ncols());
         let limit = part.judgement.calibration.limit(part.card.overkill);
-        Ok(Self { eye, part, judged_by, ran_on, limit, look })
+        let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
+        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, look })
     }
 
     /// The part that is judged by.
@@ -282,24 +335,27 @@ impl Inspector {
     pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
         let start = Instant::now();
         let quality = quality::measure(frame);
-        self.eye.prepare(frame, Window::whole(frame), &self.part.ignored)?;
+        self.eye.see(frame, self.fixture.as_ref(), &self.part.ignored, &mut self.look)?;
         let prepared = Instant::now();
         self.eye.encode()?;
         let encoded = Instant::now();
 
-        let distances = self.eye.compare(self.part.weights.view(), &self.part.learned, &mut self.look)?;
-        let judgement = &self.part.judgement;
-        let [local, global] = judgement.standard(distances);
+        let Part { weights, learned, golden, judgement, card, .. } = &self.part;
+        let distances = self.eye.compare(weights.view(), learned, golden.as_ref(), &mut self.look)?;
+        let [local, global, pixels] = judgement.standard(distances);
         let score = judgement.score(distances);
         let p_value = judgement.calibration.p_value(score);
 
         let [rows, columns] = self.eye.grid();
-        let heat = self.look.heat(self.part.card.blame).map(|heat| heat / self.part.card.heat_limit);
-        let mut heatmap = Heatmap { values: heat.collect(), rows, columns };
-        cool_ignored(&mut heatmap, &self.part.ignored, self.part.card.model.input);
+        let mut heatmap = Heatmap { values: self.look.heat(card).collect(), rows, columns };
+        cool_ignored(&mut heatmap, &self.part.ignored, card.model.input);
+        let mut nearest: Vec<u32> = self.look.scratch.nearest.iter().map(|nearest| nearest.entry).collect();
+        if let Some(view) = &self.look.view {
+            (heatmap, nearest) = taken_back(&heatmap, &nearest, view, frame)?;
+        }
         let findings = find_regions(&heatmap, frame.width(), frame.height());
 
-        let (verdict, reason) = match cannot_be_judged(frame, quality, &self.part.card.picture) {
+        let (verdict, reason) = match self.cannot_be_judged(frame, quality) {
             Some(reason) => (Verdict::Invalid, reason),
             None => self.decide(p_value),
         };
@@ -310,11 +366,13 @@ impl Inspector {
             score,
             limit: self.limit,
             p_value,
-            local,
-            global,
+            local: local.unwrap_or_default(),
+            global: global.unwrap_or_default(),
+            pixels,
+            pose: self.look.view.as_ref().map(|view| pose_of(view)),
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             heatmap,
-            nearest: self.look.scratch.nearest.iter().map(|nearest| nearest.entry).collect(),
+            nearest,
             ms: Times {
                 decode: 0.0,
                 prepare: ms(start, prepared),
@@ -323,6 +381,22 @@ impl Inspector {
             },
             ran_on: self.ran_on.clone(),
             judged_by: self.judged_by.clone(),
+        })
+    }
+
+    /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
+    fn cannot_be_judged(&self, frame: &Frame, quality: Quality) -> Option<String> {
+        let blind = cannot_be_judged(frame, quality, &self.part.card.picture);
+        blind.or_else(|| {
+            let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
+            if pose.ncc < least {
+                return Some(format!(
+                    "not found: correlation {:.2} with the taught picture, least {least:.2}",
+                    pose.ncc
+                ));
+            }
+            let seen = 100.0 * pose.overlap;
+            (pose.overlap < LEAST_OVERLAP).then(|| format!("out of view: {seen:.0} % of the taught view is seen"))
         })
     }
 
@@ -338,6 +412,59 @@ impl Inspector {
             (Verdict::Pass, String::new())
         }
     }
+}
+
+/// Share of the taught view that a picture must show.
+const LEAST_OVERLAP: f32 = 0.8;
+
+fn pose_of(view: &View) -> Pose {
+    let [a, _, _, d, _, _] = view.pose.picture_from_reference.m;
+    Pose {
+        centre: view
+            .pose
+            .picture_from_reference
+            .apply([view.frame.width() as f64 / 2.0, view.frame.height() as f64 / 2.0]),
+        turn_deg: d.atan2(a).to_degrees(),
+        scale: a.hypot(d),
+        correlation: view.pose.ncc,
+        overlap: view.pose.overlap,
+    }
+}
+
+/// What was found in the taught pose, on a grid over the picture itself. Where the taught view does not reach, the
+/// heat is nought.
+fn taken_back(heatmap: &Heatmap, nearest: &[u32], view: &View, frame: &Frame) -> Result<(Heatmap, Vec<u32>)> {
+    let (rows, columns) = (heatmap.rows, heatmap.columns);
+    let view_from_picture = view
+        .pose
+        .picture_from_reference
+        .inverse()
+        .ok_or_else(|| Error::new(ErrorKind::Input, "the pose found flattens the picture"))?;
+    let picture_from_grid =
+        Affine::scale_shift([frame.width() as f64 / columns as f64, frame.height() as f64 / rows as f64], [0.0; 2]);
+    let grid_from_view = Affine::scale_shift(
+        [columns as f64 / view.frame.width() as f64, rows as f64 / view.frame.height() as f64],
+        [0.0; 2],
+    );
+    let grid_from_grid = grid_from_view.after(&view_from_picture.after(&picture_from_grid));
+    let mut back = Heatmap { values: vec![0.0; rows * columns], rows, columns };
+    let mut entries = vec![0; rows * columns];
+    for i in 0..rows * columns {
+        let [x, y] = grid_from_grid.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
+        let inside = x >= 0.0 && y >= 0.0 && x < columns as f64 && y < rows as f64;
+        let at = |x: f64, y: f64| {
+            let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
+            side(y, rows) * columns + side(x, columns)
+        };
+        entries[i] = nearest[at(x, y)];
+        if inside {
+            let ([u, v], [left, top]) = ([(x - 0.5).rem_euclid(1.0), (y - 0.5).rem_euclid(1.0)], [x - 0.5, y - 0.5]);
+            let mix = |a: f32, b: f32, share: f64| a + (b - a) * share as f32;
+            let row = |y: f64| mix(heatmap.values[at(left, y)], heatmap.values[at(left + 1.0, y)], u);
+            back.values[i] = mix(row(top), row(top + 1.0), v);
+        }
+    }
+    Ok((back, entries))
 }
 
 fn short(digest: &str) -> &str {

@@ -106,6 +106,21 @@ pub struct Provenance {
     pub precision: &'static str,
 }
 
+/// Where a part lies, against the picture it was taught by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Pose {
+    /// Column and row at which the taught picture's centre is found.
+    pub centre: [f64; 2],
+    /// Turn in degrees, clockwise as seen.
+    pub turn_deg: f64,
+    /// Scale.
+    pub scale: f64,
+    /// Normalised cross-correlation with the taught picture, -1 to 1.
+    pub correlation: f32,
+    /// Share of the taught view that the picture shows, 0 to 1.
+    pub overlap: f32,
+}
+
 /// The result of one inspection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -123,6 +138,12 @@ pub struct Report {
     pub local: f32,
     /// Strangeness of the picture as a whole, same units.
     pub global: f32,
+    /// Strangeness of the pixels beside the golden pictures', same units; `None` where they are not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<f32>,
+    /// Where the part lies; `None` where it is not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pose: Option<Pose>,
     /// Places above the limit, most severe first.
     pub findings: Vec<Finding>,
     /// Heat over the picture.

@@ -12,10 +12,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, Look};
 use crate::manifest::Manifest;
 use crate::memory::calibrate::Calibration;
-use crate::memory::learned::{Blame, Distances, Good, Judgement, Learned, folds, without_fold};
+use crate::memory::golden::Golden;
+use crate::memory::learned::{Blame, Distances, Good, Judgement, Learned, folds, wandering, without_fold};
 use crate::memory::metric::Moments;
-use crate::memory::part::{Card, Envelope, Kind, MemoryRef, ModelRef, Part, TILE};
+use crate::memory::part::{Card, Envelope, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE};
 use crate::memory::search::Nearest;
+use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::{Preparer, Window};
 use crate::prepare::quality::{self, Quality};
 use crate::sample::Frame;
@@ -24,6 +26,12 @@ use crate::sample::Frame;
 const METRIC_PICTURES: usize = 48;
 /// Heat 1 is the cell distance that the strangest cell of this share of good pictures stays under.
 const HEAT_QUANTILE: f64 = 0.95;
+/// Pictures beside the first that are tried for a common layout, at most.
+const LAYOUT_PICTURES: usize = 6;
+/// Correlation from which good pictures are so alike that their pixels can be compared.
+const GOLDEN_CORRELATION: f32 = 0.85;
+/// Below this [`wandering`] the place of a cell tells what it should look like.
+const FRAMED_WANDERING: f32 = 0.5;
 
 /// What the owner of a part wants of it.
 #[derive(Debug, Clone)]
@@ -32,6 +40,8 @@ pub struct Wishes {
     pub name: String,
     /// Share of good parts that may be rejected.
     pub overkill: f64,
+    /// How the part is looked at; `None` tries and tells.
+    pub kind: Option<Kind>,
     /// A picture of the part whose dark pixels (under 128) are not to be looked at.
     pub mask: Option<Frame>,
 }
@@ -39,6 +49,8 @@ pub struct Wishes {
 /// What was noticed about the good pictures while teaching.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lesson {
+    /// Why the part is looked at as it is; empty when that was wished.
+    pub why: String,
     /// Files that could not be read, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
     /// Pictures that look unlike the other good ones: likely bad ones among them. Share of good pictures at
@@ -62,6 +74,19 @@ struct Seen {
     path: PathBuf,
     quality: Quality,
     size: [usize; 2],
+    /// Correlation with the reference, where there is one.
+    correlation: Option<f32>,
+}
+
+impl Seen {
+    fn new(path: &Path, frame: &Frame, look: &Look) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            quality: quality::measure(frame),
+            size: [frame.width(), frame.height()],
+            correlation: look.view.as_ref().map(|view| view.pose.ncc),
+        }
+    }
 }
 
 /// Teaches a part from good pictures. `read` brings a picture; `progress` is told (done, all) steps.
@@ -80,30 +105,36 @@ pub fn teach(
 ) -> Result<(Part, Lesson)> {
     let mut lesson = Lesson::default();
     let ignored = ignored_pixels(eye, wishes.mask.as_ref())?;
+    let found = find_layout(wishes.kind, paths, read, &mut lesson)?;
+    let reference = found.as_ref().map(|(_, reference)| reference.clone());
+    let fixture = reference.as_ref().map(Fixture::new).transpose()?;
+    let fixture = fixture.as_ref();
     let every = paths.len().div_ceil(METRIC_PICTURES).max(1);
     let first = paths.len().div_ceil(every);
     let steps = first + 2 * paths.len();
     let mut moments = Moments::new(eye.channels());
+    let mut at = Look::new(eye, Kind::Texture, 0);
     for (i, path) in paths.iter().step_by(every).enumerate() {
         // A picture that fails here fails again below and is told there.
         if let Ok(frame) = read(path) {
-            look(eye, &frame, &ignored)?;
+            eye.see(&frame, fixture, &ignored, &mut at)?;
+            eye.encode()?;
             moments.add(eye.cells()?.view());
         }
         progress(i + 1, steps);
     }
     let weights = moments.weights();
-    let mut at = Look::new(eye, weights.ncols());
+    let mut at = Look::new(eye, Kind::Texture, weights.ncols());
     let (mut good, mut seen) = (Vec::new(), Vec::new());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
-                look(eye, &frame, &ignored)?;
-                eye.project(weights.view(), &mut at.cells)?;
+                eye.see(&frame, fixture, &ignored, &mut at)?;
+                eye.encode()?;
+                eye.project(weights.view(), at.cells.view_mut())?;
                 eye.summarize(&mut at.summary)?;
                 good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
-                let size = [frame.width(), frame.height()];
-                seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
+                seen.push(Seen::new(path, &frame, &at));
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
         }
@@ -113,33 +144,60 @@ pub fn teach(
         let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
         return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
     }
-    let k = weights.ncols();
+    let kind = match (found, wishes.kind) {
+        (Some((kind, _)), _) | (None, Some(kind)) => kind,
+        (None, None) => loose_or_framed(&good, weights.ncols(), eye.grid(), &mut lesson),
+    };
+    if kind.has_places() {
+        good.iter_mut().for_each(|good| good.know_places(weights.ncols(), eye.grid()));
+    }
+    let mut at = Look::new(eye, kind, weights.ncols());
+    let k = at.cells.ncols();
     let learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), k);
+    let folds = folds(good.len());
+    // What each fold's pixels may be; the golden band of a fold is that of all others.
+    let mut bands = Vec::new();
+    if let (Kind::Golden, Some(fixture)) = (kind, fixture) {
+        bands.resize(folds.max(1), Golden::new(fixture.size()));
+        for (i, seen) in seen.iter().enumerate() {
+            bands[i % folds.max(1)].add(&fixture.view(&read(&seen.path)?)?)?;
+        }
+    }
+    let golden = |without: Option<usize>| {
+        let mut others = bands.iter().enumerate().filter(|(fold, _)| Some(*fold) != without).map(|(_, band)| band);
+        let first = others.next().cloned();
+        first.map(|first| others.fold(first, Golden::joined))
+    };
     let mut measured = vec![Measured::default(); good.len()];
     let mut done = first + paths.len();
-    for fold in 0..folds(good.len()) {
+    for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let others = without_fold(&good, k, fold);
-        for i in (fold..good.len()).step_by(folds(good.len())) {
-            look(eye, &read(&seen[i].path)?, &ignored)?;
-            measured[i] = measure(eye, &weights, &others, &mut at)?;
+        let (others, golden) = (without_fold(&good, k, fold), golden(Some(fold)));
+        for i in (fold..good.len()).step_by(folds) {
+            eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
+            measured[i] = measure(eye, &weights, &others, golden.as_ref(), &mut at)?;
             done += 1;
             progress(done, steps);
         }
     }
+    let golden = golden(None);
     if good.len() == 1 {
-        measured = mirrored(eye, &weights, &learned, &read(&seen[0].path)?, &ignored)?;
+        measured.clear();
+        for frame in stand_ins(&read(&seen[0].path)?, kind)? {
+            eye.see(&frame, fixture, &ignored, &mut at)?;
+            measured.push(measure(eye, &weights, &learned, golden.as_ref(), &mut at)?);
+        }
     }
     let cells = measured.iter().flat_map(|measured| &measured.cells);
     let blame = Blame::learn(cells.map(|cell| cell.map(f16::to_f32)));
-    let held_out: Vec<(Distances, f32)> = measured.iter().map(|m| (m.distances, m.greatest(blame))).collect();
-    let distances: Vec<Distances> = held_out.iter().map(|(distances, _)| *distances).collect();
+    let held_out: Vec<HeldOut> = measured.iter().map(|measured| measured.held_out(blame)).collect();
+    let distances: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     let judgement = Judgement::learn(&distances);
     lesson.suspects = suspects(&seen, &distances, &judgement);
     lesson.sufficiency = sufficiency(&good, &seen, &distances, &judgement);
     let d = eye.summary_len();
     let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-    let tiles = tiles(eye, &learned.seen_at, &seen, read)?;
+    let tiles = tiles(eye, fixture, &learned.seen_at, &seen, read)?;
     let model = ModelRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -150,17 +208,20 @@ pub fn teach(
     let card = Card {
         format: 1,
         name: wishes.name.clone(),
-        kind: Kind::Texture,
+        kind,
         good: good.len(),
         overkill: wishes.overkill,
-        heat_limit: heat_limit(&held_out),
+        heat_limit: limit_of(held_out.iter().map(|held_out| held_out.heat)),
         blame,
+        deviation_limit: golden.as_ref().map(|_| limit_of(held_out.iter().map(|held_out| held_out.deviation))),
+        least_correlation: least_correlation(&seen),
         model,
         picture: envelope(&seen),
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();
-    let part = Part { card, weights, learned, judgement, held_out, summaries, tiles, ignored, digest };
+    let part =
+        Part { card, weights, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
     Ok((part, lesson))
 }
 
@@ -178,17 +239,22 @@ pub fn add(
 ) -> Result<Lesson> {
     let mut lesson = Lesson::default();
     let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
-    let k = part.weights.ncols();
-    let mut at = Look::new(eye, k);
+    let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
+    let fixture = fixture.as_ref();
+    let mut at = Look::new(eye, part.card.kind, part.weights.ncols());
+    let k = at.cells.ncols();
+    let mut golden = part.golden.clone();
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
-                look(eye, &frame, &part.ignored)?;
-                let measured = measure(eye, &part.weights, &part.learned, &mut at)?;
-                fresh.push((measured.distances, measured.greatest(part.card.blame)));
+                eye.see(&frame, fixture, &part.ignored, &mut at)?;
+                let measured = measure(eye, &part.weights, &part.learned, part.golden.as_ref(), &mut at)?;
+                fresh.push(measured.held_out(part.card.blame));
                 good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
-                let size = [frame.width(), frame.height()];
-                seen.push(Seen { path: path.clone(), quality: quality::measure(&frame), size });
+                if let (Some(golden), Some(view)) = (&mut golden, &at.view) {
+                    golden.add(view)?;
+                }
+                seen.push(Seen::new(path, &frame, &at));
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
         }
@@ -198,7 +264,7 @@ pub fn add(
         let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
         return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
     }
-    let distances: Vec<Distances> = fresh.iter().map(|(distances, _)| *distances).collect();
+    let distances: Vec<Distances> = fresh.iter().map(|fresh| fresh.distances).collect();
     lesson.suspects = suspects(&seen, &distances, &part.judgement);
 
     // The old bank joins as one more sample, so that the new bank is chosen from both.
@@ -216,7 +282,7 @@ pub fn add(
 
     let from_new: Vec<[u32; 2]> =
         learned.seen_at.iter().map(|[sample, cell]| [sample.saturating_sub(1), *cell]).collect();
-    let mut new_tiles = tiles(eye, &from_new, &seen, read)?;
+    let mut new_tiles = tiles(eye, fixture, &from_new, &seen, read)?;
     let side = TILE * TILE * 3;
     for (entry, [sample, cell]) in learned.seen_at.iter().enumerate() {
         let cell = *cell as usize;
@@ -225,19 +291,76 @@ pub fn add(
         }
     }
     part.held_out.extend(fresh);
-    let distances: Vec<Distances> = part.held_out.iter().map(|(distances, _)| *distances).collect();
+    let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
     part.judgement = Judgement::learn(&distances);
-    part.card.heat_limit = heat_limit(&part.held_out);
+    part.card.heat_limit = limit_of(part.held_out.iter().map(|held_out| held_out.heat));
+    if golden.is_some() {
+        part.card.deviation_limit = Some(limit_of(part.held_out.iter().map(|held_out| held_out.deviation)));
+    }
+    part.golden = golden;
+    let least = part.card.least_correlation.zip(least_correlation(&seen));
+    part.card.least_correlation = least.map(|(old, new)| old.min(new));
     part.card.good += good.len();
     part.card.picture = widen(part.card.picture, envelope(&seen));
     (part.learned, part.summaries, part.tiles) = (learned, summaries, new_tiles);
     Ok(lesson)
 }
 
-/// Encodes a whole frame.
-fn look(eye: &mut Eye, frame: &Frame, ignored: &[u8]) -> Result<()> {
-    eye.prepare(frame, Window::whole(frame), ignored)?;
-    eye.encode()
+/// Tries whether the part can be found in its good pictures by its layout, unless something else is wished. The
+/// reference is the first picture that can be read.
+fn find_layout(
+    wish: Option<Kind>,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Frame>,
+    lesson: &mut Lesson,
+) -> Result<Option<(Kind, Reference)>> {
+    if wish.is_some_and(|kind| !kind.is_registered()) {
+        return Ok(None);
+    }
+    let mut frames = paths.iter().enumerate().filter_map(|(i, path)| Some((i, read(path).ok()?)));
+    let Some((at, first)) = frames.next() else { return Ok(None) };
+    let reference = match (Reference::of(&first), wish) {
+        (Ok(reference), _) => reference,
+        (Err(_), None) => return Ok(None),
+        (Err(error), Some(_)) => return Err(error),
+    };
+    if let Some(kind) = wish {
+        Fixture::new(&reference)?;
+        return Ok(Some((kind, reference)));
+    }
+    let rest = &paths[at + 1..];
+    let others = rest.iter().step_by(rest.len().div_ceil(LAYOUT_PICTURES).max(1));
+    let others: Vec<Frame> = others.filter_map(|path| read(path).ok()).collect();
+    let Ok(fixture) = Fixture::new(&reference) else { return Ok(None) };
+    let structure = fixture.structure(&reference, &others)?;
+    let Some(correlation) = structure.ncc else { return Ok(None) };
+    let found = format!(
+        "the layout correlates {correlation:.2} with other good pictures and its pose is found to {:.1} % of the diagonal",
+        100.0 * structure.error
+    );
+    if !structure.holds() {
+        lesson.why = found;
+        return Ok(None);
+    }
+    let kind = if correlation >= GOLDEN_CORRELATION { Kind::Golden } else { Kind::Aligned };
+    lesson.why = found;
+    Ok(Some((kind, reference)))
+}
+
+/// A part that is not found by its layout may still lie about where it was taught: its cells then have their likes
+/// at their own places in other good pictures.
+fn loose_or_framed(good: &[Good], k: usize, grid: [usize; 2], lesson: &mut Lesson) -> Kind {
+    let wandering = wandering(good, k, grid);
+    let and = if lesson.why.is_empty() { "" } else { "; " };
+    lesson.why += &format!("{and}likes of a place are found {:.0} % as far from it as by chance", 100.0 * wandering);
+    if wandering < FRAMED_WANDERING { Kind::Framed } else { Kind::Texture }
+}
+
+/// Correlation with the reference under which a picture does not show the part: half of what the worst good one
+/// has, for a defect may be large. Another part or none has up to 0.3.
+fn least_correlation(seen: &[Seen]) -> Option<f32> {
+    let correlations = seen.iter().filter_map(|seen| seen.correlation);
+    correlations.reduce(f32::min).map(|least| (0.5 * least).clamp(0.25, 0.4))
 }
 
 /// A good picture beside a memory that had not seen it.
@@ -246,48 +369,68 @@ struct Measured {
     distances: Distances,
     /// Distance and blame of each cell.
     cells: Vec<[f16; 2]>,
+    /// Greatest deviation of a cell's pixels.
+    deviation: f32,
 }
 
 impl Measured {
-    /// The greatest heat of a cell.
-    fn greatest(&self, blame: Blame) -> f32 {
-        self.cells.iter().map(|cell| blame.heat(cell[0].to_f32(), cell[1].to_f32())).fold(0.0, f32::max)
+    /// What is kept of it.
+    fn held_out(&self, blame: Blame) -> HeldOut {
+        let heat = |cell: &[f16; 2]| blame.heat(cell[0].to_f32(), cell[1].to_f32());
+        HeldOut {
+            distances: self.distances,
+            heat: self.cells.iter().map(heat).fold(0.0, f32::max),
+            deviation: self.deviation,
+        }
     }
 }
 
-/// Measures the frame that was encoded last.
-fn measure(eye: &mut Eye, weights: &Array2<f32>, learned: &Learned, at: &mut Look) -> Result<Measured> {
-    let distances = eye.compare(weights.view(), learned, at)?;
-    let cells = at.scratch.nearest.iter().zip(&at.blame);
-    let halved = |(nearest, blame): (&Nearest, &f32)| [f16::from_f32(nearest.distance), f16::from_f32(*blame)];
-    Ok(Measured { distances, cells: cells.map(halved).collect() })
-}
-
-/// A single good picture has no other to be held against: its three mirror images stand in. Real good parts
-/// differ more than that, so a part taught from one picture is strict until more are added.
-fn mirrored(
+/// Encodes the frame that was seen last and measures it.
+fn measure(
     eye: &mut Eye,
     weights: &Array2<f32>,
     learned: &Learned,
-    frame: &Frame,
-    ignored: &[u8],
-) -> Result<Vec<Measured>> {
+    golden: Option<&Golden>,
+    at: &mut Look,
+) -> Result<Measured> {
+    eye.encode()?;
+    let distances = eye.compare(weights.view(), learned, golden, at)?;
+    let cells = at.scratch.nearest.iter().zip(&at.blame);
+    let halved = |(nearest, blame): (&Nearest, &f32)| [f16::from_f32(nearest.distance), f16::from_f32(*blame)];
+    let deviation = at.deviations.iter().copied().fold(0.0, f32::max);
+    Ok(Measured { distances, cells: cells.map(halved).collect(), deviation })
+}
+
+/// A single good picture has no other to be held against: copies of it stand in. Of a texture these are its three
+/// mirror images; of a part with places, ones shifted by a hundredth and a little darker or brighter. Real good
+/// parts differ more than that, so a part taught from one picture is strict until more are added.
+fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
     let (width, height, bytes) = (frame.width(), frame.height(), frame.format().bytes_per_pixel());
-    let mut results = Vec::new();
-    for (across, down) in [(true, false), (false, true), (true, true)] {
+    let [right, down] = [width, height].map(|side| side.div_ceil(100));
+    let copies: [(&dyn Fn(usize, usize) -> [usize; 2], f32); 3] = match kind {
+        Kind::Texture => [
+            (&|x, y| [width - 1 - x, y], 1.0),
+            (&|x, y| [x, height - 1 - y], 1.0),
+            (&|x, y| [width - 1 - x, height - 1 - y], 1.0),
+        ],
+        _ => [
+            (&|x, y| [x.saturating_sub(right), y], 0.95),
+            (&|x, y| [(x + right).min(width - 1), y.saturating_sub(down)], 1.0),
+            (&|x, y| [x, (y + down).min(height - 1)], 1.05),
+        ],
+    };
+    let copy = |(from, gain): (&dyn Fn(usize, usize) -> [usize; 2], f32)| {
         let mut pixels = Vec::with_capacity(frame.pixels().len());
         for y in 0..height {
             for x in 0..width {
-                let from_x = if across { width - 1 - x } else { x };
-                let from_y = if down { height - 1 - y } else { y };
-                let at = (from_y * width + from_x) * bytes;
-                pixels.extend_from_slice(&frame.pixels()[at..at + bytes]);
+                let [x, y] = from(x, y);
+                let at = (y * width + x) * bytes;
+                pixels.extend(frame.pixels()[at..at + bytes].iter().map(|&value| (f32::from(value) * gain) as u8));
             }
         }
-        look(eye, &Frame::new(pixels, frame.format(), width, height)?, ignored)?;
-        results.push(measure(eye, weights, learned, &mut Look::new(eye, weights.ncols()))?);
-    }
-    Ok(results)
+        Frame::new(pixels, frame.format(), width, height)
+    };
+    copies.into_iter().map(copy).collect()
 }
 
 /// Which pixels of the encoder's input the mask's dark pixels cover.
@@ -306,7 +449,7 @@ fn ignored_pixels(eye: &mut Eye, mask: Option<&Frame>) -> Result<Vec<u8>> {
 /// Good pictures that are far stranger than the others: they would hide defects like their own.
 fn suspects(seen: &[Seen], distances: &[Distances], judgement: &Judgement) -> Vec<(PathBuf, f64)> {
     // Three upper spreads above the median: one good part in a thousand, were they normal.
-    let strange = |d: &Distances| judgement.standard(*d).into_iter().fold(f32::MIN, f32::max);
+    let strange = |d: &Distances| judgement.score(*d);
     let mut found: Vec<(usize, f32)> =
         distances.iter().map(strange).enumerate().filter(|(i, s)| *s > 3.0 && *i < seen.len()).collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -349,10 +492,9 @@ fn sufficiency(good: &[Good], seen: &[Seen], distances: &[Distances], judgement:
     Sufficiency { more, sort: if more == 0 { "" } else { sort } }
 }
 
-/// The heat of a cell that 1 stands for in heatmaps.
-fn heat_limit(held_out: &[(Distances, f32)]) -> f32 {
-    let greatest = Calibration::new(held_out.iter().map(|(_, heat)| *heat).collect());
-    let limit = greatest.limit(1.0 - HEAT_QUANTILE);
+/// What 1 stands for in heatmaps, from the greatest value in each held-out good picture.
+fn limit_of(greatest: impl Iterator<Item = f32>) -> f32 {
+    let limit = Calibration::new(greatest.collect()).limit(1.0 - HEAT_QUANTILE);
     if limit.is_finite() && limit > 0.0 { limit } else { 1.0 }
 }
 
@@ -391,7 +533,13 @@ fn widen(a: Envelope, b: Envelope) -> Envelope {
 }
 
 /// What each bank entry looked like: the picture around its cell, a little wider than the cell itself.
-fn tiles(eye: &Eye, seen_at: &[[u32; 2]], seen: &[Seen], read: &dyn Fn(&Path) -> Result<Frame>) -> Result<Vec<u8>> {
+fn tiles(
+    eye: &Eye,
+    fixture: Option<&Fixture>,
+    seen_at: &[[u32; 2]],
+    seen: &[Seen],
+    read: &dyn Fn(&Path) -> Result<Frame>,
+) -> Result<Vec<u8>> {
     let [rows, columns] = eye.grid();
     let side = TILE * TILE * 3;
     let mut tiles = vec![0u8; seen_at.len() * side];
@@ -401,7 +549,9 @@ fn tiles(eye: &Eye, seen_at: &[[u32; 2]], seen: &[Seen], read: &dyn Fn(&Path) ->
     for entry in order {
         let [sample, cell] = seen_at[entry];
         if open.as_ref().is_none_or(|(at, _)| *at != sample) {
-            open = Some((sample, read(&seen[sample as usize].path)?));
+            let frame = read(&seen[sample as usize].path)?;
+            let view = fixture.map(|fixture| fixture.view(&frame)).transpose()?;
+            open = Some((sample, view.map_or(frame, |view| view.frame)));
         }
         let Some((_, frame)) = &open else { continue };
         let cell = cell as usize % (rows * columns);

@@ -9,7 +9,7 @@ use eyear::evaluate::interval::Rate;
 use eyear::evaluate::run::{self, Figures};
 use eyear::inspect::Inspector;
 use eyear::manifest::Precision;
-use eyear::memory::part::Part;
+use eyear::memory::part::{Kind, Part};
 use eyear::sink::figures;
 use eyear::source::recording;
 use eyear::teach::{self, Wishes};
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// Share of good parts that may be rejected
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     overkill: f64,
+    /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
+    #[arg(long)]
+    kind: Option<Kind>,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -60,7 +63,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     Some(shots) => dataset.shots(shots, arguments.seed)?,
                     None => dataset.train_good.clone(),
                 };
-                let wishes = Wishes { name: dataset.name.clone(), overkill: arguments.overkill, mask: None };
+                let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
+                let wishes = Wishes { name, overkill, kind, mask: None };
                 let mut eye = arguments.model.eye(&manifest, arguments.precision)?;
                 let bar = progress_bar("teaching")?;
                 let progress = |done: usize, all: usize| {
@@ -72,6 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 taught.0
             }
         };
+        let kind = part.card.kind;
         let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
@@ -79,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.finish_and_clear();
         match arguments.json {
             true => println!("{}", serde_json::to_string(&figures)?),
-            false => print(&figures),
+            false => print(&figures, kind),
         }
         if let Some(dir) = &arguments.out {
             let tiles = tiles(inspector.part());
@@ -92,9 +97,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-fn print(figures: &Figures) {
+fn print(figures: &Figures, kind: Kind) {
     let [good, bad] = figures.judged;
-    println!("{}: taught {} good, judged {good} good and {bad} bad", figures.dataset, figures.taught);
+    let (name, taught, kind) = (&figures.dataset, figures.taught, kind.as_str());
+    println!("{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad");
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let interval = figures.image_auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use eyear::manifest::{Manifest, Precision};
-use eyear::memory::part::Part;
+use eyear::memory::part::{Kind, Part};
 use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Wishes};
@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Share of good parts that may be rejected
     #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
     overkill: f64,
+    /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
+    #[arg(long, conflicts_with = "add")]
+    kind: Option<Kind>,
     /// Picture whose dark pixels are not to be looked at
     #[arg(long, value_name = "FILE", conflicts_with = "add")]
     mask: Option<PathBuf>,
@@ -66,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
     let name = arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
     let mask = mask(arguments, paths)?;
-    let wishes = Wishes { name, overkill: arguments.overkill, mask };
+    let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask };
     let mut eye = arguments.model.eye(manifest, arguments.precision)?;
     let bar = progress_bar("teaching")?;
     let progress = |done: usize, all: usize| {
@@ -142,6 +145,9 @@ fn tell(dir: &Path, part: &Part, lesson: &Lesson) {
         part.learned.bank.nrows(),
         100.0 * card.overkill
     );
+    if !lesson.why.is_empty() {
+        println!("  looked at as {}: {}", card.kind.as_str(), lesson.why);
+    }
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;

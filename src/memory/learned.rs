@@ -13,6 +13,9 @@ use super::shape::{self, Shape};
 pub const BANK_ENTRIES: usize = 2000;
 /// Good cells that a bank is chosen from, at most: pictures are thinned evenly when there are more.
 const CANDIDATES: usize = 24_000;
+/// Distance that the breadth of the picture counts as, where memory knows places. A good cell is about one from
+/// the mean of all.
+const PLACE_WEIGHT: f32 = 2.0;
 /// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
 const TOP_SHARE: f32 = 0.01;
 
@@ -37,6 +40,48 @@ impl Good {
         let kept = places.iter().flat_map(|&place| cells.row(place as usize).to_vec());
         Self { cells: kept.map(f16::from_f32).collect(), places, summary }
     }
+
+    /// Puts the place of each cell before its `k` numbers, which makes them `k + 2`: see [`place_of`].
+    pub fn know_places(&mut self, k: usize, grid: [usize; 2]) {
+        let cells = self.cells.chunks_exact(k.max(1)).zip(&self.places);
+        let with = |(cell, place): (&[f16], &u32)| {
+            let place = place_of(*place as usize, grid).map(f16::from_f32);
+            place.into_iter().chain(cell.iter().copied()).collect::<Vec<_>>()
+        };
+        self.cells = cells.flat_map(with).collect();
+    }
+}
+
+/// Row and column of cell `i` of `grid` = [rows, columns], as distances: from one side of the picture to the other
+/// is [`PLACE_WEIGHT`].
+pub fn place_of(i: usize, [rows, columns]: [usize; 2]) -> [f32; 2] {
+    let share = |at: usize, n: usize| PLACE_WEIGHT * (at as f32 + 0.5) / n as f32;
+    [share(i / columns, rows), share(i % columns, columns)]
+}
+
+/// How near to their own place good cells find their likes in other good pictures: the mean distance between the
+/// places, as a share of what it were if place said nothing. 1 for a texture, 0 for a layout that never moves.
+pub fn wandering(good: &[Good], k: usize, grid: [usize; 2]) -> f32 {
+    if good.len() < 2 {
+        return 1.0;
+    }
+    let others = without_fold(good, k, 0);
+    let place = |i: u32| place_of(i as usize, grid).map(|at| at / PLACE_WEIGHT);
+    let apart = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let (mut found, mut any, mut count) = (0.0f64, 0.0f64, 0.0f64);
+    for sample in good.iter().step_by(folds(good.len())).take(8) {
+        let cells: Vec<f32> = sample.cells.iter().map(|value| value.to_f32()).collect();
+        let mut nearest = vec![Nearest::default(); sample.places.len()];
+        others.index.search(&cells, &mut nearest);
+        for (i, (nearest, &here)) in nearest.iter().zip(&sample.places).enumerate() {
+            let there = others.seen_at[nearest.entry as usize][1];
+            let random = others.seen_at[(i * 7919) % others.seen_at.len()][1];
+            found += f64::from(apart(place(here), place(there)));
+            any += f64::from(apart(place(here), place(random)));
+            count += 1.0;
+        }
+    }
+    if count > 0.0 && any > 0.0 { (found / any) as f32 } else { 1.0 }
 }
 
 /// A bank and a shape: all that is needed to tell how far a sample is from the good ones.
@@ -60,6 +105,8 @@ pub struct Distances {
     pub local: f32,
     /// Of its summary from the shape of good summaries.
     pub global: f32,
+    /// Of its pixels from the golden ones; `None` where pixels are not compared.
+    pub pixels: Option<f32>,
 }
 
 /// Memory for [`Learned::distances`], reused from sample to sample.
@@ -69,6 +116,8 @@ pub struct Scratch {
     pub nearest: Vec<Nearest>,
     /// For [`Shape`].
     pub shape: shape::Scratch,
+    /// Cells that were not seen, `[cells]`: their distance is nought. Empty when all were.
+    pub hidden: Vec<bool>,
     sorted: Vec<f32>,
 }
 
@@ -111,6 +160,9 @@ impl Learned {
         if let Some(cells) = cells.as_slice() {
             self.index.search(cells, &mut scratch.nearest);
         }
+        for (nearest, hidden) in scratch.nearest.iter_mut().zip(&scratch.hidden) {
+            nearest.distance = if *hidden { 0.0 } else { nearest.distance };
+        }
         scratch.sorted.clear();
         scratch.sorted.extend(scratch.nearest.iter().map(|nearest| nearest.distance));
         let top = ((cells.nrows() as f32 * TOP_SHARE).round() as usize).clamp(1, cells.nrows().max(1));
@@ -119,7 +171,8 @@ impl Learned {
             scratch.sorted.select_nth_unstable_by(at, f32::total_cmp);
         }
         let mean = scratch.sorted[at..].iter().sum::<f32>() / top as f32;
-        Distances { local: mean.max(1e-6).ln(), global: self.shape.distance(summary, &mut scratch.shape) }
+        let global = self.shape.distance(summary, &mut scratch.shape);
+        Distances { local: mean.max(1e-6).ln(), global, pixels: None }
     }
 }
 
@@ -194,6 +247,8 @@ pub struct Judgement {
     pub local: [f32; 2],
     /// The same of the global distance.
     pub global: [f32; 2],
+    /// The same of the pixels' distance, where they are compared.
+    pub pixels: Option<[f32; 2]>,
     /// Joint scores of held-out good samples.
     pub calibration: Calibration,
 }
@@ -207,20 +262,23 @@ impl Judgement {
             centre_and_spread(&values)
         };
         let (local, global) = (of(&|d| d.local), of(&|d| d.global));
-        let mut judgement = Self { local, global, calibration: Calibration::new(Vec::new()) };
+        let compared = held_out.iter().any(|d| d.pixels.is_some());
+        let pixels = compared.then(|| of(&|d| d.pixels.unwrap_or(0.0)));
+        let mut judgement = Self { local, global, pixels, calibration: Calibration::new(Vec::new()) };
         judgement.calibration = Calibration::new(held_out.iter().map(|d| judgement.score(*d)).collect());
         judgement
     }
 
-    /// The joint score: each distance in units of its own upper spread among good samples, and the greater one.
+    /// The joint score: each distance in units of its own upper spread among good samples, and the greatest one.
     /// A sense that notices nothing does not outvote one that does.
     pub fn score(&self, distances: Distances) -> f32 {
-        let [local, global] = self.standard(distances);
-        local.max(global)
+        self.standard(distances).into_iter().flatten().fold(f32::MIN, f32::max)
     }
 
-    /// Local and global distance in units of their upper spread above the median among good samples.
-    pub fn standard(&self, distances: Distances) -> [f32; 2] {
-        [(distances.local - self.local[0]) / self.local[1], (distances.global - self.global[0]) / self.global[1]]
+    /// Local, global and pixels' distance in units of their upper spread above the median among good samples.
+    pub fn standard(&self, distances: Distances) -> [Option<f32>; 3] {
+        let units = |distance: f32, [median, spread]: [f32; 2]| (distance - median) / spread;
+        let pixels = distances.pixels.zip(self.pixels).map(|(distance, by)| units(distance, by));
+        [Some(units(distances.local, self.local)), Some(units(distances.global, self.global)), pixels]
     }
 }

@@ -13,6 +13,7 @@
 pub mod bank;
 pub mod calibrate;
 pub mod features;
+pub mod golden;
 pub mod learned;
 pub mod metric;
 pub mod part;

@@ -9,15 +9,18 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use half::f16;
 use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned};
 use super::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, hex};
+use crate::prepare::fixture::Reference;
 
 const FORMAT: u32 = 1;
 const CURRENT: &str = "part.toml";
@@ -36,8 +39,12 @@ pub struct Part {
     pub learned: Learned,
     /// How distances become a p-value.
     pub judgement: Judgement,
-    /// Held-out good samples: distances, and the greatest [`Blame::heat`] of a cell.
-    pub held_out: Vec<(Distances, f32)>,
+    /// Held-out good samples.
+    pub held_out: Vec<HeldOut>,
+    /// The picture whose pose the part is brought into, where it is.
+    pub reference: Option<Reference>,
+    /// What its pixels may be, where they are compared.
+    pub golden: Option<Golden>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
     /// What each bank entry looked like, `u8[entries, TILE, TILE, 3]`.
@@ -46,6 +53,17 @@ pub struct Part {
     pub ignored: Vec<u8>,
     /// sha256 of `part.toml`; empty while the part was never saved.
     pub digest: String,
+}
+
+/// A good sample that the memory had not seen when it was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HeldOut {
+    /// Its distances.
+    pub distances: Distances,
+    /// The greatest [`Blame::heat`] of a cell.
+    pub heat: f32,
+    /// The greatest deviation of a cell's pixels; nought where they are not compared.
+    pub deviation: f32,
 }
 
 /// The readable side of a part.
@@ -66,6 +84,12 @@ pub struct Card {
     pub heat_limit: f32,
     /// What counts beside a cell's own distance.
     pub blame: Blame,
+    /// Heat 1 stands for this deviation of a cell's pixels, where they are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation_limit: Option<f32>,
+    /// Correlation with the reference under which a picture does not show this part, where it is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_correlation: Option<f32>,
     /// The encoder that made the numbers; another one's features mean something else.
     pub model: ModelRef,
     /// What a picture must be like to be judged.
@@ -80,6 +104,44 @@ pub struct Card {
 pub enum Kind {
     /// A surface or loose parts: any place may look like any place of a good part.
     Texture,
+    /// A part that lies about where it was taught: memory knows the place of what it saw in the picture.
+    Framed,
+    /// A part with a fixed layout: found in the picture by shift, turn and scale, and memory knows the place.
+    Aligned,
+    /// An aligned part whose every pixel is known: compared with the good pictures pixel by pixel as well.
+    Golden,
+}
+
+impl Kind {
+    /// The word in `part.toml` and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Texture => "texture",
+            Self::Framed => "framed",
+            Self::Aligned => "aligned",
+            Self::Golden => "golden",
+        }
+    }
+
+    /// Whether memory knows places.
+    pub const fn has_places(self) -> bool {
+        !matches!(self, Self::Texture)
+    }
+
+    /// Whether the part is found in the picture first.
+    pub const fn is_registered(self) -> bool {
+        matches!(self, Self::Aligned | Self::Golden)
+    }
+}
+
+impl std::str::FromStr for Kind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let kinds = [Self::Texture, Self::Framed, Self::Aligned, Self::Golden];
+        let known = kinds.into_iter().find(|kind| kind.as_str() == word);
+        known.ok_or_else(|| format!("wants texture, framed, aligned or golden, got `{word}`"))
+    }
 }
 
 /// An encoder by name and digest.
@@ -198,7 +260,13 @@ impl Part {
     /// The numbers as a safetensors file.
     fn encode(&self) -> Result<Vec<u8>> {
         let shape = &self.learned.shape;
-        let held_out: Vec<f32> = self.held_out.iter().flat_map(|(d, cell)| [d.local, d.global, *cell]).collect();
+        let numbers = |h: &HeldOut| {
+            let pixels = h.distances.pixels.map(|pixels| [pixels, h.deviation]);
+            let always = [h.distances.local, h.distances.global, h.heat];
+            always.into_iter().chain(pixels.into_iter().flatten()).collect::<Vec<f32>>()
+        };
+        let held_out: Vec<f32> = self.held_out.iter().flat_map(numbers).collect();
+        let columns = held_out.len() / self.held_out.len().max(1);
         let seen_at: Vec<u8> = self.learned.seen_at.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
         let floats = [
             ("weights", vec![self.weights.nrows(), self.weights.ncols()], bytes_of(self.weights.iter())),
@@ -210,7 +278,7 @@ impl Part {
             ("shape.excess", vec![shape.excess.len()], bytes_of(shape.excess.iter())),
             ("shape.ball", vec![1], bytes_of([shape.ball].iter())),
             ("summaries", vec![self.summaries.nrows(), self.summaries.ncols()], bytes_of(self.summaries.iter())),
-            ("held_out", vec![self.held_out.len(), 3], bytes_of(held_out.iter())),
+            ("held_out", vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
         let failed = |error: safetensors::SafeTensorError| {
             Error::caused(ErrorKind::Config, "cannot write the part's numbers", error)
@@ -224,6 +292,16 @@ impl Part {
         let tiles = TensorView::new(Dtype::U8, vec![self.tiles.len() / (TILE * TILE * 3), TILE, TILE, 3], &self.tiles);
         views.push(("tiles", tiles.map_err(failed)?));
         views.push(("ignored", TensorView::new(Dtype::U8, vec![self.ignored.len()], &self.ignored).map_err(failed)?));
+        if let Some(Reference { pixels, width, height }) = &self.reference {
+            views.push(("reference", TensorView::new(Dtype::U8, vec![*height, *width], pixels).map_err(failed)?));
+        }
+        let halves = |values: &[f16]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let band = self.golden.as_ref().map(|golden| [halves(&golden.low), halves(&golden.high)]);
+        if let (Some(golden), Some([low, high])) = (&self.golden, &band) {
+            let shape = vec![golden.height, golden.width];
+            views.push(("golden.low", TensorView::new(Dtype::F16, shape.clone(), low).map_err(failed)?));
+            views.push(("golden.high", TensorView::new(Dtype::F16, shape, high).map_err(failed)?));
+        }
         safetensors::serialize(views, None).map_err(failed)
     }
 }
@@ -245,6 +323,9 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     }
     if !(card.blame.scale > 0.0 && card.blame.scale.is_finite()) {
         return Err(wrong(format!("`blame.scale` must be positive, got {}", card.blame.scale)));
+    }
+    if card.deviation_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
+        return Err(wrong(format!("`deviation_limit` must be positive, got {:?}", card.deviation_limit)));
     }
     let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain || card.memory.file.starts_with('.') {
@@ -286,7 +367,8 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         }
     };
     let weights = table("weights", None)?;
-    let bank = table("bank", Some(weights.ncols()))?;
+    let places = if card.kind.has_places() { 2 } else { 0 };
+    let bank = table("bank", Some(places + weights.ncols()))?;
     if bank.nrows() == 0 {
         return Err("`bank` is empty".into());
     }
@@ -314,17 +396,57 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
     if !ignored.is_empty() && ignored.len() != height * width {
         return Err(format!("`ignored` wants u8[{}], got [{}]", height * width, ignored.len()));
     }
-    let held_out: Vec<(Distances, f32)> = table("held_out", Some(3))?
+    let golden = card.kind == Kind::Golden;
+    let held_out: Vec<HeldOut> = table("held_out", Some(if golden { 5 } else { 3 }))?
         .rows()
         .into_iter()
-        .map(|row| (Distances { local: row[0], global: row[1] }, row[2]))
+        .map(|row| {
+            let distances = Distances { local: row[0], global: row[1], pixels: golden.then(|| row[3]) };
+            HeldOut { distances, heat: row[2], deviation: if golden { row[4] } else { 0.0 } }
+        })
         .collect();
-    let judged: Vec<Distances> = held_out.iter().map(|(distances, _)| *distances).collect();
+    let picture = |name: &str, dtype: Dtype| {
+        let view = raw(name, dtype)?;
+        match view.shape()[..] {
+            [height, width] if height > 0 && width > 0 => Ok((view.data().to_vec(), width, height)),
+            _ => Err(format!("`{name}` wants {dtype:?}[height, width], got {:?}", view.shape())),
+        }
+    };
+    let reference = match card.kind.is_registered() {
+        true => {
+            let (pixels, width, height) = picture("reference", Dtype::U8)?;
+            Some(Reference { pixels, width, height })
+        }
+        false => None,
+    };
+    let band = |name: &str| -> Result<(Vec<f16>, usize, usize), String> {
+        let (bytes, width, height) = picture(name, Dtype::F16)?;
+        let values: Vec<f16> = bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok((values, width, height)),
+            false => Err(format!("`{name}` holds numbers that are not finite")),
+        }
+    };
+    let golden = match (golden, &reference) {
+        (true, Some(reference)) => {
+            let ((low, width, height), (high, wide, tall)) = (band("golden.low")?, band("golden.high")?);
+            let expected = Golden::new([reference.width, reference.height]);
+            if [width, height] != [wide, tall] || [width, height] != [expected.width, expected.height] {
+                let (width, height) = (expected.width, expected.height);
+                return Err(format!("`golden.low` and `golden.high` want f16[{height}, {width}]"));
+            }
+            Some(Golden { low, high, width, height })
+        }
+        _ => None,
+    };
+    let judged: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     Ok(Part {
         weights,
         learned: Learned::new(bank, seen_at, shape),
         judgement: Judgement::learn(&judged),
         held_out,
+        reference,
+        golden,
         summaries: table("summaries", Some(d))?,
         tiles,
         ignored,

@@ -1,5 +1,6 @@
 //! Samples → what an encoder takes. Pure functions: no file, no clock, no device.
 
+pub mod fixture;
 pub mod image;
 #[cfg(test)]
 pub(crate) mod printed;

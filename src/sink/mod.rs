@@ -31,6 +31,8 @@ mod example {
             p_value: 0.002,
             local: 4.0,
             global: 1.0,
+            pixels: None,
+            pose: None,
             findings: vec![finding],
             heatmap: Heatmap { values: vec![3.0, 0.1, 0.2, 0.7], rows: 2, columns: 2 },
             nearest: vec![0; 4],
