@@ -28,10 +28,8 @@ const METRIC_PICTURES: usize = 48;
 const HEAT_QUANTILE: f64 = 0.95;
 /// Pictures beside the first that are tried for a common layout, at most.
 const LAYOUT_PICTURES: usize = 6;
-/// Correlation from which good pictures are so alike that their pixels can be compared.
-const GOLDEN_CORRELATION: f32 = 0.85;
 /// Below this [`wandering`] the place of a cell tells what it should look like.
-const FRAMED_WANDERING: f32 = 0.5;
+const FRAMED_WANDERING: f32 = 0.25;
 
 /// What the owner of a part wants of it.
 #[derive(Debug, Clone)]
@@ -338,13 +336,9 @@ fn find_layout(
         "the layout correlates {correlation:.2} with other good pictures and its pose is found to {:.1} % of the diagonal",
         100.0 * structure.error
     );
-    if !structure.holds() {
-        lesson.why = found;
-        return Ok(None);
-    }
-    let kind = if correlation >= GOLDEN_CORRELATION { Kind::Golden } else { Kind::Aligned };
     lesson.why = found;
-    Ok(Some((kind, reference)))
+    // Where the layout is fixed, pixels can be compared too; how much they say is for the good pictures to calibrate.
+    Ok(structure.holds().then_some((Kind::Golden, reference)))
 }
 
 /// A part that is not found by its layout may still lie about where it was taught: its cells then have their likes

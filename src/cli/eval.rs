@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
+    /// Pixels that a picture is brought to, in multiples of 32 [default: the model's own]
+    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size)]
+    input: Option<[usize; 2]>,
     /// One JSON object a data set instead of tables
     #[arg(long)]
     json: bool,
@@ -65,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 };
                 let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
                 let wishes = Wishes { name, overkill, kind, mask: None };
-                let mut eye = arguments.model.eye(&manifest, arguments.precision)?;
+                let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
                 let bar = progress_bar("teaching")?;
                 let progress = |done: usize, all: usize| {
                     bar.set_length(all as u64);
@@ -110,6 +113,7 @@ fn print(figures: &Figures, kind: Kind) {
     println!("  F1-max       {}", share(figures.f1_max));
     println!("  overkill     {}", rate(figures.overkill.as_ref()));
     println!("  escape       {}", rate(figures.escape.as_ref()));
+    println!("  unsure       {} good, {} bad", figures.unsure[0], figures.unsure[1]);
     println!("  invalid      {}", figures.invalid);
     for (kind, of) in &figures.per_kind {
         println!("  {kind:12} n {:4}  AUROC {}  escape {}", of.count, share(of.image_auroc), rate(of.escape.as_ref()));

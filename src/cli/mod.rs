@@ -69,8 +69,23 @@ impl ModelArguments {
         BACKENDS[0]
     }
 
-    fn eye(&self, manifest: &Manifest, precision: Precision) -> Result<Eye> {
-        Ok(Eye::open(manifest, precision, self.backend(), self.options())?)
+    fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
+        let mut eye = Eye::open(manifest, precision, self.backend(), self.options())?;
+        if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
+            eye.encoder().resize(height, width)?;
+        }
+        Ok(eye)
+    }
+}
+
+/// `HEIGHTxWIDTH`, such as 640x960. Whether the model takes it is for the model to say.
+fn input_size(text: &str) -> Result<[usize; 2], String> {
+    let sides = text.split_once('x').map(|(height, width)| (height.parse(), width.parse()));
+    match sides {
+        Some((Ok(height), Ok(width))) if (1..=8192).contains(&height) && (1..=8192).contains(&width) => {
+            Ok([height, width])
+        }
+        _ => Err(format!("wants HEIGHTxWIDTH in pixels, each up to 8192, such as 640x960, got `{text}`")),
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
+    /// Pixels that a picture is brought to, in multiples of 32; smaller defects want more [default: the model's own]
+    #[arg(long, value_name = "HEIGHTxWIDTH", conflicts_with = "add", value_parser = super::input_size)]
+    input: Option<[usize; 2]>,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -70,7 +73,7 @@ fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result
     let name = arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
     let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask };
-    let mut eye = arguments.model.eye(manifest, arguments.precision)?;
+    let mut eye = arguments.model.eye(manifest, arguments.precision, arguments.input)?;
     let bar = progress_bar("teaching")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);
@@ -120,8 +123,7 @@ fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<
         let taught = &part.card.model;
         bail!("{} was taught with {} {}: teach it anew", arguments.part.display(), taught.name, taught.version);
     }
-    let mut eye = arguments.model.eye(manifest, part.card.model.precision)?;
-    eye.encoder().resize(part.card.model.input[0], part.card.model.input[1])?;
+    let mut eye = arguments.model.eye(manifest, part.card.model.precision, Some(part.card.model.input))?;
     let bar = progress_bar("adding")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);

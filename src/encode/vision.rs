@@ -1,11 +1,19 @@
 //! The picture encoder of a model package: pixels → feature maps. Preparing the pixels is left to `prepare`,
 //! what the maps mean to `memory`.
+//!
+//! An input larger than one run should be is encoded in tiles that overlap, and of each tile only what lies away
+//! from its inner edges is kept: the maps are those of one picture.
 
 use safetensors::SafeTensors;
 
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{ImageEncoder, Manifest, MapSpec, Precision};
+
+/// Sides of an input that is encoded in one run, at most, in pixels: bounds the memory of the runtime.
+const TILE: usize = 640;
+/// Pixels on each inner edge of a tile that only serve as surroundings.
+const MARGIN: usize = 96;
 
 /// A picture encoder that is ready to run at one input size.
 pub struct VisionEncoder {
@@ -16,6 +24,19 @@ pub struct VisionEncoder {
     width: usize,
     /// Place of each map of the manifest among the session's outputs.
     order: Vec<usize>,
+    tiling: Option<Tiling>,
+}
+
+/// An input and its maps where these are larger than one run.
+struct Tiling {
+    /// Height and width of a tile.
+    tile: [usize; 2],
+    /// First row of each row of tiles, first column of each column.
+    starts: [Vec<usize>; 2],
+    /// `f32[3, height, width]`.
+    input: Vec<f32>,
+    /// `f32[channels, height / stride, width / stride]` in the manifest's order.
+    maps: Vec<Vec<f32>>,
 }
 
 impl VisionEncoder {
@@ -42,7 +63,7 @@ impl VisionEncoder {
         let missing = |map: &MapSpec| disagree(format!("the graph must have an output `{}`", map.name));
         let order = spec.outputs.iter().map(|map| place(map).ok_or_else(|| missing(map))).collect::<Result<_>>()?;
         let (height, width) = (spec.height, spec.width);
-        let mut encoder = Self { session, spec, precision, height, width, order };
+        let mut encoder = Self { session, spec, precision, height, width, order, tiling: None };
         encoder.resize(height, width)?;
         Ok(encoder)
     }
@@ -58,11 +79,21 @@ impl VisionEncoder {
             return Err(Error::new(ErrorKind::Config, what));
         }
         (self.height, self.width) = (height, width);
+        let tile = [height, width].map(|side| side.min(TILE.next_multiple_of(step)));
+        self.tiling = (tile != [height, width]).then(|| {
+            let maps = (0..self.order.len()).map(|i| vec![0.0; self.map_shape(i).iter().product()]);
+            Tiling {
+                tile,
+                starts: [starts(height, tile[0], step), starts(width, tile[1], step)],
+                input: vec![0.0; 3 * height * width],
+                maps: maps.collect(),
+            }
+        });
         let mut outputs = vec![Vec::new(); self.order.len()];
-        for (i, &place) in self.order.iter().enumerate() {
-            outputs[place] = [&[1], &self.map_shape(i)[..]].concat();
+        for (map, &place) in self.spec.outputs.iter().zip(&self.order) {
+            outputs[place] = vec![1, map.channels, tile[0] / map.stride, tile[1] / map.stride];
         }
-        self.session.bind(&[vec![1, 3, height, width]], &outputs)?;
+        self.session.bind(&[vec![1, 3, tile[0], tile[1]]], &outputs)?;
         // The first run makes the runtime plan its memory; do it now, not on the first part.
         self.input_mut()?.fill(0.0);
         self.encode()
@@ -88,7 +119,10 @@ impl VisionEncoder {
     /// # Errors
     /// [`ErrorKind::Runtime`] when the runtime lost it.
     pub fn input_mut(&mut self) -> Result<&mut [f32]> {
-        self.session.input_mut(0)
+        match &mut self.tiling {
+            Some(tiling) => Ok(&mut tiling.input),
+            None => self.session.input_mut(0),
+        }
     }
 
     /// Computes the maps from the input.
@@ -96,7 +130,31 @@ impl VisionEncoder {
     /// # Errors
     /// [`ErrorKind::Runtime`] with the runtime's own words.
     pub fn encode(&mut self) -> Result<()> {
-        self.session.run()
+        let (height, width) = (self.height, self.width);
+        let Some(tiling) = &mut self.tiling else { return self.session.run() };
+        let Tiling { tile, starts: [rows, columns], input, maps } = tiling;
+        for &top in rows.iter() {
+            for &left in columns.iter() {
+                let target = self.session.input_mut(0)?.chunks_exact_mut(tile[1]);
+                for (i, line) in target.enumerate() {
+                    let (plane, row) = (i / tile[0], top + i % tile[0]);
+                    line.copy_from_slice(&input[(plane * height + row) * width + left..][..tile[1]]);
+                }
+                self.session.run()?;
+                for ((spec, &place), map) in self.spec.outputs.iter().zip(&self.order).zip(maps.iter_mut()) {
+                    let stride = spec.stride;
+                    let (wide, tall) = (tile[1] / stride, tile[0] / stride);
+                    let columns = kept(left, tile[1], width, stride);
+                    let lines = self.session.output(place)?.chunks_exact(wide).enumerate();
+                    for (i, line) in lines.filter(|(i, _)| kept(top, tile[0], height, stride).contains(&(i % tall))) {
+                        let (channel, row) = (i / tall, top / stride + i % tall);
+                        let at = (channel * (height / stride) + row) * (width / stride) + left / stride;
+                        map[at + columns.start..at + columns.end].copy_from_slice(&line[columns.clone()]);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Number of feature maps.
@@ -115,7 +173,10 @@ impl VisionEncoder {
     /// # Errors
     /// [`ErrorKind::Runtime`] when the runtime lost it.
     pub fn map(&self, i: usize) -> Result<&[f32]> {
-        self.session.output(self.order[i])
+        match &self.tiling {
+            Some(tiling) => Ok(&tiling.maps[i]),
+            None => self.session.output(self.order[i]),
+        }
     }
 
     /// Which provider took how many nodes of the graph.
@@ -156,6 +217,23 @@ impl VisionEncoder {
     }
 }
 
+/// Where tiles of `tile` pixels begin that cover `side` and overlap by both their margins at least: multiples of
+/// `step`, evenly spread.
+fn starts(side: usize, tile: usize, step: usize) -> Vec<usize> {
+    let rest = side - tile;
+    let tiles = rest.div_ceil(tile - 2 * MARGIN);
+    let start = |i: usize| (rest * i / tiles.max(1) / step * step).min(rest);
+    (0..=tiles).map(start).collect()
+}
+
+/// Which lines of a tile's map stand in the whole map: those away from its inner edges. What two tiles both keep is
+/// the later one's.
+fn kept(start: usize, tile: usize, side: usize, stride: usize) -> std::ops::Range<usize> {
+    let first = if start == 0 { 0 } else { MARGIN / stride };
+    let last = if start + tile == side { 0 } else { MARGIN / stride };
+    first..tile / stride - last
+}
+
 fn tensor(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
     let wrong = |error: safetensors::SafeTensorError| {
         Error::caused(ErrorKind::Integrity, format!("{file}: no tensor `{name}`"), error)
@@ -173,4 +251,25 @@ fn tensor(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-30)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_every_line_and_keep_away_from_inner_edges() {
+        for side in [672, 704, 960, 1280, 2016, 4096] {
+            let starts = starts(side, 640, 32);
+            assert_eq!((starts[0], starts[starts.len() - 1] + 640), (0, side));
+            for stride in [8, 16, 32] {
+                let mut covered = vec![false; side / stride];
+                for &start in &starts {
+                    assert!(start % 32 == 0);
+                    kept(start, 640, side, stride).for_each(|line| covered[start / stride + line] = true);
+                }
+                assert!(covered.iter().all(|covered| *covered), "side {side}, stride {stride}: {starts:?}");
+            }
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub struct Figures {
     pub overkill: Option<Rate>,
     /// Bad pictures that passed or are unsure, at the calibrated threshold.
     pub escape: Option<Rate>,
+    /// Good and bad pictures that a person was asked about; they count as not rejected.
+    pub unsure: [usize; 2],
     /// Pictures that were called invalid; they count as rejected.
     pub invalid: usize,
     /// Image AUROC, escape and number of each kind of defect.
@@ -155,6 +157,10 @@ pub fn run(
         f1_max: f1_max(&scores, &is_bad)?.map(|best| best.f1),
         overkill: overkill(&rejected, &is_bad, CONFIDENCE)?,
         escape: escape(&rejected, &is_bad, CONFIDENCE)?,
+        unsure: [false, true].map(|bad| {
+            let unsure = |j: &&Judged| j.report.verdict == Verdict::Unsure && j.sample.is_bad == bad;
+            judged.iter().filter(unsure).count()
+        }),
         invalid: judged.iter().filter(|j| j.report.verdict == Verdict::Invalid).count(),
         per_kind,
         images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),

@@ -59,6 +59,9 @@ pub fn place_of(i: usize, [rows, columns]: [usize; 2]) -> [f32; 2] {
     [share(i / columns, rows), share(i % columns, columns)]
 }
 
+/// Share of a side that [`wandering`] leaves out at each end.
+const RIM: f32 = 0.15;
+
 /// How near to their own place good cells find their likes in other good pictures: the mean distance between the
 /// places, as a share of what it were if place said nothing. 1 for a texture, 0 for a layout that never moves.
 pub fn wandering(good: &[Good], k: usize, grid: [usize; 2]) -> f32 {
@@ -74,6 +77,10 @@ pub fn wandering(good: &[Good], k: usize, grid: [usize; 2]) -> f32 {
         let mut nearest = vec![Nearest::default(); sample.places.len()];
         others.index.search(&cells, &mut nearest);
         for (i, (nearest, &here)) in nearest.iter().zip(&sample.places).enumerate() {
+            // An encoder's padding marks the rim of any picture.
+            if place(here).iter().any(|at| !(RIM..1.0 - RIM).contains(at)) {
+                continue;
+            }
             let there = others.seen_at[nearest.entry as usize][1];
             let random = others.seen_at[(i * 7919) % others.seen_at.len()][1];
             found += f64::from(apart(place(here), place(there)));
