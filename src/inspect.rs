@@ -357,7 +357,7 @@ impl Inspector {
 
         let (verdict, reason) = match self.cannot_be_judged(frame, quality) {
             Some(reason) => (Verdict::Invalid, reason),
-            None => self.decide(p_value),
+            None => self.decide(p_value, score),
         };
         let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
         Ok(Report {
@@ -369,7 +369,7 @@ impl Inspector {
             local: local.unwrap_or_default(),
             global: global.unwrap_or_default(),
             pixels,
-            pose: self.look.view.as_ref().map(|view| pose_of(view)),
+            pose: self.look.view.as_ref().map(pose_of),
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             heatmap,
             nearest,
@@ -386,7 +386,7 @@ impl Inspector {
 
     /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
     fn cannot_be_judged(&self, frame: &Frame, quality: Quality) -> Option<String> {
-        let blind = cannot_be_judged(frame, quality, &self.part.card.picture);
+        let blind = cannot_be_judged(frame, quality, &self.part.card.picture, self.part.card.good);
         blind.or_else(|| {
             let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
             if pose.ncc < least {
@@ -400,14 +400,19 @@ impl Inspector {
         })
     }
 
-    /// The verdict is a rule over the p-value: at most the promised share of good parts fails. Up to twice
-    /// that share a person is asked.
-    fn decide(&self, p_value: f64) -> (Verdict, String) {
+    /// The verdict is a rule over the p-value: at most the promised share of good parts fails. A person is asked
+    /// up to twice that share, and about what is stranger than every good picture while these are too few to prove
+    /// the promise.
+    fn decide(&self, p_value: f64, score: f32) -> (Verdict, String) {
         let overkill = self.part.card.overkill;
+        let calibration = &self.part.judgement.calibration;
         if p_value <= overkill {
             (Verdict::Fail, String::new())
         } else if p_value <= 2.0 * overkill {
             (Verdict::Unsure, format!("near the limit: p = {p_value:.4}, fails at {overkill}"))
+        } else if calibration.proven() > overkill && calibration.scores().last().is_some_and(|most| score > *most) {
+            let n = calibration.scores().len();
+            (Verdict::Unsure, format!("stranger than all {n} good pictures, too few to tell: p = {p_value:.4}"))
         } else {
             (Verdict::Pass, String::new())
         }
@@ -447,24 +452,24 @@ fn taken_back(heatmap: &Heatmap, nearest: &[u32], view: &View, frame: &Frame) ->
         [0.0; 2],
     );
     let grid_from_grid = grid_from_view.after(&view_from_picture.after(&picture_from_grid));
-    let mut back = Heatmap { values: vec![0.0; rows * columns], rows, columns };
+    let mut values = vec![0.0; rows * columns];
     let mut entries = vec![0; rows * columns];
-    for i in 0..rows * columns {
+    for (i, (value, entry)) in values.iter_mut().zip(&mut entries).enumerate() {
         let [x, y] = grid_from_grid.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
         let inside = x >= 0.0 && y >= 0.0 && x < columns as f64 && y < rows as f64;
         let at = |x: f64, y: f64| {
             let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
             side(y, rows) * columns + side(x, columns)
         };
-        entries[i] = nearest[at(x, y)];
+        *entry = nearest[at(x, y)];
         if inside {
             let ([u, v], [left, top]) = ([(x - 0.5).rem_euclid(1.0), (y - 0.5).rem_euclid(1.0)], [x - 0.5, y - 0.5]);
             let mix = |a: f32, b: f32, share: f64| a + (b - a) * share as f32;
             let row = |y: f64| mix(heatmap.values[at(left, y)], heatmap.values[at(left + 1.0, y)], u);
-            back.values[i] = mix(row(top), row(top + 1.0), v);
+            *value = mix(row(top), row(top + 1.0), v);
         }
     }
-    Ok((back, entries))
+    Ok((Heatmap { values, rows, columns }, entries))
 }
 
 fn short(digest: &str) -> &str {
@@ -487,7 +492,7 @@ fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width]: [usize; 
 }
 
 /// Why a picture cannot be judged, if so: its size, light or focus is far outside what was taught.
-fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope) -> Option<String> {
+fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope, good: usize) -> Option<String> {
     let [width, height] = [frame.width(), frame.height()];
     let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
     if !fits(width, taught.width) || !fits(height, taught.height) {
@@ -496,9 +501,10 @@ fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope) -> Optio
         let (wide, tall) = (span(taught.width), span(taught.height));
         return Some(format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}"));
     }
-    // Half the taught range is granted on each side, and never less than a visible change.
+    // Half the taught range is granted on each side, and never less than a visible change; few pictures say little of
+    // the range.
     let outside = |value: f32, [least, most]: [f32; 2], least_margin: f32| {
-        let margin = (0.5 * (most - least)).max(least_margin);
+        let margin = (0.5 * (most - least)).max(least_margin * (1.0 + 2.0 / good.max(1) as f32));
         (value < least - margin, value > most + margin)
     };
     let (dark, bright) = outside(quality.brightness, taught.brightness, 25.0);

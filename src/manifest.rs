@@ -204,10 +204,11 @@ impl Manifest {
             Some(dir) => Self::read(&dir),
             None => {
                 let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-                Err(Error::new(
-                    ErrorKind::Unavailable,
-                    format!("no model package `{name_or_path}`; looked in {}", places.join(", ")),
-                ))
+                let looked = match places[..] {
+                    [] => "there is no folder `models` here or above the executable; set EYEAR_MODELS".into(),
+                    _ => format!("looked in {}", places.join(", ")),
+                };
+                Err(Error::new(ErrorKind::Unavailable, format!("no model package `{name_or_path}`; {looked}")))
             }
         }
     }
@@ -219,6 +220,18 @@ impl Manifest {
         let above = executable.iter().flat_map(|exe| exe.ancestors().skip(1).map(|dir| dir.join("models")));
         let all = named.into_iter().chain([PathBuf::from("models")]).chain(above);
         all.filter(|folder| folder.is_dir()).collect()
+    }
+
+    /// Every package in [`Manifest::folders`], by folder name; of two with one name, the one that [`Manifest::find`]
+    /// takes. A package that cannot be read stands as its error.
+    pub fn all() -> Vec<(PathBuf, Result<Self>)> {
+        let entries = Self::folders().into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let dirs = entries.map(|entry| entry.path()).filter(|dir| dir.join("model.toml").is_file());
+        let mut found = BTreeMap::new();
+        for dir in dirs {
+            found.entry(dir.file_name().map(ToOwned::to_owned)).or_insert(dir);
+        }
+        found.into_values().map(|dir| (dir.clone(), Self::read(&dir))).collect()
     }
 
     /// The package's folder.

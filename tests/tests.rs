@@ -3,6 +3,8 @@
 // Clippy leaves unwrapping alone in test functions only, not in what they share.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+/// What goes wrong with files.
+mod bad_input;
 /// The command line on real pictures, as a user runs it.
 mod commands;
 /// Imports go one way.

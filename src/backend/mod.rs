@@ -50,6 +50,8 @@ impl Default for Options {
 pub struct Info {
     /// The library that was loaded.
     pub library: PathBuf,
+    /// How it was found, such as `by ORT_DYLIB_PATH`.
+    pub found: &'static str,
     /// Its version.
     pub version: String,
     /// Execution providers compiled into it.

@@ -2,8 +2,11 @@
 //!
 //! Exit codes: 0 done and all pass, 1 some sample failed or is unsure, 2 error.
 
+mod bench;
+mod doctor;
 mod eval;
 mod inspect;
+mod model;
 mod teach;
 
 use std::io::IsTerminal as _;
@@ -31,6 +34,9 @@ enum Command {
     Teach(teach::Arguments),
     Inspect(inspect::Arguments),
     Eval(eval::Arguments),
+    Bench(bench::Arguments),
+    Doctor(doctor::Arguments),
+    Model(model::Arguments),
 }
 
 /// How a command that did its work ended.
@@ -96,6 +102,9 @@ pub fn run() -> ExitCode {
         Command::Teach(arguments) => teach::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Model(arguments) => model::run(&arguments),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

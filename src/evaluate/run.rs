@@ -73,6 +73,8 @@ pub struct Latency {
     pub p50: f64,
     /// 95th percentile.
     pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
 }
 
 /// One judged sample, for the page of the worst misses.
@@ -170,10 +172,11 @@ pub fn run(
     Ok((figures, judged))
 }
 
-fn latency(times: &mut [f64]) -> Latency {
+/// Percentiles of `times`, which are sorted in place; all nought when there are none.
+pub fn latency(times: &mut [f64]) -> Latency {
     times.sort_by(f64::total_cmp);
     let quantile = |q: f64| times.get(((times.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(0.0);
-    Latency { p50: quantile(0.5), p95: quantile(0.95) }
+    Latency { p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99) }
 }
 
 /// High-water mark of this process's memory, where the system tells it (Linux).

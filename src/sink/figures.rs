@@ -191,9 +191,10 @@ mod tests {
             f1_max: Some(0.8),
             overkill: Rate::new(3, 30, 0.95).unwrap(),
             escape: Rate::new(1, 4, 0.95).unwrap(),
+            unsure: [0, 0],
             invalid: 0,
             per_kind: BTreeMap::from([("<dent>".to_string(), kind)]),
-            latency_ms: Latency { p50: 12.0, p95: 15.0 },
+            latency_ms: Latency { p50: 12.0, p95: 15.0, p99: 20.0 },
             images_per_s: 80.0,
             peak_memory_mb: None,
         }

@@ -3,7 +3,7 @@
 mod library;
 
 use std::ffi::{CStr, c_char};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use ort::AsPointer as _;
@@ -20,12 +20,12 @@ use crate::tensor::{DType, TensorSpec};
 #[derive(Debug)]
 pub struct OnnxRuntime;
 
-/// The process's one environment and the library it came from. ONNX Runtime allows no second one.
-static RUNTIME: OnceLock<(Environment, PathBuf)> = OnceLock::new();
+/// The process's one environment, the library it came from, and how that was found. ONNX Runtime allows no second one.
+static RUNTIME: OnceLock<(Environment, PathBuf, &'static str)> = OnceLock::new();
 
 /// Loads the library once. Newer Linux builds of ONNX Runtime carry a telemetry client that writes to the
 /// home folder unless `ORT_DISABLE_TELEMETRY` is set before the environment is made; it always is.
-fn runtime() -> Result<&'static (Environment, PathBuf)> {
+fn runtime() -> Result<&'static (Environment, PathBuf, &'static str)> {
     static LOADING: Mutex<()> = Mutex::new(());
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -34,7 +34,7 @@ fn runtime() -> Result<&'static (Environment, PathBuf)> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    let path = library::find()?;
+    let (path, found) = library::find()?;
     if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
         // SAFETY: the variable is written once, under a lock, before the library that reads it is loaded.
         // A program with its own threads that change the environment meanwhile must set it itself.
@@ -48,7 +48,7 @@ fn runtime() -> Result<&'static (Environment, PathBuf)> {
     let environment = environment.with_name("eyear").with_telemetry(false).build();
     let environment = environment.map_err(|error| refused(error.to_string().into()))?;
     environment.set_log_level(ort::logging::LogLevel::Error);
-    Ok(RUNTIME.get_or_init(|| (environment, path)))
+    Ok(RUNTIME.get_or_init(|| (environment, path, found)))
 }
 
 impl Backend for OnnxRuntime {
@@ -57,12 +57,12 @@ impl Backend for OnnxRuntime {
     }
 
     fn check(&self) -> Result<Info> {
-        let (_, library) = runtime()?;
-        Ok(Info { library: library.clone(), version: version(), providers: providers()? })
+        let (_, library, found) = runtime()?;
+        Ok(Info { library: library.clone(), found, version: version(library)?, providers: providers()? })
     }
 
     fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>> {
-        let (environment, _) = runtime()?;
+        let (environment, ..) = runtime()?;
         let refused = |error: ort::Error| failed(format!("ONNX Runtime refuses {name}"), error);
         let builder = session_builder(environment, options).map_err(refused)?;
         let mut builder = builder;
@@ -201,11 +201,20 @@ fn spec(outlet: &Outlet) -> Result<TensorSpec> {
     Ok(TensorSpec { name: outlet.name().to_string(), dtype, shape })
 }
 
-/// Version of the loaded library, such as `1.28.0`: the release branch in its build information, or all of it.
-fn version() -> String {
-    let build = ort::info();
-    let branch = build.split_once("git-branch=rel-").and_then(|(_, rest)| rest.split(',').next());
-    branch.unwrap_or(build).to_string()
+/// Version of the loaded library, such as `1.28.0`.
+fn version(library: &Path) -> Result<String> {
+    type GetApiBase = unsafe extern "system" fn() -> *const ort::sys::OrtApiBase;
+    let failed = |error| {
+        let what = format!("{} does not tell its version", library.display());
+        Error::caused(ErrorKind::Unavailable, what, error)
+    };
+    // SAFETY: this library is loaded already, so nothing is run by opening it again; the function is the entry of
+    // ONNX Runtime's C interface, whose base and version string live as long as the library does.
+    unsafe {
+        let library = libloading::Library::new(library).map_err(failed)?;
+        let base = library.get::<GetApiBase>(b"OrtGetApiBase").map_err(failed)?;
+        Ok(text(((*base()).GetVersionString)()))
+    }
 }
 
 /// Execution providers compiled into the loaded library.

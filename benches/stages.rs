@@ -1,0 +1,53 @@
+//! The stages of an inspection, each alone: `cargo bench`. Teaches a part from the pictures under `tests/data`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use eyear::backend::{BACKENDS, Options};
+use eyear::inspect::{Eye, Inspector, Look};
+use eyear::manifest::{Manifest, Precision};
+use eyear::memory::part::Kind;
+use eyear::prepare::fixture::Fixture;
+use eyear::prepare::image::Window;
+use eyear::prepare::quality;
+use eyear::source::recording;
+use eyear::teach::{Wishes, teach};
+
+fn stages(c: &mut Criterion) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let manifest = Manifest::find("vision-lite0").unwrap();
+    let threads = Options { threads: 1, ..Options::default() };
+    for (set, kind) in [("paper", Kind::Texture), ("screws4", Kind::Golden)] {
+        let good = recording::list(&[data.join(set).join("train/good")]).unwrap();
+        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
+        let mut eye = Eye::open(&manifest, Precision::Int8, BACKENDS[0], threads).unwrap();
+        let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
+        let (weights, learned, golden) = (part.weights.clone(), part.learned.clone(), part.golden.clone());
+        let fixture = part.reference.as_ref().map(|reference| Fixture::new(reference).unwrap());
+        let picture: PathBuf = good[0].clone();
+        let bytes = std::fs::read(&picture).unwrap();
+        let frame = recording::decode(&bytes, "picture").unwrap();
+        let mut look = Look::new(&eye, kind, weights.ncols());
+
+        let mut group = c.benchmark_group(set);
+        group.bench_function("decode", |b| b.iter(|| recording::decode(black_box(&bytes), "picture").unwrap()));
+        group.bench_function("quality", |b| b.iter(|| quality::measure(black_box(&frame))));
+        group.bench_function("prepare", |b| b.iter(|| eye.prepare(&frame, Window::whole(&frame), &[]).unwrap()));
+        if let Some(fixture) = &fixture {
+            group.bench_function("register and warp", |b| b.iter(|| fixture.view(black_box(&frame)).unwrap()));
+        }
+        eye.see(&frame, fixture.as_ref(), &[], &mut look).unwrap();
+        group.bench_function("encode", |b| b.iter(|| eye.encode().unwrap()));
+        group.bench_function("compare", |b| {
+            b.iter(|| eye.compare(weights.view(), &learned, golden.as_ref(), &mut look).unwrap())
+        });
+        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], threads).unwrap();
+        group.bench_function("inspect", |b| b.iter(|| inspector.inspect(black_box(&frame)).unwrap()));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);

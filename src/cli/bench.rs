@@ -1,0 +1,196 @@
+//! `eyear bench`: how long each stage takes on this machine, beside the bare run of the encoder.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
+use eyear::inspect::Inspector;
+use eyear::memory::part::Part;
+use eyear::source::recording;
+use serde::Serialize;
+
+use super::{ModelArguments, Outcome, progress_bar};
+
+/// Time each stage of an inspection beside the bare run of its encoder
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder of the part
+    part: PathBuf,
+    /// Pictures: files or folders
+    #[arg(required = true, value_name = "PATH")]
+    pictures: Vec<PathBuf>,
+    /// Inspections that are timed, after as many pictures as there are to warm up
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    rounds: usize,
+    /// Threads that compute all the while, as another program would
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    busy: usize,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArguments,
+}
+
+/// What was measured. Times are milliseconds.
+#[derive(Serialize)]
+struct Measured {
+    rounds: usize,
+    busy: usize,
+    threads: usize,
+    /// Bytes in memory to pixels.
+    decode: Latency,
+    /// Pixels to the encoder's input, with the search for the part's pose where there is one.
+    prepare: Latency,
+    encode: Latency,
+    judge: Latency,
+    /// Bytes in memory to report.
+    whole: Latency,
+    /// The same encoder on the same input, right after each inspection.
+    bare_encoder: Latency,
+    /// Median of whole over median of bare.
+    ratio: f64,
+    /// Quartiles of whole over bare, round by round.
+    ratio_quartiles: [f64; 2],
+    inspections_per_s: f64,
+    peak_memory_mb: Option<f64>,
+    /// Start of a fresh process to the end of its first inspection and its exit, median of five.
+    cold_start: f64,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    if arguments.rounds == 0 {
+        bail!("--rounds wants at least 1, got 0");
+    }
+    let paths = recording::list(&arguments.pictures)?;
+    let files: Vec<(&Path, Vec<u8>)> = paths
+        .iter()
+        .take(arguments.rounds)
+        .map(|path| Ok((&**path, std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)))
+        .collect::<Result<_>>()?;
+    let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
+    let manifest = arguments.model.manifest()?;
+    let part = Part::load(&arguments.part)?;
+    let options = arguments.model.options();
+    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), options)?;
+
+    let done = Arc::new(AtomicBool::new(false));
+    let busy = (0..arguments.busy).map(|_| {
+        let done = Arc::clone(&done);
+        std::thread::spawn(move || while !done.load(Ordering::Relaxed) {})
+    });
+    let busy: Vec<_> = busy.collect();
+    let times = time(&mut inspector, &files, arguments.rounds);
+    let cold = times.is_ok().then(|| cold_start(arguments, first)).transpose();
+    done.store(true, Ordering::Relaxed);
+    for thread in busy {
+        if thread.join().is_err() {
+            bail!("a busy thread failed");
+        }
+    }
+    let [decode, prepare, encode, judge, whole, bare] = times?;
+    let mut ratios: Vec<f64> = whole.iter().zip(&bare).map(|(whole, bare)| whole / bare.max(1e-9)).collect();
+    ratios.sort_by(f64::total_cmp);
+    let quartile = |share: f64| ratios[((ratios.len() - 1) as f64 * share).round() as usize];
+    let inspections_per_s = 1e3 * whole.len() as f64 / whole.iter().sum::<f64>().max(1e-9);
+    let [decode, prepare, encode, judge, whole, bare_encoder] =
+        [decode, prepare, encode, judge, whole, bare].map(|mut times| latency(&mut times));
+    let measured = Measured {
+        rounds: arguments.rounds,
+        busy: arguments.busy,
+        threads: options.threads,
+        ratio: whole.p50 / bare_encoder.p50.max(1e-9),
+        ratio_quartiles: [quartile(0.25), quartile(0.75)],
+        decode,
+        prepare,
+        encode,
+        judge,
+        whole,
+        bare_encoder,
+        inspections_per_s,
+        peak_memory_mb: peak_memory_mb(),
+        cold_start: cold?.unwrap_or_default(),
+    };
+    let mut out = std::io::stdout().lock();
+    match arguments.json {
+        true => writeln!(out, "{}", serde_json::to_string(&measured)?)?,
+        false => tell(&mut out, &measured)?,
+    }
+    Ok(Outcome::Good)
+}
+
+/// Milliseconds of decode, prepare, encode, judge, whole and bare encoder, round by round.
+fn time(inspector: &mut Inspector, files: &[(&Path, Vec<u8>)], rounds: usize) -> Result<[Vec<f64>; 6]> {
+    let mut times: [Vec<f64>; 6] = Default::default();
+    let bar = progress_bar("timing")?;
+    bar.set_length(rounds as u64);
+    for round in 0..files.len() + rounds {
+        let (path, bytes) = &files[round % files.len()];
+        let start = Instant::now();
+        let frame = recording::decode(bytes, &path.display().to_string())?;
+        let decoded = Instant::now();
+        let report = inspector.inspect(&frame)?;
+        let inspected = Instant::now();
+        inspector.eye().encode()?;
+        let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        let bare = ms(inspected, Instant::now());
+        if round >= files.len() {
+            let stages = [ms(start, decoded), report.ms.prepare, report.ms.encode, report.ms.judge];
+            let round = stages.into_iter().chain([ms(start, inspected), bare]);
+            times.iter_mut().zip(round).for_each(|(times, ms)| times.push(ms));
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(times)
+}
+
+/// Milliseconds from the start of a fresh process to its end with the first verdict, median of five.
+fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
+    let executable = std::env::current_exe().context("cannot tell where this program is")?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let mut command = Command::new(&executable);
+        command.arg("inspect").arg(&arguments.part).arg(picture).args(["--json", "--model", &arguments.model.model]);
+        if let Some(threads) = arguments.model.threads {
+            command.arg("--threads").arg(threads.to_string());
+        }
+        let start = Instant::now();
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let status = status.with_context(|| format!("cannot start {}", executable.display()))?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+        if !matches!(status.code(), Some(0 | 1)) {
+            bail!("a fresh process cannot judge {}: {status}", picture.display());
+        }
+    }
+    Ok(latency(&mut times).p50)
+}
+
+fn tell(out: &mut impl std::io::Write, measured: &Measured) -> Result<()> {
+    let Measured { rounds, busy, threads, ratio, ratio_quartiles: [low, high], .. } = measured;
+    writeln!(out, "{rounds} inspections, {threads} encoder threads, {busy} busy threads beside")?;
+    writeln!(out, "ms             p50     p95     p99")?;
+    for (name, Latency { p50, p95, p99 }) in [
+        ("decode", measured.decode),
+        ("prepare", measured.prepare),
+        ("encode", measured.encode),
+        ("judge", measured.judge),
+        ("whole", measured.whole),
+        ("bare encoder", measured.bare_encoder),
+    ] {
+        writeln!(out, "{name:12} {p50:6.2}  {p95:6.2}  {p99:6.2}")?;
+    }
+    writeln!(out, "whole / bare   {ratio:.2} (half of the rounds: {low:.2} to {high:.2})")?;
+    writeln!(out, "inspections/s  {:.0}", measured.inspections_per_s)?;
+    let memory = measured.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0} MB"));
+    writeln!(out, "memory         {memory} at most")?;
+    writeln!(out, "cold start     {:.0} ms, process start to verdict and exit", measured.cold_start)?;
+    Ok(())
+}
