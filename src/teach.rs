@@ -465,7 +465,7 @@ fn sufficiency(good: &[Good], seen: &[Seen], distances: &[Distances], judgement:
     let spread = judgement.local[1].max(judgement.global[1]);
     let wanted = (n as f32 * (spread / 0.1 - 1.0)).ceil().max(0.0) as usize;
     let for_promise = 19usize.saturating_sub(n);
-    let more = wanted.clamp(for_promise, 3 * n + 5);
+    let more = wanted.clamp(for_promise, for_promise.max(3 * n + 5));
     let mean = |of: &dyn Fn(&Quality) -> f32, which: &[usize]| {
         which.iter().map(|&i| of(&seen[i].quality)).sum::<f32>() / which.len().max(1) as f32
     };

@@ -135,7 +135,7 @@ fn a_part_that_was_changed_by_hand_is_refused() {
         ("file = \"", "file = \"../", "`memory.file`"),
         ("sha256 = \"", "sha256 = \"00", "sha256 is"),
         ("good = 12", "good = \"twelve\"", "part.toml"),
-        ("[memory]", "[memory", "part.toml"),
+        ("\n[memory]", "\n[memory", "part.toml"),
     ] {
         assert!(sound.contains(from), "{from} is not in {sound}");
         fs::write(&card, sound.replacen(from, to, 1)).unwrap();

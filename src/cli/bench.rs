@@ -82,11 +82,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), options)?;
 
     let done = Arc::new(AtomicBool::new(false));
-    let busy = (0..arguments.busy).map(|_| {
+    let busy = (0..arguments.busy).map(|i| {
         let done = Arc::clone(&done);
-        std::thread::spawn(move || while !done.load(Ordering::Relaxed) {})
+        std::thread::Builder::new().name(format!("busy-{i}")).spawn(move || while !done.load(Ordering::Relaxed) {})
     });
-    let busy: Vec<_> = busy.collect();
+    let busy = busy.collect::<std::io::Result<Vec<_>>>().context("cannot start a busy thread")?;
     let times = time(&mut inspector, &files, arguments.rounds);
     let cold = times.is_ok().then(|| cold_start(arguments, first)).transpose();
     done.store(true, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! `eyear eval`: a data set → figures.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -55,6 +56,7 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let manifest = arguments.model.manifest()?;
+    let mut out = std::io::stdout().lock();
     for mut dataset in Dataset::discover(&arguments.dataset)? {
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
@@ -86,43 +88,51 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let (figures, judged) = run::run(&mut inspector, &dataset, &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
         match arguments.json {
-            true => println!("{}", serde_json::to_string(&figures)?),
-            false => print(&figures, kind),
+            true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
+            false => print(&mut out, &figures, kind)?,
         }
         if let Some(dir) = &arguments.out {
             let tiles = tiles(inspector.part());
             let page = figures::write(dir, &figures, &judged, &arguments.dataset, &tiles, &recording::read)?;
             if !arguments.json {
-                println!("  see {}", page.display());
+                writeln!(out, "  see {}", page.display())?;
             }
         }
     }
     Ok(Outcome::Good)
 }
 
-fn print(figures: &Figures, kind: Kind) {
+fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result<()> {
     let [good, bad] = figures.judged;
     let (name, taught, kind) = (&figures.dataset, figures.taught, kind.as_str());
-    println!("{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad");
+    writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad")?;
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let interval = figures.image_auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));
-    println!("  image AUROC  {}{interval}", share(figures.image_auroc));
-    println!("  pixel AUROC  {}", share(figures.pixel_auroc));
-    println!("  AUPRO 30 %   {}", share(figures.aupro));
-    println!("  F1-max       {}", share(figures.f1_max));
-    println!("  overkill     {}", rate(figures.overkill.as_ref()));
-    println!("  escape       {}", rate(figures.escape.as_ref()));
-    println!("  unsure       {} good, {} bad", figures.unsure[0], figures.unsure[1]);
-    println!("  invalid      {}", figures.invalid);
+    writeln!(out, "  image AUROC  {}{interval}", share(figures.image_auroc))?;
+    writeln!(out, "  pixel AUROC  {}", share(figures.pixel_auroc))?;
+    writeln!(out, "  AUPRO 30 %   {}", share(figures.aupro))?;
+    writeln!(out, "  F1-max       {}", share(figures.f1_max))?;
+    writeln!(out, "  overkill     {}", rate(figures.overkill.as_ref()))?;
+    writeln!(out, "  escape       {}", rate(figures.escape.as_ref()))?;
+    writeln!(out, "  unsure       {} good, {} bad", figures.unsure[0], figures.unsure[1])?;
+    writeln!(out, "  invalid      {}", figures.invalid)?;
     for (kind, of) in &figures.per_kind {
-        println!("  {kind:12} n {:4}  AUROC {}  escape {}", of.count, share(of.image_auroc), rate(of.escape.as_ref()));
+        writeln!(
+            out,
+            "  {kind:12} n {:4}  AUROC {}  escape {}",
+            of.count,
+            share(of.image_auroc),
+            rate(of.escape.as_ref())
+        )?;
     }
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
-    println!(
+    writeln!(
+        out,
         "  {:.1} ms p50, {:.1} ms p95, {:.0} images/s, {memory} MB at most",
         figures.latency_ms.p50, figures.latency_ms.p95, figures.images_per_s
-    );
+    )?;
+    Ok(())
 }
 
 fn rate(rate: Option<&Rate>) -> String {

@@ -1,5 +1,6 @@
 //! `eyear teach`: good pictures → a part.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -53,7 +54,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let dir = &arguments.part;
     if arguments.undo {
         Part::undo(dir)?;
-        println!("{}: the last teaching was taken back, {} good pictures", dir.display(), Part::load(dir)?.card.good);
+        let mut out = std::io::stdout().lock();
+        writeln!(
+            out,
+            "{}: the last teaching was taken back, {} good pictures",
+            dir.display(),
+            Part::load(dir)?.card.good
+        )?;
         return Ok(Outcome::Good);
     }
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
@@ -65,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         true => add(arguments, &manifest, &paths)?,
         false => anew(arguments, &manifest, &paths)?,
     };
-    tell(dir, &part, &lesson);
+    tell(dir, &part, &lesson)?;
     Ok(if lesson.skipped.is_empty() { Outcome::Good } else { Outcome::Incomplete })
 }
 
@@ -135,39 +142,43 @@ fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<
     Ok((part, lesson))
 }
 
-fn tell(dir: &Path, part: &Part, lesson: &Lesson) {
+fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
+    let mut out = std::io::stdout().lock();
     for (path, reason) in &lesson.skipped {
         eprintln!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() });
     }
     let card = &part.card;
-    println!(
+    writeln!(
+        out,
         "{}: taught from {} good pictures; bank of {} cells; rejects at most {} % of good parts",
         dir.display(),
         card.good,
         part.learned.bank.nrows(),
         100.0 * card.overkill
-    );
+    )?;
     if !lesson.why.is_empty() {
-        println!("  looked at as {}: {}", card.kind.as_str(), lesson.why);
+        writeln!(out, "  looked at as {}: {}", card.kind.as_str(), lesson.why)?;
     }
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;
-        println!(
+        writeln!(
+            out,
             "  {} held-out pictures prove p down to {proven:.3}; below that the limit is extrapolated ({needed} would prove {})",
             part.held_out.len(),
             card.overkill
-        );
+        )?;
     }
     match (lesson.sufficiency.more, lesson.sufficiency.sort) {
-        (0, _) => println!("  enough good pictures: new ones look like those seen"),
-        (more, "") => println!("  {more} more good pictures would help"),
-        (more, sort) => println!("  {more} more good pictures would help, {sort}"),
+        (0, _) => writeln!(out, "  enough good pictures: new ones look like those seen")?,
+        (more, "") => writeln!(out, "  {more} more good pictures would help")?,
+        (more, sort) => writeln!(out, "  {more} more good pictures would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        println!("  look at {}: unlike the other good pictures (p = {p:.3})", path.display());
+        writeln!(out, "  look at {}: unlike the other good pictures (p = {p:.3})", path.display())?;
     }
     if lesson.suspects.len() > 5 {
-        println!("  and {} more like it", lesson.suspects.len() - 5);
+        writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;
     }
+    Ok(())
 }
