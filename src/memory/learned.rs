@@ -53,7 +53,7 @@ impl Good {
 }
 
 /// Row and column of cell `i` of `grid` = [rows, columns], as distances: from one side of the picture to the other
-/// is [`PLACE_WEIGHT`].
+/// is 2.
 pub fn place_of(i: usize, [rows, columns]: [usize; 2]) -> [f32; 2] {
     let share = |at: usize, n: usize| PLACE_WEIGHT * (at as f32 + 0.5) / n as f32;
     [share(i / columns, rows), share(i % columns, columns)]
