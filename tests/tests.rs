@@ -9,3 +9,5 @@ mod bad_input;
 mod commands;
 /// Imports go one way.
 mod layers;
+/// Nothing is sent, nothing else is written.
+mod telemetry;

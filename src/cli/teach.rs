@@ -175,7 +175,7 @@ fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
         (more, sort) => writeln!(out, "  {more} more good pictures would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        writeln!(out, "  look at {}: unlike the other good pictures (p = {p:.3})", path.display())?;
+        writeln!(out, "  look at {}: unlike the other good pictures (p = {p:.4})", path.display())?;
     }
     if lesson.suspects.len() > 5 {
         writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;

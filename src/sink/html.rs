@@ -238,10 +238,15 @@ fn facts(report: &Report) -> String {
     if report.verdict != Verdict::Invalid {
         // The limit stands in the middle of the gauge.
         let share = (50.0 * report.score / report.limit.max(f32::MIN_POSITIVE)).clamp(0.0, 100.0);
-        let whole = report.global > report.local;
+        let strangest = match report.pixels {
+            Some(pixels) if pixels >= report.local.max(report.global) => words::THE_PIXELS,
+            _ if report.global > report.local => words::THE_WHOLE,
+            _ => words::A_PLACE,
+        };
+        let pixels = report.pixels.map(|pixels| format!(" · {} {pixels:.2}", words::PIXELS)).unwrap_or_default();
         facts += &format!(
             "<dl><dt>{}</dt><dd><b>{:.2}</b> / {} {:.2}</dd><div class=\"gauge\"><i style=\"width:{share:.0}%\"></i></div>\
-             <dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}<small>{} {:.2} · {} {:.2}</small></dd></dl>\n",
+             <dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}<small>{} {:.2} · {} {:.2}{pixels}</small></dd></dl>\n",
             words::SCORE,
             report.score,
             words::LIMIT,
@@ -249,7 +254,7 @@ fn facts(report: &Report) -> String {
             words::P_VALUE,
             p_value(report.p_value),
             words::STRANGEST,
-            if whole { words::THE_WHOLE } else { words::A_PLACE },
+            strangest,
             words::LOCAL,
             report.local,
             words::GLOBAL,

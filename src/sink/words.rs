@@ -75,6 +75,8 @@ words! {
     THE_WHOLE "the picture as a whole" "整幅图像"
     LOCAL "place" "局部"
     GLOBAL "whole" "整体"
+    THE_PIXELS "its pixels" "像素差异"
+    PIXELS "pixels" "像素"
     REASON "reason" "原因"
     WHERE "where" "位置"
     AREA "area" "面积"
