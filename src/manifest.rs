@@ -162,10 +162,7 @@ impl Manifest {
             _ => Error::io("read", &path, error),
         })?;
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
-        let written: Written = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            wrong(format!("line {line}: {}", error.message().lines().next().unwrap_or("not a model manifest")))
-        })?;
+        let written: Written = toml::from_str(&text).map_err(|error| wrong(wrong_at(&text, &error)))?;
         if written.format != FORMAT {
             return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", written.format)));
         }
@@ -360,6 +357,15 @@ impl ImageEncoder {
             Error::new(ErrorKind::Unavailable, what)
         })
     }
+}
+
+/// What is wrong in a TOML text and where: "line 7, `kind`: unknown variant ...".
+pub(crate) fn wrong_at(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let row = before.matches('\n').count();
+    let key = text.lines().nth(row).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let field = key.filter(|key| !key.is_empty()).map_or(String::new(), |key| format!(", `{key}`"));
+    format!("line {}{field}: {}", row + 1, error.message().replace('\n', " "))
 }
 
 /// Lower-case hexadecimal.

@@ -56,6 +56,8 @@ pub struct Info {
     pub version: String,
     /// Execution providers compiled into it.
     pub providers: Vec<String>,
+    /// Whether it holds a telemetry client. It is switched off in every case.
+    pub has_telemetry: bool,
 }
 
 /// How many nodes of a model's graph an execution provider took.

@@ -1,12 +1,14 @@
 //! `eyear doctor`: what this machine has of what eyear needs, and what mends the rest.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use eyear::backend::{BACKENDS, Options};
+use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::encode::VisionEncoder;
 use eyear::manifest::Manifest;
+use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
 use super::Outcome;
@@ -37,6 +39,8 @@ struct Machine {
     instructions: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_mb: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_free_mb: Option<u64>,
 }
 
 #[derive(Default, Serialize)]
@@ -54,6 +58,8 @@ struct Library {
     how: &'static str,
     version: String,
     providers: Vec<String>,
+    /// `none` where the library holds no client, else `off`.
+    telemetry: &'static str,
 }
 
 #[derive(Default, Serialize)]
@@ -75,7 +81,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         .into_iter()
         .map(|(dir, package)| match package {
             Ok(manifest) => model(&manifest, runs),
-            Err(error) => Model { name: dir.display().to_string(), error: Some(error.chain()), ..Model::default() },
+            Err(error) => {
+                let error = Some(format!("{}; {}", error.chain(), remedy(&dir)));
+                Model { name: dir.display().to_string(), error, ..Model::default() }
+            }
         })
         .collect();
     let healthy = runs && !models.is_empty() && models.iter().all(|model| model.error.is_none());
@@ -88,16 +97,23 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(if healthy { Outcome::Good } else { Outcome::Incomplete })
 }
 
-fn runtime(backend: &dyn eyear::backend::Backend) -> Runtime {
+fn runtime(backend: &dyn Backend) -> Runtime {
     let name = backend.name();
     match backend.check() {
         Ok(info) => {
             let library = info.library.display().to_string();
-            let found = Library { library, how: info.found, version: info.version, providers: info.providers };
+            let telemetry = if info.has_telemetry { "off" } else { "none" };
+            let (version, providers) = (info.version, info.providers);
+            let found = Library { library, how: info.found, version, providers, telemetry };
             Runtime { name, found: Some(found), error: None }
         }
         Err(error) => Runtime { name, found: None, error: Some(error.chain()) },
     }
+}
+
+/// What brings a package back.
+fn remedy(dir: &Path) -> String {
+    format!("copy the package here anew, or run `git checkout -- {}` where eyear was cloned", dir.display())
 }
 
 /// Digests of all files, and the golden input through each precision.
@@ -113,15 +129,19 @@ fn model(manifest: &Manifest, runs: bool) -> Model {
             let least = encoder.spec().golden.tolerance.get(&variant.precision).copied().unwrap_or(0.99);
             if similarity < least {
                 let what = format!(
-                    "{} in {} computes something else here: similarity {similarity:.4}, least {least}; try another runtime",
+                    "{} in {} computes something else here: similarity {similarity:.4}, least {least}; \
+                     set ORT_DYLIB_PATH to another ONNX Runtime",
                     manifest.name, variant.precision
                 );
-                return Err(eyear::Error::new(eyear::ErrorKind::Integrity, what));
+                return Err(Error::new(ErrorKind::Runtime, what));
             }
         }
         Ok(())
     };
-    model.error = check().err().map(|error| error.chain());
+    model.error = check().err().map(|error| match error.kind() {
+        ErrorKind::Integrity | ErrorKind::Io => format!("{}; {}", error.chain(), remedy(manifest.dir())),
+        _ => error.chain(),
+    });
     model
 }
 
@@ -132,6 +152,7 @@ fn machine() -> Machine {
         ("fma", is_x86_feature_detected!("fma")),
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+        ("avxvnni", is_x86_feature_detected!("avxvnni")),
     ];
     #[cfg(target_arch = "aarch64")]
     let instructions = [
@@ -142,24 +163,31 @@ fn machine() -> Machine {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let instructions: [(&str, bool); 0] = [];
     let memory = std::fs::read_to_string("/proc/meminfo").ok();
-    let total = memory.as_deref().and_then(|text| text.strip_prefix("MemTotal:")?.split_whitespace().next());
+    let megabytes = |field: &str| -> Option<u64> {
+        let rest = memory.as_deref()?.lines().find_map(|line| line.strip_prefix(field))?;
+        Some(rest.split_whitespace().next()?.parse::<u64>().ok()? / 1024)
+    };
     Machine {
         arch: std::env::consts::ARCH,
         os: std::env::consts::OS,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         instructions: instructions.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect(),
-        memory_mb: total.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).map(|kilobytes| kilobytes / 1024),
+        memory_mb: megabytes("MemTotal:"),
+        memory_free_mb: megabytes("MemAvailable:"),
     }
 }
 
 fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
-    let Machine { arch, os, cores, instructions, memory_mb } = &findings.machine;
-    let memory = memory_mb.map_or(String::new(), |mb| format!(", {mb} MB of memory"));
+    let Machine { arch, os, cores, instructions, memory_mb, memory_free_mb } = &findings.machine;
+    let free = memory_free_mb.map_or(String::new(), |mb| format!(" ({mb} MB free)"));
+    let memory = memory_mb.map_or(String::new(), |mb| format!(", {mb} MB of memory{free}"));
     writeln!(out, "eyear {} on {os} {arch}, {cores} cores ({}){memory}", findings.version, instructions.join(", "))?;
     for runtime in &findings.runtimes {
         match (&runtime.found, &runtime.error) {
             (Some(library), _) => {
-                writeln!(out, "ok       {} {}, telemetry off", runtime.name, library.version)?;
+                let client =
+                    if library.telemetry == "none" { "it has no client" } else { "its client is switched off" };
+                writeln!(out, "ok       {} {}, telemetry off: {client}", runtime.name, library.version)?;
                 writeln!(out, "         {} ({})", library.library, library.how)?;
                 writeln!(out, "         providers: {}", library.providers.join(", "))?;
             }
@@ -167,7 +195,10 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
         }
     }
     if findings.models.is_empty() {
-        writeln!(out, "missing  model packages: set EYEAR_MODELS to the folder that holds them")?;
+        writeln!(
+            out,
+            "missing  model packages: bring `models/vision-lite0` here, or set EYEAR_MODELS to the folder that holds them"
+        )?;
     }
     for model in &findings.models {
         match &model.error {

@@ -1,8 +1,9 @@
 //! `eyear model`: which packages there are, and whether their files are what they should be.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use eyear::manifest::Manifest;
 use serde::Serialize;
@@ -40,22 +41,39 @@ struct Line<'a> {
     summary: &'a str,
     licence: &'a str,
     origin: &'a str,
-    precisions: Vec<&'static str>,
+    /// What it encodes.
+    encodes: Vec<&'static str>,
+    precisions: Vec<Precision<'a>>,
+    /// All files together.
     bytes: u64,
     dir: String,
     digest: &'a str,
 }
 
+/// One precision of a package.
+#[derive(Serialize)]
+struct Precision<'a> {
+    name: &'static str,
+    file: &'a str,
+    bytes: u64,
+}
+
 impl<'a> Line<'a> {
     fn of(manifest: &'a Manifest) -> Self {
         let encoder = manifest.image_encoder.iter();
+        let bytes = |file: &str| manifest.files().find(|(name, _)| *name == file).map_or(0, |(_, bytes)| bytes);
+        let precisions = encoder.clone().flat_map(|encoder| &encoder.variants).map(|variant| {
+            let file = variant.file.as_str();
+            Precision { name: variant.precision.as_str(), file, bytes: bytes(file) }
+        });
         Self {
             name: &manifest.name,
             version: &manifest.version,
             summary: &manifest.summary,
             licence: &manifest.licence,
             origin: &manifest.origin,
-            precisions: encoder.flat_map(|e| e.variants.iter().map(|variant| variant.precision.as_str())).collect(),
+            encodes: encoder.map(|_| "pictures").collect(),
+            precisions: precisions.collect(),
             bytes: manifest.files().map(|(_, bytes)| bytes).sum(),
             dir: manifest.dir().display().to_string(),
             digest: manifest.digest(),
@@ -68,19 +86,20 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     match &arguments.command {
         Command::List { json } => {
-            let packages = Manifest::all();
-            if packages.is_empty() {
-                bail!("no model package here; set EYEAR_MODELS to the folder that holds them");
-            }
+            let packages = all()?;
             let mut outcome = Outcome::Good;
             for (_, package) in packages {
                 match package {
                     Ok(manifest) if *json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
                     Ok(manifest) => {
-                        let Line { name, version, summary, licence, origin, precisions, bytes, dir, .. } =
+                        let Line { name, version, summary, licence, origin, encodes, precisions, bytes, dir, .. } =
                             Line::of(&manifest);
-                        let megabytes = bytes as f64 / 1e6;
-                        writeln!(out, "{name} {version}  {summary}  ({}; {megabytes:.1} MB)", precisions.join(", "))?;
+                        let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+                        let sizes: Vec<String> =
+                            precisions.iter().map(|p| format!("{} {}", p.name, megabytes(p.bytes))).collect();
+                        writeln!(out, "{name} {version}  {summary}")?;
+                        writeln!(out, "  encodes  {}", encodes.join(", "))?;
+                        writeln!(out, "  size     {} ({} with its papers)", sizes.join(", "), megabytes(bytes))?;
                         writeln!(out, "  licence  {licence}")?;
                         writeln!(out, "  origin   {origin}")?;
                         writeln!(out, "  folder   {dir}")?;
@@ -94,21 +113,33 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             Ok(outcome)
         }
         Command::Verify { packages } => {
-            let manifests: Vec<Manifest> = match packages.is_empty() {
-                true => Manifest::all().into_iter().map(|(_, package)| package).collect::<eyear::Result<_>>()?,
-                false => packages.iter().map(|name| Manifest::find(name)).collect::<eyear::Result<_>>()?,
+            let packages: Vec<eyear::Result<Manifest>> = match packages.is_empty() {
+                true => all()?.into_iter().map(|(_, package)| package).collect(),
+                false => packages.iter().map(|name| Manifest::find(name)).collect(),
             };
-            for manifest in manifests {
-                manifest.verify().with_context(|| format!("package {} is not what it was made as", manifest.name))?;
-                writeln!(
-                    out,
-                    "{} {}: all {} files are right",
-                    manifest.name,
-                    manifest.version,
-                    manifest.files().count()
-                )?;
+            let mut outcome = Outcome::Good;
+            for package in packages {
+                match package.and_then(|manifest| manifest.verify().map(|()| manifest)) {
+                    Ok(manifest) => {
+                        let (name, version, count) = (&manifest.name, &manifest.version, manifest.files().count());
+                        writeln!(out, "{name} {version}: all {count} files are right")?;
+                    }
+                    Err(error) => {
+                        eprintln!("error: {}", error.chain());
+                        outcome = Outcome::Incomplete;
+                    }
+                }
             }
-            Ok(Outcome::Good)
+            Ok(outcome)
         }
     }
+}
+
+/// Every package that is found; none is an error.
+fn all() -> Result<Vec<(PathBuf, eyear::Result<Manifest>)>> {
+    let packages = Manifest::all();
+    if packages.is_empty() {
+        bail!("no model package here; set EYEAR_MODELS to the folder that holds them");
+    }
+    Ok(packages)
 }

@@ -14,17 +14,22 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned};
 use super::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Precision, hex};
+use crate::manifest::{Precision, hex, wrong_at};
 use crate::prepare::fixture::Reference;
 
 const FORMAT: u32 = 1;
 const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
+/// How the names of half-written files begin.
+const WRITING: &str = ".writing-";
+/// Longest side of the encoder's input.
+const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
 pub const TILE: usize = 24;
 
@@ -180,6 +185,30 @@ pub struct Envelope {
     pub white: [f32; 2],
 }
 
+impl Envelope {
+    /// What is wrong with a range, as a sentence.
+    fn check(&self) -> Result<(), String> {
+        for (field, [least, most]) in [("width", self.width), ("height", self.height)] {
+            if least == 0 || least > most || most > 1 << 24 {
+                return Err(format!("`picture.{field}` must be [least, greatest] from 1 on, got [{least}, {most}]"));
+            }
+        }
+        let measures = [
+            ("brightness", self.brightness),
+            ("contrast", self.contrast),
+            ("sharpness", self.sharpness),
+            ("black", self.black),
+            ("white", self.white),
+        ];
+        for (field, [least, most]) in measures {
+            if !(least.is_finite() && most.is_finite() && least <= most) {
+                return Err(format!("`picture.{field}` must be [least, greatest], got [{least}, {most}]"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The file with the numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,11 +261,13 @@ impl Part {
         let written = toml::to_string(&self.card)
             .map_err(|error| Error::caused(ErrorKind::Config, format!("cannot write {CURRENT}"), error))?;
         let text = format!("# A part taught to eyear. The numbers are in the file named under [memory].\n{written}");
-        replace(&dir.join(&file), &bytes)?;
-        if let Ok(before) = fs::read(dir.join(CURRENT)) {
-            replace(&dir.join(PREVIOUS), &before)?;
-        }
-        replace(&dir.join(CURRENT), text.as_bytes())?;
+        let numbers = dir.join(file);
+        let is_new = !numbers.exists();
+        replace(dir, &numbers, &bytes, &text).inspect_err(|_| {
+            if is_new {
+                let _only_takes_space = fs::remove_file(&numbers);
+            }
+        })?;
         self.digest = hex(&Sha256::digest(text.as_bytes()));
         sweep(dir);
         Ok(())
@@ -308,7 +339,7 @@ impl Part {
 
 fn parse(path: &Path, text: &str) -> Result<Card> {
     let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
-    let card: Card = toml::from_str(text).map_err(|error| wrong(error.message().replace('\n', " ")))?;
+    let card: Card = toml::from_str(text).map_err(|error| wrong(wrong_at(text, &error)))?;
     if card.format != FORMAT {
         return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", card.format)));
     }
@@ -327,6 +358,14 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     if card.deviation_limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite())) {
         return Err(wrong(format!("`deviation_limit` must be positive, got {:?}", card.deviation_limit)));
     }
+    if card.least_correlation.is_some_and(|least| !least.is_finite()) {
+        return Err(wrong(format!("`least_correlation` must be finite, got {:?}", card.least_correlation)));
+    }
+    if card.model.input.iter().any(|side| !(1..=LONGEST_INPUT).contains(side)) {
+        let input = card.model.input;
+        return Err(wrong(format!("`model.input` must have sides of 1 to {LONGEST_INPUT} pixels, got {input:?}")));
+    }
+    card.picture.check().map_err(wrong)?;
     let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain || card.memory.file.starts_with('.') {
         return Err(wrong(format!("`memory.file` must be a plain file name, got `{}`", card.memory.file)));
@@ -369,11 +408,13 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
     let weights = table("weights", None)?;
     let places = if card.kind.has_places() { 2 } else { 0 };
     let bank = table("bank", Some(places + weights.ncols()))?;
-    if bank.nrows() == 0 {
-        return Err("`bank` is empty".into());
-    }
     let mean = line("shape.mean", None)?;
     let d = mean.len();
+    for (name, len) in [("weights", weights.len()), ("bank", bank.len()), ("shape.mean", d)] {
+        if len == 0 {
+            return Err(format!("`{name}` is empty"));
+        }
+    }
     let axes = table("shape.axes", Some(d))?;
     let shape = Shape {
         tameness: line("shape.tameness", Some(d))?,
@@ -459,25 +500,55 @@ fn bytes_of<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
     values.flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Writes beside, flushes to the disk, then renames: the file is never seen half-written.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let failed = |error| Error::io("write", path, error);
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+/// Makes `bytes` the file `numbers` and `text` the current card in `dir`, and the card before the previous one.
+///
+/// All are written beside and flushed before the first is renamed: a full disk shows while nothing has changed.
+fn replace(dir: &Path, numbers: &Path, bytes: &[u8], text: &str) -> Result<()> {
+    let (current, previous) = (dir.join(CURRENT), dir.join(PREVIOUS));
+    let before = match fs::read(&current) {
+        Ok(before) => Some(before),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Error::io("read", &current, error)),
+    };
+    let files = [(numbers, Some(bytes)), (&previous, before.as_deref()), (&current, Some(text.as_bytes()))];
+    let files = files.into_iter().filter_map(|(path, bytes)| Some((path, bytes?)));
+    let written = files.map(|(path, bytes)| Ok((path, write(dir, path, bytes)?))).collect::<Result<Vec<_>>>()?;
+    for (path, file) in written {
+        file.persist(path).map_err(|error| Error::io("write", path, error.error))?;
+    }
+    // So that the renames outlive a power cut; where a folder cannot be flushed they do so a little later.
+    let _flushed = fs::File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
 }
 
-/// Removes number files that neither the current nor the previous part names. A file that cannot be removed
-/// only takes space, so that is no error.
+/// A file in `dir`, flushed to the disk, that is to become `path`; removed when it is dropped before.
+fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+    let failed = |error| Error::io("write", path, error);
+    let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(dir).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    Ok(file)
+}
+
+/// Removes number files that neither the current nor the previous part names, and what a power cut left half
+/// written. A file that cannot be removed only takes space, so that is no error. Where a card cannot be read
+/// nothing is removed: its numbers may be there.
 fn sweep(dir: &Path) {
-    let named = |card: &str| fs::read_to_string(dir.join(card)).ok().and_then(|text| parse(dir, &text).ok());
-    let used: BTreeSet<String> = [CURRENT, PREVIOUS].iter().filter_map(|c| named(c)).map(|c| c.memory.file).collect();
+    let mut used = BTreeSet::new();
+    for card in [CURRENT, PREVIOUS] {
+        match fs::read_to_string(dir.join(card)) {
+            Ok(text) => match parse(dir, &text) {
+                Ok(card) => used.insert(card.memory.file),
+                Err(_) => return,
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return,
+        };
+    }
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("memory-") && name.ends_with(".safetensors") && !used.contains(&name) {
-            let _left_over = fs::remove_file(entry.path());
+        let numbers = name.starts_with("memory-") && name.ends_with(".safetensors");
+        if numbers && !used.contains(&name) || name.starts_with(WRITING) {
+            let _only_takes_space = fs::remove_file(entry.path());
         }
     }
 }

@@ -12,6 +12,7 @@ use ort::session::IoBinding;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
+use self::library::Place;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{DType, TensorSpec};
@@ -20,12 +21,23 @@ use crate::tensor::{DType, TensorSpec};
 #[derive(Debug)]
 pub struct OnnxRuntime;
 
-/// The process's one environment, the library it came from, and how that was found. ONNX Runtime allows no second one.
-static RUNTIME: OnceLock<(Environment, PathBuf, &'static str)> = OnceLock::new();
+/// What is loaded once a process.
+struct Runtime {
+    /// ONNX Runtime allows no second one.
+    environment: Environment,
+    library: PathBuf,
+    place: Place,
+}
 
-/// Loads the library once. Newer Linux builds of ONNX Runtime carry a telemetry client that writes to the
-/// home folder unless `ORT_DISABLE_TELEMETRY` is set before the environment is made; it always is.
-fn runtime() -> Result<&'static (Environment, PathBuf, &'static str)> {
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+/// Loads the library once, with its telemetry off.
+///
+/// The Linux builds that `.ci/setup` fetches (1.28) have no telemetry client. Those from 1.29 on have one, which
+/// `ORT_DYLIB_PATH` may name: it makes a device id and a database in the home folder and may send them, even with
+/// `with_telemetry(false)`, unless `ORT_DISABLE_TELEMETRY` is `1` when the environment is made. So both are done in
+/// every case, whatever the variable was before; `tests/telemetry.rs` holds a newer library to it when it is given one.
+fn runtime() -> Result<&'static Runtime> {
     static LOADING: Mutex<()> = Mutex::new(());
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
@@ -34,21 +46,36 @@ fn runtime() -> Result<&'static (Environment, PathBuf, &'static str)> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    let (path, found) = library::find()?;
-    if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
+    let (library, place) = library::find()?;
+    let refused = |why: String| {
+        let (path, remedy) = (library.display(), place.remedy());
+        Error::new(ErrorKind::Unavailable, format!("{path} cannot be used as ONNX Runtime: {why}; {remedy}"))
+    };
+    if !library::is_whole(&library)? {
+        return Err(refused("the file was cut short".into()));
+    }
+    if std::env::var_os(library::NO_TELEMETRY).is_none_or(|value| value != "1") {
         // SAFETY: the variable is written once, under a lock, before the library that reads it is loaded.
         // A program with its own threads that change the environment meanwhile must set it itself.
-        unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+        unsafe { std::env::set_var(library::NO_TELEMETRY, "1") };
     }
-    let refused = |error: Box<dyn std::error::Error + Send + Sync>| {
-        let what = format!("{} cannot be used as ONNX Runtime; {}", path.display(), library::REMEDY);
-        Error::caused(ErrorKind::Unavailable, what, error)
-    };
-    let environment = ort::init_from(&path).map_err(|error| refused(error.into()))?;
+    let environment = ort::init_from(&library).map_err(|error| refused(unusable(&error)))?;
     let environment = environment.with_name("eyear").with_telemetry(false).build();
-    let environment = environment.map_err(|error| refused(error.to_string().into()))?;
+    let environment = environment.map_err(|error| refused(error.to_string()))?;
     environment.set_log_level(ort::logging::LogLevel::Error);
-    Ok(RUNTIME.get_or_init(|| (environment, path, found)))
+    Ok(RUNTIME.get_or_init(|| Runtime { environment, library, place }))
+}
+
+/// Why a file is no library for us.
+fn unusable(error: &ort::LoadDynamicError) -> String {
+    match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => format!("the loader refuses it ({error})"),
+        ort::LoadDynamicError::MissingApi { .. } => "it has no `OrtGetApiBase`".into(),
+        ort::LoadDynamicError::InvalidVersionString => "it does not tell its version".into(),
+        ort::LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("it is version {version_str}, wanted 1.{} or later", ort::MINOR_VERSION)
+        }
+    }
 }
 
 impl Backend for OnnxRuntime {
@@ -57,12 +84,18 @@ impl Backend for OnnxRuntime {
     }
 
     fn check(&self) -> Result<Info> {
-        let (_, library, found) = runtime()?;
-        Ok(Info { library: library.clone(), found, version: version(library)?, providers: providers()? })
+        let Runtime { library, place, .. } = runtime()?;
+        Ok(Info {
+            library: library.clone(),
+            found: place.as_str(),
+            version: version(library)?,
+            providers: providers()?,
+            has_telemetry: library::has_telemetry(library)?,
+        })
     }
 
     fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>> {
-        let (environment, ..) = runtime()?;
+        let Runtime { environment, .. } = runtime()?;
         let refused = |error: ort::Error| failed(format!("ONNX Runtime refuses {name}"), error);
         let builder = session_builder(environment, options).map_err(refused)?;
         let mut builder = builder;
