@@ -24,12 +24,12 @@ fn stages(c: &mut Criterion) {
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
         let mut eye = Eye::open(&manifest, Precision::Int8, BACKENDS[0], threads).unwrap();
         let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
-        let (weights, learned, golden) = (part.weights.clone(), part.learned.clone(), part.golden.clone());
+        let (learned, golden) = (part.learned.clone(), part.golden.clone());
         let fixture = part.reference.as_ref().map(|reference| Fixture::new(reference).unwrap());
         let picture: PathBuf = good[0].clone();
         let bytes = std::fs::read(&picture).unwrap();
         let frame = recording::decode(&bytes, "picture").unwrap();
-        let mut look = Look::new(&eye, kind, weights.ncols());
+        let mut look = Look::new(&eye, kind, learned.levels.iter().map(|level| level.weights.ncols()));
 
         let mut group = c.benchmark_group(set);
         group.bench_function("decode", |b| b.iter(|| recording::decode(black_box(&bytes), "picture").unwrap()));
@@ -41,7 +41,7 @@ fn stages(c: &mut Criterion) {
         eye.see(&frame, fixture.as_ref(), &[], &mut look).unwrap();
         group.bench_function("encode", |b| b.iter(|| eye.encode().unwrap()));
         group.bench_function("compare", |b| {
-            b.iter(|| eye.compare(weights.view(), &learned, golden.as_ref(), &mut look).unwrap())
+            b.iter(|| eye.compare(&learned, golden.as_ref(), &mut look).unwrap())
         });
         let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], threads).unwrap();
         group.bench_function("inspect", |b| b.iter(|| inspector.inspect(black_box(&frame)).unwrap()));

@@ -1,6 +1,7 @@
 //! The library's front door: a frame and a taught part → a [`Report`]. Starts no thread of its own beyond the
 //! pool that the search shares; a robot can call it from its own loop.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -10,22 +11,29 @@ use crate::encode::VisionEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::manifest::Manifest;
-use crate::memory::features::{self, Map, Regrid};
+use crate::memory::features::{self, Buffers, Map};
 use crate::memory::golden::Golden;
-use crate::memory::learned::{Distances, Learned, Scratch, place_of};
+use crate::memory::learned::{Distances, Learned, Scratch, place_of, shown_level};
 use crate::memory::part::{Card, Envelope, Kind, Part};
+use crate::memory::shape;
 use crate::prepare::fixture::{Fixture, View};
 use crate::prepare::image::{Preparer, Window};
 use crate::prepare::quality::{self, Quality};
-use crate::report::{Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
+use crate::report::{Expected, Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
 use crate::sample::Frame;
+
+/// Maps finer than eight pixels a cell tell grain from grain but not part from defect: left out.
+const FINEST_STRIDE: usize = 8;
+/// The whole picture is summed up from this stride on: finer maps added nothing to what a summary tells.
+const SUMMARY_STRIDE: usize = 16;
 
 /// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
 pub struct Eye {
     encoder: VisionEncoder,
     preparer: Preparer,
-    regrid: Regrid,
-    planes: Vec<f32>,
+    /// The encoder's outputs by stride, finest first.
+    levels: Vec<(usize, Vec<usize>)>,
+    buffers: [Buffers; 2],
 }
 
 impl Eye {
@@ -41,7 +49,16 @@ impl Eye {
     ) -> Result<Self> {
         let encoder = VisionEncoder::load(manifest, precision, backend, options)?;
         let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
-        Ok(Self { encoder, preparer, regrid: Regrid::default(), planes: Vec::new() })
+        let mut levels = BTreeMap::<usize, Vec<usize>>::new();
+        for (i, output) in encoder.spec().outputs.iter().enumerate().filter(|(_, o)| o.stride >= FINEST_STRIDE) {
+            levels.entry(output.stride).or_default().push(i);
+        }
+        if levels.is_empty() {
+            let what = format!("{} has no output of stride {FINEST_STRIDE} or more to look at", manifest.name);
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let levels = levels.into_iter().collect();
+        Ok(Self { encoder, preparer, levels, buffers: Default::default() })
     }
 
     /// The encoder.
@@ -49,26 +66,41 @@ impl Eye {
         &mut self.encoder
     }
 
-    /// Rows and columns of the grid of cells: that of the finest map used.
-    pub fn grid(&self) -> [usize; 2] {
-        let finest = self.used().min_by_key(|&i| self.encoder.spec().outputs[i].stride);
-        let [_, rows, columns] = self.encoder.map_shape(finest.unwrap_or(0));
-        [rows, columns]
+    /// Strides of the levels at which cells are looked at, finest first.
+    pub fn strides(&self) -> impl Iterator<Item = usize> {
+        self.levels.iter().map(|(stride, _)| *stride)
     }
 
-    /// Channels of all maps that are used.
-    pub fn channels(&self) -> usize {
-        self.used().map(|i| self.encoder.map_shape(i)[0]).sum()
+    /// Rows and columns of each level's cells, finest first.
+    pub fn grids(&self) -> Vec<[usize; 2]> {
+        let of = |maps: &Vec<usize>| {
+            let [_, rows, columns] = self.encoder.map_shape(maps[0]);
+            [rows, columns]
+        };
+        self.levels.iter().map(|(_, maps)| of(maps)).collect()
+    }
+
+    /// Rows and columns of the finest level: the grid of heatmaps.
+    pub fn grid(&self) -> [usize; 2] {
+        self.grids()[0]
+    }
+
+    /// Channels of each level.
+    pub fn channels(&self) -> Vec<usize> {
+        let of = |maps: &Vec<usize>| maps.iter().map(|&i| self.encoder.map_shape(i)[0]).sum();
+        self.levels.iter().map(|(_, maps)| of(maps)).collect()
     }
 
     /// Length of a summary.
     pub fn summary_len(&self) -> usize {
-        features::SUMMARY_STATISTICS * self.channels()
+        features::SUMMARY_STATISTICS * self.summed_up().map(|i| self.encoder.map_shape(i)[0]).sum::<usize>()
     }
 
-    /// Maps finer than eight pixels a cell tell grain from grain but not part from defect: left out.
-    fn used(&self) -> impl Iterator<Item = usize> {
-        (0..self.encoder.maps()).filter(|&i| self.encoder.spec().outputs[i].stride >= 8)
+    /// Outputs that a summary is made of; all that are looked at where none is that coarse.
+    fn summed_up(&self) -> impl Iterator<Item = usize> {
+        let coarse = self.strides().any(|stride| stride >= SUMMARY_STRIDE);
+        let levels = self.levels.iter().filter(move |(stride, _)| !coarse || *stride >= SUMMARY_STRIDE);
+        levels.flat_map(|(_, maps)| maps.iter().copied())
     }
 
     /// Brings `window` of `frame` into the encoder's input; ignored pixels become mid-grey. Returns
@@ -119,47 +151,31 @@ impl Eye {
     /// # Errors
     /// As [`VisionEncoder::map`].
     pub fn summarize(&self, into: &mut [f32]) -> Result<()> {
-        let mut from = 0;
-        for map in self.maps() {
-            let map = map?;
-            let len = features::SUMMARY_STATISTICS * map.channels;
-            features::summarize(&[map], &mut into[from..from + len]);
-            from += len;
-        }
+        let maps = self.summed_up().map(|i| self.map(i)).collect::<Result<Vec<_>>>()?;
+        features::summarize(&maps, into);
         Ok(())
     }
 
-    /// Cells of the last run, `f32[rows * columns, channels]`.
+    /// Cells of the last run at level `l`, `f32[rows * columns, channels]`.
     ///
     /// # Errors
     /// As [`VisionEncoder::map`].
-    pub fn cells(&mut self) -> Result<Array2<f32>> {
-        let grid = self.grid();
-        let mut cells = Array2::zeros((grid[0] * grid[1], self.channels()));
-        let mut regrid = std::mem::take(&mut self.regrid);
-        let maps = self.maps().collect::<Result<Vec<_>>>()?;
-        features::cells(&maps, grid, cells.view_mut(), &mut regrid)?;
-        drop(maps);
-        self.regrid = regrid;
+    pub fn cells(&self, l: usize) -> Result<Array2<f32>> {
+        let [rows, columns] = self.grids()[l];
+        let mut cells = Array2::zeros((rows * columns, self.channels()[l]));
+        features::cells(&self.maps_of(l)?, cells.view_mut(), &mut Buffers::default())?;
         Ok(cells)
     }
 
-    /// Projected cells of the last run into `into`, `f32[rows * columns, k]`, by `weights`, `f32[channels, k]`.
+    /// Projected cells of the last run at level `l` into `into`, `f32[rows * columns, k]`, by `weights`,
+    /// `f32[channels, k]`.
     ///
     /// # Errors
     /// As [`VisionEncoder::map`].
-    pub fn project(&mut self, weights: ArrayView2<f32>, mut into: ArrayViewMut2<f32>) -> Result<()> {
-        let grid = self.grid();
-        into.fill(0.0);
-        let (mut regrid, mut planes) = (std::mem::take(&mut self.regrid), std::mem::take(&mut self.planes));
-        let mut from = 0;
-        for map in self.maps() {
-            let map = map?;
-            let block = weights.slice(s![from..from + map.channels, ..]);
-            from += map.channels;
-            features::add_projected(&map, block, grid, into.view_mut(), &mut planes, &mut regrid)?;
-        }
-        (self.regrid, self.planes) = (regrid, planes);
+    pub fn project(&mut self, l: usize, weights: ArrayView2<f32>, into: ArrayViewMut2<f32>) -> Result<()> {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        features::project(&self.maps_of(l)?, weights, into, &mut buffers[0])?;
+        self.buffers = buffers;
         Ok(())
     }
 
@@ -169,47 +185,61 @@ impl Eye {
     ///
     /// # Errors
     /// As [`VisionEncoder::map`].
-    pub fn compare(
-        &mut self,
-        weights: ArrayView2<f32>,
-        learned: &Learned,
-        golden: Option<&Golden>,
-        look: &mut Look,
-    ) -> Result<Distances> {
-        let places = look.cells.ncols() - weights.ncols();
-        self.project(weights, look.cells.slice_mut(s![.., places..]))?;
-        self.summarize(&mut look.summary)?;
-        let mut distances = learned.distances(look.cells.view(), &look.summary, &mut look.scratch);
+    pub fn compare(&mut self, learned: &Learned, golden: Option<&Golden>, look: &mut Look) -> Result<Distances> {
+        let grid = self.grid();
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let [for_cells, for_blame] = &mut buffers;
+        let Look { cells, summary, scratch, blame, pull, shape, .. } = look;
+        let of_levels = (0..learned.levels.len()).map(|l| self.maps_of(l)).collect::<Result<Vec<_>>>()?;
+        let summed_up = self.summed_up().map(|i| self.map(i)).collect::<Result<Vec<_>>>()?;
+        // Two lines of work that meet only in the heatmap: a core each.
+        let (local, global) = rayon::join(
+            || {
+                for ((level, maps), cells) in learned.levels.iter().zip(&of_levels).zip(cells.iter_mut()) {
+                    let places = cells.ncols() - level.weights.ncols();
+                    let into = cells.slice_mut(s![.., places..]);
+                    features::project(maps, level.weights.view(), into, for_cells)?;
+                }
+                Ok(learned.local(cells, scratch))
+            },
+            || -> Result<f32> {
+                features::summarize(&summed_up, summary);
+                let global = learned.shape.distance(summary, shape);
+                learned.shape.pull(summary, shape, pull);
+                blame.clear();
+                blame.resize(grid[0] * grid[1], 0.0);
+                let mut from = 0;
+                for map in &summed_up {
+                    let part = from..from + features::SUMMARY_STATISTICS * map.channels;
+                    from = part.end;
+                    let numbers = [pull.as_slice(), summary, &learned.centre].map(|numbers| &numbers[part.clone()]);
+                    features::add_blame(map, numbers, grid, blame, for_blame)?;
+                }
+                Ok(global)
+            },
+        );
+        self.buffers = buffers;
+        let mut distances = Distances { local: local?, global: global?, pixels: None };
         look.deviations.clear();
         if let (Some(golden), Some(view)) = (golden, &look.view) {
-            distances.pixels = Some(golden.compare(view, self.grid(), &mut look.deviations)?);
+            distances.pixels = Some(golden.compare(view, grid, &mut look.deviations)?);
         }
-        learned.shape.pull(&look.summary, &look.scratch.shape, &mut look.pull);
-        look.blame.clear();
-        look.blame.resize(look.cells.nrows(), 0.0);
-        let grid = self.grid();
-        let (mut regrid, mut planes) = (std::mem::take(&mut self.regrid), std::mem::take(&mut self.planes));
-        let mut from = 0;
-        for map in self.maps() {
-            let map = map?;
-            let part = from..from + features::SUMMARY_STATISTICS * map.channels;
-            from = part.end;
-            let numbers = [&look.pull, &look.summary, &learned.centre].map(|numbers| &numbers[part.clone()]);
-            features::add_blame(&map, numbers, grid, &mut look.blame, &mut planes, &mut regrid)?;
-        }
-        (self.regrid, self.planes) = (regrid, planes);
         Ok(distances)
     }
 
-    fn maps(&self) -> impl Iterator<Item = Result<Map<'_>>> {
-        self.used().map(|i| Map::new(self.encoder.map(i)?, self.encoder.map_shape(i)))
+    fn map(&self, i: usize) -> Result<Map<'_>> {
+        Map::new(self.encoder.map(i)?, self.encoder.map_shape(i))
+    }
+
+    fn maps_of(&self, l: usize) -> Result<Vec<Map<'_>>> {
+        self.levels[l].1.iter().map(|&i| self.map(i)).collect()
     }
 }
 
 /// What is measured of one picture, and the memory for it, reused from picture to picture.
 pub struct Look {
-    /// Cells: their places, two numbers, where memory knows these; then what was projected, `k` numbers.
-    pub cells: Array2<f32>,
+    /// Cells of each level: their places, two numbers, where memory knows these; then what was projected, `k` numbers.
+    pub cells: Vec<Array2<f32>>,
     /// Summary, `f32[d]`.
     pub summary: Vec<f32>,
     /// Nearest entries.
@@ -221,37 +251,41 @@ pub struct Look {
     /// The part in its taught pose, where it is registered.
     pub view: Option<View>,
     pull: Vec<f32>,
+    shape: shape::Scratch,
 }
 
 impl Look {
-    /// Room for what `eye` sees of parts of this kind, projected to `k` numbers a cell.
-    pub fn new(eye: &Eye, kind: Kind, k: usize) -> Self {
-        let grid = eye.grid();
-        let places = if kind.has_places() { 2 } else { 0 };
-        let mut cells = Array2::zeros((grid[0] * grid[1], places + k));
-        for (i, mut row) in cells.rows_mut().into_iter().enumerate() {
-            row.iter_mut().take(places).zip(place_of(i, grid)).for_each(|(out, at)| *out = at);
-        }
+    /// Room for what `eye` sees of parts of this kind, projected to `k` numbers a cell of each level.
+    pub fn new(eye: &Eye, kind: Kind, k: impl Iterator<Item = usize>) -> Self {
+        let (grids, places) = (eye.grids(), if kind.has_places() { 2 } else { 0 });
+        let cells_of = |(grid, k): (&[usize; 2], usize)| {
+            let mut cells = Array2::zeros((grid[0] * grid[1], places + k));
+            for (i, mut row) in cells.rows_mut().into_iter().enumerate() {
+                row.iter_mut().take(places).zip(place_of(i, *grid)).for_each(|(out, at)| *out = at);
+            }
+            cells
+        };
         Self {
-            cells,
+            cells: grids.iter().zip(k).map(cells_of).collect(),
             summary: vec![0.0; eye.summary_len()],
-            scratch: Scratch::default(),
+            scratch: Scratch::on(grids),
             blame: Vec::new(),
             deviations: Vec::new(),
             view: None,
             pull: Vec::new(),
+            shape: shape::Scratch::default(),
         }
     }
 
     /// Heat of each cell: its distance with its blame, or its pixels' deviation, whichever is farther; 1 is the limit
     /// that the good parts of `card` set.
     pub fn heat(&self, card: &Card) -> impl Iterator<Item = f32> {
-        let cells = self.scratch.nearest.iter().zip(&self.blame).enumerate();
-        cells.map(move |(i, (nearest, blame))| {
+        let cells = self.scratch.joint.iter().zip(&self.blame).enumerate();
+        cells.map(move |(i, (distance, blame))| {
             if self.scratch.hidden.get(i).is_some_and(|hidden| *hidden) {
                 return 0.0;
             }
-            let heat = card.blame.heat(nearest.distance, *blame) / card.heat_limit;
+            let heat = card.blame.heat(*distance, *blame) / card.heat_limit;
             let deviation = self.deviations.get(i).zip(card.deviation_limit);
             deviation.map_or(heat, |(deviation, limit)| heat.max(deviation / limit))
         })
@@ -293,12 +327,13 @@ impl Inspector {
         if eye.encoder().size() != taught.input {
             eye.encoder().resize(taught.input[0], taught.input[1])?;
         }
-        if part.weights.nrows() != eye.channels() || part.learned.shape.mean.len() != eye.summary_len() {
+        let taught = part.learned.levels.iter().map(|level| (level.stride, level.weights.nrows()));
+        let given: Vec<(usize, usize)> = eye.strides().zip(eye.channels()).collect();
+        if !taught.clone().eq(given.iter().copied()) || part.learned.shape.mean.len() != eye.summary_len() {
+            let taught: Vec<(usize, usize)> = taught.collect();
             let what = format!(
-                "part `{}` wants {} channels, the encoder gives {}",
-                part.card.name,
-                part.weights.nrows(),
-                eye.channels()
+                "part `{}` wants maps of these strides and channels: {taught:?}, the encoder gives {given:?}",
+                part.card.name
             );
             return Err(Error::new(ErrorKind::Config, what));
         }
@@ -307,11 +342,11 @@ impl Inspector {
             part_digest: part.digest.clone(),
             model: format!("{} {}", manifest.name, manifest.version),
             model_digest: manifest.digest().to_string(),
-            precision: taught.precision.as_str(),
+            precision: part.card.model.precision.as_str(),
         };
         let placement = eye.encoder().placement().iter();
         let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
-        let look = Look::new(&eye, part.card.kind, part.weights.ncols());
+        let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
         let limit = part.judgement.calibration.limit(part.card.overkill);
         let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
         Ok(Self { eye, part, judged_by, ran_on, limit, fixture, look })
@@ -340,8 +375,8 @@ impl Inspector {
         self.eye.encode()?;
         let encoded = Instant::now();
 
-        let Part { weights, learned, golden, judgement, card, .. } = &self.part;
-        let distances = self.eye.compare(weights.view(), learned, golden.as_ref(), &mut self.look)?;
+        let Part { learned, golden, judgement, card, .. } = &self.part;
+        let distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
         let [local, global, pixels] = judgement.standard(distances);
         let score = judgement.score(distances);
         let p_value = judgement.calibration.p_value(score);
@@ -349,9 +384,12 @@ impl Inspector {
         let [rows, columns] = self.eye.grid();
         let mut heatmap = Heatmap { values: self.look.heat(card).collect(), rows, columns };
         cool_ignored(&mut heatmap, &self.part.ignored, card.model.input);
-        let mut nearest: Vec<u32> = self.look.scratch.nearest.iter().map(|nearest| nearest.entry).collect();
+        let shown = shown_level(learned.levels.len());
+        let entries = self.look.scratch.nearest[shown].iter().map(|nearest| nearest.entry).collect();
+        let [rows, columns] = self.look.scratch.grids[shown];
+        let mut expected = Expected { entries, rows, columns };
         if let Some(view) = &self.look.view {
-            (heatmap, nearest) = taken_back(&heatmap, &nearest, view, frame)?;
+            (heatmap, expected) = (heat_taken_back(&heatmap, view, frame)?, entries_taken_back(&expected, view, frame)?);
         }
         let findings = find_regions(&heatmap, frame.width(), frame.height());
 
@@ -372,7 +410,7 @@ impl Inspector {
             pose: self.look.view.as_ref().map(pose_of),
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             heatmap,
-            nearest,
+            expected,
             ms: Times {
                 decode: 0.0,
                 prepare: ms(start, prepared),
@@ -436,10 +474,8 @@ fn pose_of(view: &View) -> Pose {
     }
 }
 
-/// What was found in the taught pose, on a grid over the picture itself. Where the taught view does not reach, the
-/// heat is nought.
-fn taken_back(heatmap: &Heatmap, nearest: &[u32], view: &View, frame: &Frame) -> Result<(Heatmap, Vec<u32>)> {
-    let (rows, columns) = (heatmap.rows, heatmap.columns);
+/// Brings places of a grid over the picture to the same grid over the taught pose.
+fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame: &Frame) -> Result<Affine> {
     let view_from_picture = view
         .pose
         .picture_from_reference
@@ -451,25 +487,43 @@ fn taken_back(heatmap: &Heatmap, nearest: &[u32], view: &View, frame: &Frame) ->
         [columns as f64 / view.frame.width() as f64, rows as f64 / view.frame.height() as f64],
         [0.0; 2],
     );
-    let grid_from_grid = grid_from_view.after(&view_from_picture.after(&picture_from_grid));
-    let mut values = vec![0.0; rows * columns];
-    let mut entries = vec![0; rows * columns];
-    for (i, (value, entry)) in values.iter_mut().zip(&mut entries).enumerate() {
-        let [x, y] = grid_from_grid.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
-        let inside = x >= 0.0 && y >= 0.0 && x < columns as f64 && y < rows as f64;
-        let at = |x: f64, y: f64| {
-            let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
-            side(y, rows) * columns + side(x, columns)
-        };
-        *entry = nearest[at(x, y)];
-        if inside {
-            let ([u, v], [left, top]) = ([(x - 0.5).rem_euclid(1.0), (y - 0.5).rem_euclid(1.0)], [x - 0.5, y - 0.5]);
-            let mix = |a: f32, b: f32, share: f64| a + (b - a) * share as f32;
-            let row = |y: f64| mix(heatmap.values[at(left, y)], heatmap.values[at(left + 1.0, y)], u);
-            *value = mix(row(top), row(top + 1.0), v);
+    Ok(grid_from_view.after(&view_from_picture.after(&picture_from_grid)))
+}
+
+/// The cell of a grid that a place lies in, or the nearest one.
+fn cell_at([rows, columns]: [usize; 2], x: f64, y: f64) -> usize {
+    let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
+    side(y, rows) * columns + side(x, columns)
+}
+
+/// Heat found in the taught pose, on a grid over the picture itself. Where the taught view does not reach, it is
+/// nought.
+fn heat_taken_back(heatmap: &Heatmap, view: &View, frame: &Frame) -> Result<Heatmap> {
+    let (rows, columns) = (heatmap.rows, heatmap.columns);
+    let there = pose_from_picture([rows, columns], view, frame)?;
+    let value = |i: usize| {
+        let [x, y] = there.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
+        if x < 0.0 || y < 0.0 || x >= columns as f64 || y >= rows as f64 {
+            return 0.0;
         }
-    }
-    Ok((Heatmap { values, rows, columns }, entries))
+        let ([u, v], [left, top]) = ([(x - 0.5).rem_euclid(1.0), (y - 0.5).rem_euclid(1.0)], [x - 0.5, y - 0.5]);
+        let at = |x: f64, y: f64| heatmap.values[cell_at([rows, columns], x, y)];
+        let mix = |a: f32, b: f32, share: f64| a + (b - a) * share as f32;
+        let row = |y: f64| mix(at(left, y), at(left + 1.0, y), u);
+        mix(row(top), row(top + 1.0), v)
+    };
+    Ok(Heatmap { values: (0..rows * columns).map(value).collect(), rows, columns })
+}
+
+/// Entries found in the taught pose, on a grid over the picture itself.
+fn entries_taken_back(expected: &Expected, view: &View, frame: &Frame) -> Result<Expected> {
+    let (rows, columns) = (expected.rows, expected.columns);
+    let there = pose_from_picture([rows, columns], view, frame)?;
+    let entry = |i: usize| {
+        let [x, y] = there.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
+        expected.entries[cell_at([rows, columns], x, y)]
+    };
+    Ok(Expected { entries: (0..rows * columns).map(entry).collect(), rows, columns })
 }
 
 fn short(digest: &str) -> &str {

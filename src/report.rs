@@ -58,6 +58,17 @@ pub struct Finding {
     pub place: &'static str,
 }
 
+/// For each place of a grid over the whole picture, the nearest entry of the memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expected {
+    /// `[rows, columns]`, row-major.
+    pub entries: Vec<u32>,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
 /// Heat over the picture: 1 is the limit that good parts set, whatever the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
@@ -149,9 +160,9 @@ pub struct Report {
     /// Heat over the picture.
     #[serde(skip)]
     pub heatmap: Heatmap,
-    /// For each cell of the heatmap, the nearest entry of the memory.
+    /// What was expected.
     #[serde(skip)]
-    pub nearest: Vec<u32>,
+    pub expected: Expected,
     /// Time per stage in milliseconds.
     pub ms: Times,
     /// Provider and nodes.

@@ -13,9 +13,11 @@ use crate::inspect::{Eye, Look};
 use crate::manifest::Manifest;
 use crate::memory::calibrate::Calibration;
 use crate::memory::golden::Golden;
-use crate::memory::learned::{Blame, Distances, Good, Judgement, Learned, folds, wandering, without_fold};
+use crate::memory::learned::{
+    Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds, shown_level, wandering, without_fold,
+};
 use crate::memory::metric::Moments;
-use crate::memory::part::{Card, Envelope, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE};
+use crate::memory::part::{Card, Envelope, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE};
 use crate::memory::search::Nearest;
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::{Preparer, Window};
@@ -29,7 +31,7 @@ const HEAT_QUANTILE: f64 = 0.95;
 /// Pictures beside the first that are tried for a common layout, at most.
 const LAYOUT_PICTURES: usize = 6;
 /// Below this [`wandering`] the place of a cell tells what it should look like.
-const FRAMED_WANDERING: f32 = 0.25;
+const FRAMED_WANDERING: f32 = 0.4;
 
 /// What the owner of a part wants of it.
 #[derive(Debug, Clone)]
@@ -110,28 +112,33 @@ pub fn teach(
     let every = paths.len().div_ceil(METRIC_PICTURES).max(1);
     let first = paths.len().div_ceil(every);
     let steps = first + 2 * paths.len();
-    let mut moments = Moments::new(eye.channels());
-    let mut at = Look::new(eye, Kind::Texture, 0);
+    let mut moments: Vec<Moments> = eye.channels().into_iter().map(Moments::new).collect();
+    let mut at = Look::new(eye, Kind::Texture, eye.strides().map(|_| 0));
     for (i, path) in paths.iter().step_by(every).enumerate() {
         // A picture that fails here fails again below and is told there.
         if let Ok(frame) = read(path) {
             eye.see(&frame, fixture, &ignored, &mut at)?;
             eye.encode()?;
-            moments.add(eye.cells()?.view());
+            for (l, moments) in moments.iter_mut().enumerate() {
+                moments.add(eye.cells(l)?.view());
+            }
         }
         progress(i + 1, steps);
     }
-    let weights = moments.weights();
-    let mut at = Look::new(eye, Kind::Texture, weights.ncols());
+    let weights: Vec<(usize, Array2<f32>)> = eye.strides().zip(moments.iter().map(Moments::weights)).collect();
+    let k = || weights.iter().map(|(_, weights)| weights.ncols());
+    let mut at = Look::new(eye, Kind::Texture, k());
     let (mut good, mut seen) = (Vec::new(), Vec::new());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 eye.see(&frame, fixture, &ignored, &mut at)?;
                 eye.encode()?;
-                eye.project(weights.view(), at.cells.view_mut())?;
+                for (l, (_, weights)) in weights.iter().enumerate() {
+                    eye.project(l, weights.view(), at.cells[l].view_mut())?;
+                }
                 eye.summarize(&mut at.summary)?;
-                good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
+                good.push(remember(i, paths.len(), &at));
                 seen.push(Seen::new(path, &frame, &at));
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
@@ -144,14 +151,15 @@ pub fn teach(
     }
     let kind = match (found, wishes.kind) {
         (Some((kind, _)), _) | (None, Some(kind)) => kind,
-        (None, None) => loose_or_framed(&good, weights.ncols(), eye.grid(), &mut lesson),
+        (None, None) => loose_or_framed(&good, &eye.grids(), &mut lesson),
     };
     if kind.has_places() {
-        good.iter_mut().for_each(|good| good.know_places(weights.ncols(), eye.grid()));
+        let grids = eye.grids();
+        let kept = good.iter_mut().flat_map(|good| good.levels.iter_mut().zip(&grids));
+        kept.for_each(|(kept, grid)| kept.know_places(*grid));
     }
-    let mut at = Look::new(eye, kind, weights.ncols());
-    let k = at.cells.ncols();
-    let learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), k);
+    let mut at = Look::new(eye, kind, k());
+    let mut learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), &weights);
     let folds = folds(good.len());
     // What each fold's pixels may be; the golden band of a fold is that of all others.
     let mut bands = Vec::new();
@@ -170,10 +178,10 @@ pub fn teach(
     let mut done = first + paths.len();
     for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let (others, golden) = (without_fold(&good, k, fold), golden(Some(fold)));
+        let (others, golden) = (without_fold(&good, &weights, fold), golden(Some(fold)));
         for i in (fold..good.len()).step_by(folds) {
             eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
-            measured[i] = measure(eye, &weights, &others, golden.as_ref(), &mut at)?;
+            measured[i] = measure(eye, &others, golden.as_ref(), &mut at)?;
             done += 1;
             progress(done, steps);
         }
@@ -183,11 +191,14 @@ pub fn teach(
         measured.clear();
         for frame in stand_ins(&read(&seen[0].path)?, kind)? {
             eye.see(&frame, fixture, &ignored, &mut at)?;
-            measured.push(measure(eye, &weights, &learned, golden.as_ref(), &mut at)?);
+            measured.push(measure(eye, &learned, golden.as_ref(), &mut at)?);
         }
     }
-    let cells = measured.iter().flat_map(|measured| &measured.cells);
-    let blame = Blame::learn(cells.map(|cell| cell.map(f16::to_f32)));
+    learned.measure_in((0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l]))));
+    let grids = &mut at.scratch;
+    measured.iter_mut().for_each(|measured| measured.join(&learned, grids));
+    let cells = measured.iter().flat_map(|measured| measured.joint.iter().zip(&measured.blame));
+    let blame = Blame::learn(cells.map(|(distance, blame)| [distance.to_f32(), blame.to_f32()]));
     let held_out: Vec<HeldOut> = measured.iter().map(|measured| measured.held_out(blame)).collect();
     let distances: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     let judgement = Judgement::learn(&distances);
@@ -195,7 +206,8 @@ pub fn teach(
     lesson.sufficiency = sufficiency(&good, &seen, &distances, &judgement);
     let d = eye.summary_len();
     let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-    let tiles = tiles(eye, fixture, &learned.seen_at, &seen, read)?;
+    let shown = shown_level(learned.levels.len());
+    let tiles = tiles(eye, fixture, &learned.levels[shown].seen_at, &seen, read)?;
     let model = ModelRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -204,7 +216,7 @@ pub fn teach(
         input: eye.encoder().size(),
     };
     let card = Card {
-        format: 1,
+        format: FORMAT,
         name: wishes.name.clone(),
         kind,
         good: good.len(),
@@ -213,13 +225,14 @@ pub fn teach(
         blame,
         deviation_limit: golden.as_ref().map(|_| limit_of(held_out.iter().map(|held_out| held_out.deviation))),
         least_correlation: least_correlation(&seen),
+        strides: eye.strides().collect(),
         model,
         picture: envelope(&seen),
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();
     let part =
-        Part { card, weights, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
+        Part { card, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
     Ok((part, lesson))
 }
 
@@ -239,16 +252,16 @@ pub fn add(
     let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
     let fixture = fixture.as_ref();
-    let mut at = Look::new(eye, part.card.kind, part.weights.ncols());
-    let k = at.cells.ncols();
+    let mut at = Look::new(eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
     let mut golden = part.golden.clone();
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 eye.see(&frame, fixture, &part.ignored, &mut at)?;
-                let measured = measure(eye, &part.weights, &part.learned, part.golden.as_ref(), &mut at)?;
+                let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
+                measured.join(&part.learned, &mut at.scratch);
                 fresh.push(measured.held_out(part.card.blame));
-                good.push(Good::remember(i, paths.len(), at.cells.view(), at.summary.clone()));
+                good.push(remember(i, paths.len(), &at));
                 if let (Some(golden), Some(view)) = (&mut golden, &at.view) {
                     golden.add(view)?;
                 }
@@ -265,24 +278,29 @@ pub fn add(
     let distances: Vec<Distances> = fresh.iter().map(|fresh| fresh.distances).collect();
     lesson.suspects = suspects(&seen, &distances, &part.judgement);
 
-    // The old bank joins as one more sample, so that the new bank is chosen from both.
-    let old_entries = part.learned.bank.nrows();
-    let cells = part.learned.bank.iter().map(|&value| f16::from_f32(value)).collect();
-    let places = (0..old_entries as u32).collect();
-    let old = Good { cells, places, summary: part.summaries.row(0).to_vec() };
+    // The old banks join as one more sample, so that the new ones are chosen from both.
+    let shown = shown_level(part.learned.levels.len());
+    let old_entries = part.learned.levels[shown].bank.nrows();
+    let kept = part.learned.levels.iter().map(|level| Kept {
+        cells: level.bank.iter().map(|&value| f16::from_f32(value)).collect(),
+        places: (0..level.bank.nrows() as u32).collect(),
+    });
+    let old = Good { levels: kept.collect(), summary: part.summaries.row(0).to_vec() };
     let together: Vec<&Good> = std::iter::once(&old).chain(&good).collect();
-    let mut learned = Learned::from_good(&together, k);
+    let weights: Vec<_> = part.learned.levels.iter().map(|level| (level.stride, level.weights.clone())).collect();
+    let mut learned = Learned::from_good(&together, &weights);
+    learned.measure_in(part.learned.levels.iter().map(|level| level.unit));
     let d = eye.summary_len();
     let added = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
     let summaries = ndarray::concatenate(Axis(0), &[part.summaries.view(), added.view()])
         .map_err(|error| Error::caused(ErrorKind::Config, "the part's summaries do not fit the encoder", error))?;
     learned.shape = crate::memory::shape::Shape::learn(summaries.view());
 
-    let from_new: Vec<[u32; 2]> =
-        learned.seen_at.iter().map(|[sample, cell]| [sample.saturating_sub(1), *cell]).collect();
+    let seen_at = &learned.levels[shown].seen_at;
+    let from_new: Vec<[u32; 2]> = seen_at.iter().map(|[sample, cell]| [sample.saturating_sub(1), *cell]).collect();
     let mut new_tiles = tiles(eye, fixture, &from_new, &seen, read)?;
     let side = TILE * TILE * 3;
-    for (entry, [sample, cell]) in learned.seen_at.iter().enumerate() {
+    for (entry, [sample, cell]) in seen_at.iter().enumerate() {
         let cell = *cell as usize;
         if *sample == 0 && cell < old_entries {
             new_tiles[entry * side..(entry + 1) * side].copy_from_slice(&part.tiles[cell * side..(cell + 1) * side]);
@@ -343,8 +361,10 @@ fn find_layout(
 
 /// A part that is not found by its layout may still lie about where it was taught: its cells then have their likes
 /// at their own places in other good pictures.
-fn loose_or_framed(good: &[Good], k: usize, grid: [usize; 2], lesson: &mut Lesson) -> Kind {
-    let wandering = wandering(good, k, grid);
+fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], lesson: &mut Lesson) -> Kind {
+    let shown = shown_level(grids.len());
+    let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[shown]).collect();
+    let wandering = wandering(&kept, grids[shown]);
     let and = if lesson.why.is_empty() { "" } else { "; " };
     lesson.why += &format!("{and}likes of a place are found {:.0} % as far from it as by chance", 100.0 * wandering);
     if wandering < FRAMED_WANDERING { Kind::Framed } else { Kind::Texture }
@@ -357,44 +377,68 @@ fn least_correlation(seen: &[Seen]) -> Option<f32> {
     correlations.reduce(f32::min).map(|least| (0.5 * least).clamp(0.25, 0.4))
 }
 
+/// What is remembered of sample number `i` of `samples`, which was looked at last.
+fn remember(i: usize, samples: usize, at: &Look) -> Good {
+    let levels = at.cells.iter().map(|cells| Kept::of(i, samples, cells.view())).collect();
+    Good { levels, summary: at.summary.clone() }
+}
+
 /// A good picture beside a memory that had not seen it.
 #[derive(Clone, Default)]
 struct Measured {
     distances: Distances,
-    /// Distance and blame of each cell.
-    cells: Vec<[f16; 2]>,
+    /// Distance of each cell of each level.
+    cells: Vec<Vec<f16>>,
+    /// Joint distance and blame of each cell of the finest grid.
+    joint: Vec<f16>,
+    blame: Vec<f16>,
+    hidden: Vec<bool>,
     /// Greatest deviation of a cell's pixels.
     deviation: f32,
 }
 
 impl Measured {
+    /// Joins the levels in the units of `learned`.
+    fn join(&mut self, learned: &Learned, scratch: &mut Scratch) {
+        scratch.hidden.clone_from(&self.hidden);
+        self.distances.local = learned.join(|l| self.cells[l].iter().map(|distance| distance.to_f32()), scratch);
+        self.joint = scratch.joint.iter().map(|&distance| half(distance)).collect();
+    }
+
     /// What is kept of it.
     fn held_out(&self, blame: Blame) -> HeldOut {
-        let heat = |cell: &[f16; 2]| blame.heat(cell[0].to_f32(), cell[1].to_f32());
+        let heat = |(distance, of_it): (&f16, &f16)| blame.heat(distance.to_f32(), of_it.to_f32());
         HeldOut {
             distances: self.distances,
-            heat: self.cells.iter().map(heat).fold(0.0, f32::max),
+            heat: self.joint.iter().zip(&self.blame).map(heat).fold(0.0, f32::max),
             deviation: self.deviation,
         }
     }
 }
 
+/// In half precision. From one or two pictures the shape is so narrow that blame may leave its range.
+fn half(value: f32) -> f16 {
+    f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
+}
+
+fn mean<'a>(values: impl Iterator<Item = &'a f16>) -> f32 {
+    let (sum, count) = values.fold((0.0f64, 0usize), |(sum, count), value| (sum + value.to_f64(), count + 1));
+    (sum / count.max(1) as f64) as f32
+}
+
 /// Encodes the frame that was seen last and measures it.
-fn measure(
-    eye: &mut Eye,
-    weights: &Array2<f32>,
-    learned: &Learned,
-    golden: Option<&Golden>,
-    at: &mut Look,
-) -> Result<Measured> {
+fn measure(eye: &mut Eye, learned: &Learned, golden: Option<&Golden>, at: &mut Look) -> Result<Measured> {
     eye.encode()?;
-    let distances = eye.compare(weights.view(), learned, golden, at)?;
-    let cells = at.scratch.nearest.iter().zip(&at.blame);
-    // From one or two pictures the shape is so narrow that blame may leave the range of half precision.
-    let half = |value: f32| f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()));
-    let halved = |(nearest, blame): (&Nearest, &f32)| [half(nearest.distance), half(*blame)];
-    let deviation = at.deviations.iter().copied().fold(0.0, f32::max);
-    Ok(Measured { distances, cells: cells.map(halved).collect(), deviation })
+    let distances = eye.compare(learned, golden, at)?;
+    let of_level = |nearest: &Vec<Nearest>| nearest.iter().map(|nearest| half(nearest.distance)).collect();
+    Ok(Measured {
+        distances,
+        cells: at.scratch.nearest.iter().map(of_level).collect(),
+        joint: Vec::new(),
+        blame: at.blame.iter().map(|&blame| half(blame)).collect(),
+        hidden: at.scratch.hidden.clone(),
+        deviation: at.deviations.iter().copied().fold(0.0, f32::max),
+    })
 }
 
 /// A single good picture has no other to be held against: copies of it stand in. Of a texture these are its three
@@ -533,7 +577,8 @@ fn tiles(
     seen: &[Seen],
     read: &dyn Fn(&Path) -> Result<Frame>,
 ) -> Result<Vec<u8>> {
-    let [rows, columns] = eye.grid();
+    let grids = eye.grids();
+    let [rows, columns] = grids[shown_level(grids.len())];
     let side = TILE * TILE * 3;
     let mut tiles = vec![0u8; seen_at.len() * side];
     let mut order: Vec<usize> = (0..seen_at.len()).collect();

@@ -153,7 +153,7 @@ fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
         "{}: taught from {} good pictures; bank of {} cells; rejects at most {} % of good parts",
         dir.display(),
         card.good,
-        part.learned.bank.nrows(),
+        part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
     )?;
     if !lesson.why.is_empty() {

@@ -40,7 +40,8 @@ pub fn coreset(cells: ArrayView2<f32>, size: usize) -> Vec<usize> {
 }
 
 /// Squared Euclidean distance, eight lanes at a time.
-fn square_distance(a: &[f32], b: &[f32]) -> f32 {
+#[inline(always)]
+pub(super) fn square_distance(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
     let mut sums = [0.0f32; 8];

@@ -91,49 +91,60 @@ fn statistics(plane: &[f32]) -> [f32; SUMMARY_STATISTICS] {
     [mean, variance.sqrt(), top, low]
 }
 
-/// Cells of a picture: each channel averaged over its 3 x 3 neighbourhood in its own map (PatchCore's local
-/// aggregation, Roth et al. 2022), coarser maps interpolated to the grid.
+/// Cells of a picture at one stride: each channel averaged over its 3 x 3 neighbourhood (PatchCore's local
+/// aggregation, Roth et al. 2022).
 ///
-/// `into` is `f32[grid height * grid width, channels of all maps]`.
+/// `maps` are of one size; `into` is `f32[height * width, channels of all maps]`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when a map is finer than the grid.
-pub fn cells(maps: &[Map], grid: [usize; 2], mut into: ArrayViewMut2<f32>, scratch: &mut Regrid) -> Result<()> {
+/// [`ErrorKind::Config`] when the maps do not fit `into`.
+pub fn cells(maps: &[Map], mut into: ArrayViewMut2<f32>, buffers: &mut Buffers) -> Result<()> {
     into.fill(0.0);
     let mut column = 0;
     for map in maps {
-        let block = into.slice_mut(ndarray::s![.., column..column + map.channels]);
-        scratch.add(&map.by_place()?, [map.height, map.width], grid, block)?;
+        let (block, size) = (into.slice_mut(ndarray::s![.., column..column + map.channels]), [map.height, map.width]);
+        buffers.regrid.add(&map.by_place()?, size, size, block)?;
         column += map.channels;
     }
     Ok(())
 }
 
-/// Adds one map's share of the projected cells, `cells · weights`, without ever making the wide cells.
+/// Projected cells at one stride, `cells · weights`, without ever making the wide cells.
 ///
-/// Regridding works on each channel alone and is linear, so it commutes with the projection: the map is
-/// projected first and only `k` numbers a place are regridded, not all channels.
-/// `weights` is the map's block, `f32[channels, k]`; `into` is `f32[grid height * grid width, k]`.
+/// Smoothing works on each channel alone and is linear, so it commutes with the projection: the maps are projected
+/// first and only `k` numbers a place are smoothed, not all channels.
+/// `weights` is `f32[channels of all maps, k]`; `into` is `f32[height * width, k]`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when the weights are not those of this map, or the map is finer than the grid.
-pub fn add_projected(
-    map: &Map,
+/// [`ErrorKind::Config`] when the weights are not those of the maps, or the maps do not fit `into`.
+pub fn project(
+    maps: &[Map],
     weights: ArrayView2<f32>,
-    grid: [usize; 2],
-    into: ArrayViewMut2<f32>,
-    projected: &mut Vec<f32>,
-    scratch: &mut Regrid,
+    mut into: ArrayViewMut2<f32>,
+    Buffers { plane: projected, regrid }: &mut Buffers,
 ) -> Result<()> {
-    let (size, k) = (map.height * map.width, weights.ncols());
-    projected.resize(projected.len().max(size * k), 0.0);
-    let mut view = ArrayViewMut2::from_shape((size, k), &mut projected[..size * k]).map_err(misfit)?;
-    if weights.nrows() != map.channels {
-        let what = format!("a map of {} channels cannot be projected by {} weights", map.channels, weights.nrows());
+    let Some(Map { height, width, .. }) = maps.first().copied() else { return Ok(()) };
+    let (size, k) = (height * width, weights.ncols());
+    let channels = maps.iter().map(|map| map.channels).sum::<usize>();
+    if weights.nrows() != channels {
+        let what = format!("maps of {channels} channels cannot be projected by {} weights", weights.nrows());
         return Err(Error::new(ErrorKind::Config, what));
     }
-    ndarray::linalg::general_mat_mul(1.0, &map.by_place()?, &weights, 0.0, &mut view);
-    scratch.add(&view.view(), [map.height, map.width], grid, into)
+    projected.resize(projected.len().max(size * k), 0.0);
+    let mut view = ArrayViewMut2::from_shape((size, k), &mut projected[..size * k]).map_err(misfit)?;
+    let (mut from, mut kept) = (0, 0.0);
+    for map in maps {
+        let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
+        let places = map.by_place()?;
+        if places.nrows() != size {
+            let what = format!("a map of {} places beside one of {size}", places.nrows());
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        ndarray::linalg::general_mat_mul(1.0, &places, &block, kept, &mut view);
+        (from, kept) = (from + map.channels, 1.0);
+    }
+    into.fill(0.0);
+    regrid.add(&view.view(), [height, width], [height, width], into)
 }
 
 /// Adds to `heat`, `f32[grid height * grid width]`, what each place of a map has to do with the summary's distance
@@ -150,8 +161,7 @@ pub fn add_blame(
     [pull, summary, centre]: [&[f32]; 3],
     grid: [usize; 2],
     heat: &mut [f32],
-    plane: &mut Vec<f32>,
-    scratch: &mut Regrid,
+    Buffers { plane, regrid }: &mut Buffers,
 ) -> Result<()> {
     let size = map.height * map.width;
     plane.clear();
@@ -167,17 +177,24 @@ pub fn add_blame(
     }
     let places = ArrayView2::from_shape((size, 1), plane.as_slice()).map_err(misfit)?;
     let heat = ArrayViewMut2::from_shape((heat.len(), 1), heat).map_err(misfit)?;
-    scratch.add(&places, [map.height, map.width], grid, heat)
+    regrid.add(&places, [map.height, map.width], grid, heat)
 }
 
 fn misfit(error: ndarray::ShapeError) -> Error {
     Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error)
 }
 
+/// Memory for [`cells`], [`project`] and [`add_blame`], reused from picture to picture.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    plane: Vec<f32>,
+    regrid: Regrid,
+}
+
 /// Brings maps to the grid: smooths over 3 x 3, interpolates up. All numbers of a place lie side by side, so
 /// that each step is a few long vector operations.
 #[derive(Debug, Default)]
-pub struct Regrid {
+struct Regrid {
     across: Vec<f32>,
     smooth: Vec<f32>,
     line: Vec<f32>,
@@ -222,6 +239,15 @@ impl Regrid {
                     *out = (left + here + right) * (1.0 / 9.0);
                 }
             }
+        }
+        if grid == [height, width] {
+            for (mut out, place) in into.rows_mut().into_iter().zip(smooth.chunks_exact(n)) {
+                match out.as_slice_mut() {
+                    Some(out) => out.iter_mut().zip(place).for_each(|(out, value)| *out += value),
+                    None => out.iter_mut().zip(place).for_each(|(out, value)| *out += value),
+                }
+            }
+            return Ok(());
         }
         for y in 0..grid[0] {
             let (above, below, share) = between(y, height, grid[0]);
@@ -286,24 +312,15 @@ mod tests {
 
     #[test]
     fn projecting_first_gives_what_projecting_the_cells_gives() {
-        let (fine, mid, coarse) = (ramp(3, 8, 12), ramp(5, 4, 6), ramp(2, 2, 3));
-        let maps = [
-            Map::new(&fine, [3, 8, 12]).unwrap(),
-            Map::new(&mid, [5, 4, 6]).unwrap(),
-            Map::new(&coarse, [2, 2, 3]).unwrap(),
-        ];
-        let weights = Array2::from_shape_fn((10, 4), |(i, j)| ((i * 31 + j * 17) % 13) as f32 / 13.0 - 0.5);
-        let mut wide = Array2::zeros((96, 10));
-        let mut scratch = Regrid::default();
-        cells(&maps, [8, 12], wide.view_mut(), &mut scratch).unwrap();
+        let (first, second) = (ramp(3, 8, 12), ramp(5, 8, 12));
+        let maps = [Map::new(&first, [3, 8, 12]).unwrap(), Map::new(&second, [5, 8, 12]).unwrap()];
+        let weights = Array2::from_shape_fn((8, 4), |(i, j)| ((i * 31 + j * 17) % 13) as f32 / 13.0 - 0.5);
+        let mut wide = Array2::zeros((96, 8));
+        let mut buffers = Buffers::default();
+        cells(&maps, wide.view_mut(), &mut buffers).unwrap();
         let expected = wide.dot(&weights);
         let mut got = Array2::zeros((96, 4));
-        let (mut from, mut planes) = (0, Vec::new());
-        for map in &maps {
-            let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
-            add_projected(map, block, [8, 12], got.view_mut(), &mut planes, &mut scratch).unwrap();
-            from += map.channels;
-        }
+        project(&maps, weights.view(), got.view_mut(), &mut buffers).unwrap();
         let worst = (&got - &expected).iter().fold(0f32, |a, &b| a.max(b.abs()));
         assert!(worst < 1e-4, "{worst}");
     }
@@ -314,23 +331,30 @@ mod tests {
         for grid in [[5, 7], [10, 14], [6, 7]] {
             let mut out = Array2::zeros((grid[0] * grid[1], 1));
             let map = [2.5; 35];
-            cells(&[Map::new(&map, [1, 5, 7]).unwrap()], grid, out.view_mut(), &mut scratch).unwrap();
+            let places = Map::new(&map, [1, 5, 7]).unwrap().by_place().unwrap();
+            scratch.add(&places, [5, 7], grid, out.view_mut()).unwrap();
             assert!(out.iter().all(|v| (v - 2.5).abs() < 1e-6));
         }
         let mut map = [0.0; 35];
         map[2 * 7 + 3] = 9.0;
         let mut out = Array2::zeros((35, 1));
-        cells(&[Map::new(&map, [1, 5, 7]).unwrap()], [5, 7], out.view_mut(), &mut scratch).unwrap();
+        cells(&[Map::new(&map, [1, 5, 7]).unwrap()], out.view_mut(), &mut Buffers::default()).unwrap();
         let expected = |i: usize| f32::from(((1..4).contains(&(i / 7)) && (2..5).contains(&(i % 7))) as u8);
         assert!((0..35).all(|i| (out[[i, 0]] - expected(i)).abs() < 1e-6), "{out}");
     }
 
     #[test]
-    fn a_map_finer_than_the_grid_is_refused() {
-        let values = [0.0; 16];
+    fn maps_that_do_not_fit_are_refused() {
+        let (values, mut buffers) = ([0.0; 16], Buffers::default());
+        let (fine, coarse) = (Map::new(&values, [1, 4, 4]).unwrap(), Map::new(&values[..4], [1, 2, 2]).unwrap());
         let mut out = Array2::zeros((4, 1));
-        let map = Map::new(&values, [1, 4, 4]).unwrap();
-        assert!(cells(&[map], [2, 2], out.view_mut(), &mut Regrid::default()).is_err());
+        assert!(cells(&[fine], out.view_mut(), &mut buffers).is_err());
+        let places = fine.by_place().unwrap();
+        assert!(buffers.regrid.add(&places, [4, 4], [2, 2], out.view_mut()).is_err());
+        let weights = Array2::zeros((2, 1));
+        let mut project = |maps: &[Map], out| project(maps, weights.view(), out, &mut buffers);
+        assert!(project(&[coarse], out.view_mut()).is_err());
+        assert!(project(&[coarse, fine], out.view_mut()).is_err());
     }
 
     #[test]

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::coreset;
 use super::calibrate::{Calibration, centre_and_spread};
+use super::features::interpolate;
 use super::search::{Index, Nearest};
-use super::shape::{self, Shape};
+use super::shape::Shape;
 
 /// Entries of a bank, at most.
 pub const BANK_ENTRIES: usize = 2000;
@@ -18,37 +19,50 @@ const CANDIDATES: usize = 24_000;
 const PLACE_WEIGHT: f32 = 2.0;
 /// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
 const TOP_SHARE: f32 = 0.01;
+/// Stride from which a level counts half: its cells see a fifth of the picture and know little of where.
+const BROAD_STRIDE: usize = 32;
 
 /// What is remembered of one good sample while a part is taught: some of its cells and its summary.
 #[derive(Debug, Clone)]
 pub struct Good {
-    /// Chosen cells, projected, `f16[places, k]`: half the memory, and far finer than distances between cells.
-    pub cells: Vec<f16>,
-    /// Which cells of the sample these are.
-    pub places: Vec<u32>,
+    /// Its cells, level by level.
+    pub levels: Vec<Kept>,
     /// Summary of the whole picture, `f32[d]`.
     pub summary: Vec<f32>,
 }
 
-impl Good {
-    /// Remembers sample number `i` of `samples` with `cells`, `f32[n, k]`: so many of its cells that all samples
-    /// together give the candidates of one bank. What is kept does not grow with the number of samples.
-    pub fn remember(i: usize, samples: usize, cells: ArrayView2<f32>, summary: Vec<f32>) -> Self {
+/// Cells of one sample at one level.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Chosen cells, projected, `f16[places, k]`: half the memory, and far finer than distances between cells.
+    pub cells: Vec<f16>,
+    /// Which cells of the sample these are.
+    pub places: Vec<u32>,
+}
+
+impl Kept {
+    /// Of sample number `i` of `samples` with `cells`, `f32[n, k]`: so many of its cells that all samples together
+    /// give the candidates of one bank. What is kept does not grow with the number of samples.
+    pub fn of(i: usize, samples: usize, cells: ArrayView2<f32>) -> Self {
         let every = (samples * cells.nrows()).div_ceil(CANDIDATES).max(1);
         // Samples start at different cells, so that thinning does not favour places of the picture.
         let places: Vec<u32> = (i % every..cells.nrows()).step_by(every).map(|place| place as u32).collect();
         let kept = places.iter().flat_map(|&place| cells.row(place as usize).to_vec());
-        Self { cells: kept.map(f16::from_f32).collect(), places, summary }
+        Self { cells: kept.map(f16::from_f32).collect(), places }
     }
 
     /// Puts the place of each cell before its `k` numbers, which makes them `k + 2`: see [`place_of`].
-    pub fn know_places(&mut self, k: usize, grid: [usize; 2]) {
-        let cells = self.cells.chunks_exact(k.max(1)).zip(&self.places);
+    pub fn know_places(&mut self, grid: [usize; 2]) {
+        let cells = self.cells.chunks_exact(self.k()).zip(&self.places);
         let with = |(cell, place): (&[f16], &u32)| {
             let place = place_of(*place as usize, grid).map(f16::from_f32);
             place.into_iter().chain(cell.iter().copied()).collect::<Vec<_>>()
         };
         self.cells = cells.flat_map(with).collect();
+    }
+
+    fn k(&self) -> usize {
+        (self.cells.len() / self.places.len().max(1)).max(1)
     }
 }
 
@@ -62,27 +76,31 @@ pub fn place_of(i: usize, [rows, columns]: [usize; 2]) -> [f32; 2] {
 /// Share of a side that [`wandering`] leaves out at each end.
 const RIM: f32 = 0.15;
 
-/// How near to their own place good cells find their likes in other good pictures: the mean distance between the
-/// places, as a share of what it were if place said nothing. 1 for a texture, 0 for a layout that never moves.
-pub fn wandering(good: &[Good], k: usize, grid: [usize; 2]) -> f32 {
+/// How near to their own place good cells of one level find their likes in other good pictures: the mean distance
+/// between the places, as a share of what it were if place said nothing. 1 for a texture, 0 for a layout that never
+/// moves.
+pub fn wandering(good: &[&Kept], grid: [usize; 2]) -> f32 {
     if good.len() < 2 {
         return 1.0;
     }
-    let others = without_fold(good, k, 0);
+    let folds = folds(good.len());
+    let others: Vec<&Kept> = good.iter().enumerate().filter(|(i, _)| i % folds != 0).map(|(_, kept)| *kept).collect();
+    let (bank, seen_at) = bank_of(&others);
+    let index = Index::new(bank.view());
     let place = |i: u32| place_of(i as usize, grid).map(|at| at / PLACE_WEIGHT);
     let apart = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
     let (mut found, mut any, mut count) = (0.0f64, 0.0f64, 0.0f64);
-    for sample in good.iter().step_by(folds(good.len())).take(8) {
+    for sample in good.iter().step_by(folds).take(8) {
         let cells: Vec<f32> = sample.cells.iter().map(|value| value.to_f32()).collect();
         let mut nearest = vec![Nearest::default(); sample.places.len()];
-        others.index.search(&cells, &mut nearest);
+        index.search(&cells, &mut nearest);
         for (i, (nearest, &here)) in nearest.iter().zip(&sample.places).enumerate() {
             // An encoder's padding marks the rim of any picture.
             if place(here).iter().any(|at| !(RIM..1.0 - RIM).contains(at)) {
                 continue;
             }
-            let there = others.seen_at[nearest.entry as usize][1];
-            let random = others.seen_at[(i * 7919) % others.seen_at.len()][1];
+            let there = seen_at[nearest.entry as usize][1];
+            let random = seen_at[(i * 7919) % seen_at.len()][1];
             found += f64::from(apart(place(here), place(there)));
             any += f64::from(apart(place(here), place(random)));
             count += 1.0;
@@ -91,18 +109,80 @@ pub fn wandering(good: &[Good], k: usize, grid: [usize; 2]) -> f32 {
     if count > 0.0 && any > 0.0 { (found / any) as f32 } else { 1.0 }
 }
 
-/// A bank and a shape: all that is needed to tell how far a sample is from the good ones.
+/// A bank chosen from the cells of several samples, `f32[entries, k]`, and where each entry was seen: sample and
+/// cell.
+fn bank_of(good: &[&Kept]) -> (Array2<f32>, Vec<[u32; 2]>) {
+    let k = good.first().map_or(1, |kept| kept.k());
+    let places: Vec<[u32; 2]> = good
+        .iter()
+        .enumerate()
+        .flat_map(|(i, kept)| (0..kept.places.len()).map(move |place| [i as u32, place as u32]))
+        .collect();
+    let mut candidates = Array2::zeros((places.len(), k));
+    for (mut row, [sample, place]) in candidates.rows_mut().into_iter().zip(&places) {
+        let from = *place as usize * k;
+        let values = &good[*sample as usize].cells[from..from + k];
+        row.iter_mut().zip(values).for_each(|(out, value)| *out = value.to_f32());
+    }
+    let mut chosen = coreset(candidates.view(), BANK_ENTRIES);
+    // Entries alike lie side by side: the search gives up whole panels of them.
+    side_by_side(candidates.view(), &mut chosen);
+    let bank = candidates.select(ndarray::Axis(0), &chosen);
+    let seen = |[sample, place]: [u32; 2]| [sample, good[sample as usize].places[place as usize]];
+    (bank, chosen.iter().map(|&i| seen(places[i])).collect())
+}
+
+/// The memory of one stride of the encoder. Each has a bank of its own: side by side in one long vector, the
+/// loudest map would speak for all.
 #[derive(Debug, Clone)]
-pub struct Learned {
-    /// Chosen good cells, `f32[entries, k]`.
+pub struct Level {
+    /// Pixels of the encoder's input between its cells.
+    pub stride: usize,
+    /// Projection of its cells, `f32[channels, k]`.
+    pub weights: Array2<f32>,
+    /// Chosen good cells, `f32[entries, k]`, or `f32[entries, 2 + k]` with their places first.
     pub bank: Array2<f32>,
     /// Where each entry was seen: sample and cell, in the order they were given.
     pub seen_at: Vec<[u32; 2]>,
+    /// What distances are counted in: the mean distance of good cells that the memory had not seen.
+    pub unit: f32,
+    index: Index,
+}
+
+impl Level {
+    /// From its parts, as they were written down.
+    pub fn new(
+        stride: usize,
+        weights: Array2<f32>,
+        (bank, seen_at): (Array2<f32>, Vec<[u32; 2]>),
+        unit: f32,
+    ) -> Self {
+        let index = Index::new(bank.view());
+        Self { stride, weights, bank, seen_at, unit, index }
+    }
+
+    /// What a distance is multiplied by before those of all levels are added up.
+    fn factor(&self) -> f32 {
+        let share = if self.stride >= BROAD_STRIDE { 0.5 } else { 1.0 };
+        share / self.unit.max(1e-6)
+    }
+}
+
+/// The level whose nearest entries are shown as what was expected: coarse enough to know what a place is part of,
+/// fine enough to show it.
+pub fn shown_level(levels: usize) -> usize {
+    1.min(levels.saturating_sub(1))
+}
+
+/// Banks and a shape: all that is needed to tell how far a sample is from the good ones.
+#[derive(Debug, Clone)]
+pub struct Learned {
+    /// A memory for each stride, finest first.
+    pub levels: Vec<Level>,
     /// Gaussian over summaries.
     pub shape: Shape,
     /// `f32[d]`: [`Shape::centre`].
     pub centre: Vec<f32>,
-    index: Index,
 }
 
 /// How far a sample is from the good ones. Both are logarithms: a unit is a factor e.
@@ -116,70 +196,97 @@ pub struct Distances {
     pub pixels: Option<f32>,
 }
 
-/// Memory for [`Learned::distances`], reused from sample to sample.
+/// Memory for [`Learned::local`], reused from sample to sample.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// The nearest entry of each cell, `[cells]`, after a call.
-    pub nearest: Vec<Nearest>,
-    /// For [`Shape`].
-    pub shape: shape::Scratch,
-    /// Cells that were not seen, `[cells]`: their distance is nought. Empty when all were.
+    /// Rows and columns of each level, `[levels]`; the first is the finest.
+    pub grids: Vec<[usize; 2]>,
+    /// The nearest entry of each cell of each level, after a call.
+    pub nearest: Vec<Vec<Nearest>>,
+    /// The joint distance of each cell of the finest grid, after a call.
+    pub joint: Vec<f32>,
+    /// Cells of the finest grid that were not seen: their distance is nought. Empty when all were.
     pub hidden: Vec<bool>,
     sorted: Vec<f32>,
+    plane: Vec<f32>,
+    finer: Vec<f32>,
+}
+
+impl Scratch {
+    /// For samples with cells on these grids.
+    pub fn on(grids: Vec<[usize; 2]>) -> Self {
+        Self { grids, ..Self::default() }
+    }
 }
 
 impl Learned {
-    /// Learns from good samples with cells of `k` numbers.
-    pub fn from_good(good: &[&Good], k: usize) -> Self {
-        let places: Vec<[u32; 2]> = good
-            .iter()
-            .enumerate()
-            .flat_map(|(i, good)| (0..good.places.len()).map(move |place| [i as u32, place as u32]))
-            .collect();
-        let mut candidates = Array2::zeros((places.len(), k));
-        for (mut row, [sample, place]) in candidates.rows_mut().into_iter().zip(&places) {
-            let from = *place as usize * k;
-            let values = &good[*sample as usize].cells[from..from + k];
-            row.iter_mut().zip(values).for_each(|(out, value)| *out = value.to_f32());
-        }
-        let mut chosen = coreset(candidates.view(), BANK_ENTRIES);
-        // Entries alike lie side by side: the search gives up whole panels of them.
-        side_by_side(candidates.view(), &mut chosen);
-        let bank = candidates.select(ndarray::Axis(0), &chosen);
-        let seen = |[sample, place]: [u32; 2]| [sample, good[sample as usize].places[place as usize]];
-        let seen_at = chosen.iter().map(|&i| seen(places[i])).collect();
+    /// Learns from good samples whose cells were projected by `weights`, one a level, each with its stride.
+    /// [`Level::unit`] is 1 until [`Learned::measure_in`] sets it.
+    pub fn from_good(good: &[&Good], weights: &[(usize, Array2<f32>)]) -> Self {
+        let level = |(l, (stride, weights)): (usize, &(usize, Array2<f32>))| {
+            let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[l]).collect();
+            Level::new(*stride, weights.clone(), bank_of(&kept), 1.0)
+        };
+        let levels = weights.iter().enumerate().map(level).collect();
         let d = good.first().map_or(0, |good| good.summary.len());
         let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-        Self::new(bank, seen_at, Shape::learn(summaries.view()))
+        Self::new(levels, Shape::learn(summaries.view()))
     }
 
     /// From its parts, as they were written down.
-    pub fn new(bank: Array2<f32>, seen_at: Vec<[u32; 2]>, shape: Shape) -> Self {
-        let index = Index::new(bank.view());
+    pub fn new(levels: Vec<Level>, shape: Shape) -> Self {
         let centre = shape.centre();
-        Self { bank, seen_at, shape, centre, index }
+        Self { levels, shape, centre }
     }
 
-    /// Distances of a sample with `cells`, `f32[n, k]`, and `summary`, `f32[d]`. The nearest entry of each
-    /// cell is left in `scratch.nearest`.
-    pub fn distances(&self, cells: ArrayView2<f32>, summary: &[f32], scratch: &mut Scratch) -> Distances {
-        scratch.nearest.resize(cells.nrows(), Nearest::default());
-        if let Some(cells) = cells.as_slice() {
-            self.index.search(cells, &mut scratch.nearest);
+    /// Counts the distances of each level in `units`, the mean ones of good cells that the memory had not seen.
+    pub fn measure_in(&mut self, units: impl Iterator<Item = f32>) {
+        self.levels.iter_mut().zip(units).for_each(|(level, unit)| level.unit = unit.max(1e-6));
+    }
+
+    /// The local distance of a sample with `cells`, `f32[n, k]` for each level. The nearest entries and the joint
+    /// distances are left in `scratch`.
+    pub fn local(&self, cells: &[Array2<f32>], scratch: &mut Scratch) -> f32 {
+        scratch.nearest.resize(self.levels.len(), Vec::new());
+        for ((level, cells), nearest) in self.levels.iter().zip(cells).zip(&mut scratch.nearest) {
+            nearest.resize(cells.nrows(), Nearest::default());
+            if let Some(cells) = cells.as_slice() {
+                level.index.search(cells, nearest);
+            }
         }
-        for (nearest, hidden) in scratch.nearest.iter_mut().zip(&scratch.hidden) {
-            nearest.distance = if *hidden { 0.0 } else { nearest.distance };
+        let nearest = std::mem::take(&mut scratch.nearest);
+        let local = self.join(|l| nearest[l].iter().map(|nearest| nearest.distance), scratch);
+        scratch.nearest = nearest;
+        local
+    }
+
+    /// Joins the distances of the levels' cells, `level(l)`, on the finest grid: each in its own unit, interpolated,
+    /// and added up, so that a place must be strange at several scales to be very strange. They are left in
+    /// `scratch.joint`. Returns the local distance.
+    pub fn join<I: Iterator<Item = f32>>(&self, level: impl Fn(usize) -> I, scratch: &mut Scratch) -> f32 {
+        let Some(&finest) = scratch.grids.first() else { return 0.0 };
+        let Scratch { grids, joint, plane, finer, hidden, sorted, .. } = scratch;
+        joint.clear();
+        joint.resize(finest[0] * finest[1], 0.0);
+        for (l, (memory, grid)) in self.levels.iter().zip(grids).enumerate() {
+            let factor = memory.factor();
+            if *grid == finest {
+                joint.iter_mut().zip(level(l)).for_each(|(joint, distance)| *joint += factor * distance);
+            } else {
+                plane.clear();
+                plane.extend(level(l).map(|distance| factor * distance));
+                interpolate(plane, *grid, finest, finer);
+                joint.iter_mut().zip(finer.iter()).for_each(|(joint, distance)| *joint += distance);
+            }
         }
-        scratch.sorted.clear();
-        scratch.sorted.extend(scratch.nearest.iter().map(|nearest| nearest.distance));
-        let top = ((cells.nrows() as f32 * TOP_SHARE).round() as usize).clamp(1, cells.nrows().max(1));
-        let at = scratch.sorted.len().saturating_sub(top);
+        joint.iter_mut().zip(hidden).filter(|(_, hidden)| **hidden).for_each(|(joint, _)| *joint = 0.0);
+        sorted.clone_from(joint);
+        let top = ((sorted.len() as f32 * TOP_SHARE).round() as usize).clamp(1, sorted.len().max(1));
+        let at = sorted.len().saturating_sub(top);
         if at > 0 {
-            scratch.sorted.select_nth_unstable_by(at, f32::total_cmp);
+            sorted.select_nth_unstable_by(at, f32::total_cmp);
         }
-        let mean = scratch.sorted[at..].iter().sum::<f32>() / top as f32;
-        let global = self.shape.distance(summary, &mut scratch.shape);
-        Distances { local: mean.max(1e-6).ln(), global, pixels: None }
+        (sorted[at..].iter().sum::<f32>() / top as f32).max(1e-6).ln()
     }
 }
 
@@ -211,10 +318,10 @@ pub fn folds(samples: usize) -> usize {
 }
 
 /// The memory of all samples but those of `fold`: sample i belongs to fold i modulo [`folds`].
-pub fn without_fold(good: &[Good], k: usize, fold: usize) -> Learned {
+pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], fold: usize) -> Learned {
     let folds = folds(good.len()).max(1);
     let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
-    Learned::from_good(&rest, k)
+    Learned::from_good(&rest, weights)
 }
 
 /// How a cell's share in the strangeness of the whole picture counts beside its own distance, so that a broad

@@ -17,13 +17,14 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::golden::Golden;
-use super::learned::{Blame, Distances, Judgement, Learned};
+use super::learned::{Blame, Distances, Judgement, Learned, Level, shown_level};
 use super::shape::Shape;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, hex, wrong_at};
 use crate::prepare::fixture::Reference;
 
-const FORMAT: u32 = 1;
+/// Version of the format that this build reads and writes.
+pub const FORMAT: u32 = 2;
 const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
 /// How the names of half-written files begin.
@@ -38,9 +39,7 @@ pub const TILE: usize = 24;
 pub struct Part {
     /// What is written in `part.toml`.
     pub card: Card,
-    /// Projection of cells, `f32[channels, k]`.
-    pub weights: Array2<f32>,
-    /// Bank and shape.
+    /// Banks and shape.
     pub learned: Learned,
     /// How distances become a p-value.
     pub judgement: Judgement,
@@ -52,7 +51,7 @@ pub struct Part {
     pub golden: Option<Golden>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
-    /// What each bank entry looked like, `u8[entries, TILE, TILE, 3]`.
+    /// What each bank entry of the level that is shown looked like, `u8[entries, TILE, TILE, 3]`.
     pub tiles: Vec<u8>,
     /// Model pixels that are not looked at, `u8[height, width]`, 0 or 1; empty when all are.
     pub ignored: Vec<u8>,
@@ -95,6 +94,8 @@ pub struct Card {
     /// Correlation with the reference under which a picture does not show this part, where it is registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_correlation: Option<f32>,
+    /// Strides of the encoder's maps that memory keeps, finest first: a bank each.
+    pub strides: Vec<usize>,
     /// The encoder that made the numbers; another one's features mean something else.
     pub model: ModelRef,
     /// What a picture must be like to be judged.
@@ -298,28 +299,35 @@ impl Part {
         };
         let held_out: Vec<f32> = self.held_out.iter().flat_map(numbers).collect();
         let columns = held_out.len() / self.held_out.len().max(1);
-        let seen_at: Vec<u8> = self.learned.seen_at.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-        let floats = [
-            ("weights", vec![self.weights.nrows(), self.weights.ncols()], bytes_of(self.weights.iter())),
-            ("bank", vec![self.learned.bank.nrows(), self.learned.bank.ncols()], bytes_of(self.learned.bank.iter())),
-            ("shape.tameness", vec![shape.mean.len()], bytes_of(shape.tameness.iter())),
-            ("shape.mean", vec![shape.mean.len()], bytes_of(shape.mean.iter())),
-            ("shape.inverse_deviation", vec![shape.mean.len()], bytes_of(shape.inverse_deviation.iter())),
-            ("shape.axes", vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
-            ("shape.excess", vec![shape.excess.len()], bytes_of(shape.excess.iter())),
-            ("shape.ball", vec![1], bytes_of([shape.ball].iter())),
-            ("summaries", vec![self.summaries.nrows(), self.summaries.ncols()], bytes_of(self.summaries.iter())),
-            ("held_out", vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
+        let mut floats = vec![
+            ("shape.tameness".to_string(), vec![shape.mean.len()], bytes_of(shape.tameness.iter())),
+            ("shape.mean".to_string(), vec![shape.mean.len()], bytes_of(shape.mean.iter())),
+            ("shape.inverse_deviation".to_string(), vec![shape.mean.len()], bytes_of(shape.inverse_deviation.iter())),
+            ("shape.axes".to_string(), vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
+            ("shape.excess".to_string(), vec![shape.excess.len()], bytes_of(shape.excess.iter())),
+            ("shape.ball".to_string(), vec![1], bytes_of([shape.ball].iter())),
+            ("summaries".to_string(), vec![self.summaries.nrows(), self.summaries.ncols()], bytes_of(self.summaries.iter())),
+            ("held_out".to_string(), vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
+        let mut seen_at = Vec::new();
+        for Level { stride, weights, bank, seen_at: entries, unit, .. } in &self.learned.levels {
+            let of = |what: &str| format!("stride{stride}.{what}");
+            floats.push((of("weights"), weights.shape().to_vec(), bytes_of(weights.iter())));
+            floats.push((of("bank"), bank.shape().to_vec(), bytes_of(bank.iter())));
+            floats.push((of("unit"), vec![1], bytes_of([*unit].iter())));
+            let bytes: Vec<u8> = entries.iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+            seen_at.push((of("seen_at"), vec![entries.len(), 2], bytes));
+        }
         let failed = |error: safetensors::SafeTensorError| {
             Error::caused(ErrorKind::Config, "cannot write the part's numbers", error)
         };
         let mut views = Vec::new();
         for (name, shape, bytes) in &floats {
-            views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?));
+            views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?));
         }
-        let entries = self.learned.seen_at.len();
-        views.push(("seen_at", TensorView::new(Dtype::U32, vec![entries, 2], &seen_at).map_err(failed)?));
+        for (name, shape, bytes) in &seen_at {
+            views.push((name, TensorView::new(Dtype::U32, shape.clone(), bytes).map_err(failed)?));
+        }
         let tiles = TensorView::new(Dtype::U8, vec![self.tiles.len() / (TILE * TILE * 3), TILE, TILE, 3], &self.tiles);
         views.push(("tiles", tiles.map_err(failed)?));
         views.push(("ignored", TensorView::new(Dtype::U8, vec![self.ignored.len()], &self.ignored).map_err(failed)?));
@@ -365,6 +373,9 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
         let input = card.model.input;
         return Err(wrong(format!("`model.input` must have sides of 1 to {LONGEST_INPUT} pixels, got {input:?}")));
     }
+    if card.strides.is_empty() || !card.strides.is_sorted_by(|a, b| a < b) {
+        return Err(wrong(format!("`strides` must be one or more, growing, got {:?}", card.strides)));
+    }
     card.picture.check().map_err(wrong)?;
     let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain || card.memory.file.starts_with('.') {
@@ -405,16 +416,31 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
             false => Err(format!("`{name}` wants f32[n, {}], got {shape:?}", columns.unwrap_or_default())),
         }
     };
-    let weights = table("weights", None)?;
+    let filled = |name: &str, len: usize| if len > 0 { Ok(()) } else { Err(format!("`{name}` is empty")) };
     let places = if card.kind.has_places() { 2 } else { 0 };
-    let bank = table("bank", Some(places + weights.ncols()))?;
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
+    let mut levels = Vec::new();
+    for &stride in &card.strides {
+        let of = |what: &str| format!("stride{stride}.{what}");
+        let weights = table(&of("weights"), None)?;
+        let bank = table(&of("bank"), Some(places + weights.ncols()))?;
+        filled(&of("weights"), weights.len())?;
+        filled(&of("bank"), bank.len())?;
+        let unit = line(&of("unit"), Some(1))?[0];
+        if unit <= 0.0 {
+            return Err(format!("`{}` must be positive, got {unit}", of("unit")));
+        }
+        let seen_at = raw(&of("seen_at"), Dtype::U32)?;
+        let pairs = seen_at.data().as_chunks::<8>().0.iter();
+        let seen_at: Vec<[u32; 2]> = pairs.map(|pair| [word(&pair[..4]), word(&pair[4..])]).collect();
+        if seen_at.len() != bank.nrows() {
+            return Err(format!("`{}` must have one row for each of {} bank entries", of("seen_at"), bank.nrows()));
+        }
+        levels.push(Level::new(stride, weights, (bank, seen_at), unit));
+    }
     let mean = line("shape.mean", None)?;
     let d = mean.len();
-    for (name, len) in [("weights", weights.len()), ("bank", bank.len()), ("shape.mean", d)] {
-        if len == 0 {
-            return Err(format!("`{name}` is empty"));
-        }
-    }
+    filled("shape.mean", d)?;
     let axes = table("shape.axes", Some(d))?;
     let shape = Shape {
         tameness: line("shape.tameness", Some(d))?,
@@ -424,15 +450,12 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         mean,
         axes,
     };
-    let seen_at = raw("seen_at", Dtype::U32)?;
-    let pairs = seen_at.data().as_chunks::<8>().0.iter();
-    let word = |bytes: &[u8]| bytes.iter().rev().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
-    let seen_at: Vec<[u32; 2]> = pairs.map(|pair| [word(&pair[..4]), word(&pair[4..])]).collect();
     let tiles = raw("tiles", Dtype::U8)?.data().to_vec();
     let ignored = raw("ignored", Dtype::U8)?.data().to_vec();
     let [height, width] = card.model.input;
-    if seen_at.len() != bank.nrows() || tiles.len() != bank.nrows() * TILE * TILE * 3 {
-        return Err(format!("`seen_at` and `tiles` must have one row for each of {} bank entries", bank.nrows()));
+    let shown = levels[shown_level(levels.len())].bank.nrows();
+    if tiles.len() != shown * TILE * TILE * 3 {
+        return Err(format!("`tiles` must have one row for each of {shown} bank entries"));
     }
     if !ignored.is_empty() && ignored.len() != height * width {
         return Err(format!("`ignored` wants u8[{}], got [{}]", height * width, ignored.len()));
@@ -482,8 +505,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
     };
     let judged: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     Ok(Part {
-        weights,
-        learned: Learned::new(bank, seen_at, shape),
+        learned: Learned::new(levels, shape),
         judgement: Judgement::learn(&judged),
         held_out,
         reference,

@@ -166,7 +166,7 @@ impl Pictures {
 /// What was expected of `frame`, with a longer side of `longest`.
 pub fn expected(frame: &Frame, report: &Report, tiles: &Tiles, longest: usize) -> Picture {
     let size = fit([frame.width(), frame.height()], longest);
-    draw::mosaic(tiles, &report.nearest, [report.heatmap.rows, report.heatmap.columns], size)
+    draw::mosaic(tiles, &report.expected.entries, [report.expected.rows, report.expected.columns], size)
 }
 
 /// One picture in a page.

@@ -35,7 +35,7 @@ mod example {
             pose: None,
             findings: vec![finding],
             heatmap: Heatmap { values: vec![3.0, 0.1, 0.2, 0.7], rows: 2, columns: 2 },
-            nearest: vec![0; 4],
+            expected: Expected { entries: vec![0; 4], rows: 2, columns: 2 },
             ms: Times::default(),
             ran_on: Vec::new(),
             judged_by: Provenance {
