@@ -9,5 +9,7 @@ mod bad_input;
 mod commands;
 /// Imports go one way.
 mod layers;
+/// What a camera or a program may write.
+mod pictures;
 /// Nothing is sent, nothing else is written.
 mod telemetry;
