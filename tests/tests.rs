@@ -7,6 +7,8 @@
 mod bad_input;
 /// The command line on real pictures, as a user runs it.
 mod commands;
+/// Every flag of `--help`.
+mod flags;
 /// Imports go one way.
 mod layers;
 /// What a camera or a program may write.
