@@ -7,6 +7,8 @@
 mod bad_input;
 /// The command line on real pictures, as a user runs it.
 mod commands;
+/// The encoder in tiles, and out of order.
+mod encoder;
 /// Every flag of `--help`.
 mod flags;
 /// Imports go one way.
