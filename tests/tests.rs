@@ -15,5 +15,7 @@ mod flags;
 mod layers;
 /// What a camera or a program may write.
 mod pictures;
+/// What somebody changed on purpose.
+mod tampered;
 /// Nothing is sent, nothing else is written.
 mod telemetry;
