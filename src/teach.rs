@@ -248,6 +248,12 @@ pub fn add(
     read: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Lesson> {
+    let (channels, numbers) = (part.weights.nrows(), part.learned.shape.mean.len());
+    if [channels, numbers] != [eye.channels(), eye.summary_len()] {
+        let (name, given) = (&part.card.name, eye.channels());
+        let what = format!("part `{name}` wants {channels} channels, the encoder gives {given}");
+        return Err(Error::new(ErrorKind::Config, what));
+    }
     let mut lesson = Lesson::default();
     let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;

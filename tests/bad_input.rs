@@ -1,16 +1,22 @@
 //! What goes wrong with a user's files is told in one sentence that names the file: exit code 2, no panic, and
 //! nothing that was taught is lost.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{Cursor, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use image::{DynamicImage, GenericImageView as _, ImageFormat};
 use tempfile::TempDir;
 
-use crate::commands::{eyear, files, said};
+use crate::commands::{eyear, files, lines, said};
 
 /// A part taught from the twelve papers, and a good paper.
-fn paper() -> (TempDir, String, DynamicImage) {
+pub fn paper() -> (TempDir, String, DynamicImage) {
     let dir = TempDir::new().unwrap();
     let part = dir.path().join("part").display().to_string();
     let output = eyear(&["teach", &part, "--good", "tests/data/paper/train/good"]);
@@ -20,7 +26,7 @@ fn paper() -> (TempDir, String, DynamicImage) {
 }
 
 /// Runs the command, which must fail with one sentence that holds all of `words`.
-fn refused(arguments: &[&str], words: &[&str]) {
+pub fn refused(arguments: &[&str], words: &[&str]) {
     let output = eyear(arguments);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
@@ -31,7 +37,7 @@ fn refused(arguments: &[&str], words: &[&str]) {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -110,6 +116,138 @@ fn one_bad_file_among_many_is_told_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_picture_that_is_missing_or_vanishes_does_not_stop_the_rest() {
+    let (dir, part, good) = paper();
+    let folder = dir.path().join("many");
+    fs::create_dir(&folder).unwrap();
+    let at = |name: &str| folder.join(name);
+    // The first is a pipe: whoever opens it for writing knows that the folder was listed, and that reading began.
+    assert!(Command::new("mkfifo").arg(at("a.png")).status().unwrap().success());
+    good.save(at("b.png")).unwrap();
+    good.save(at("c.png")).unwrap();
+    symlink("nothing-here", at("d.png")).unwrap();
+    symlink("e.png", at("e.png")).unwrap();
+    fs::create_dir(at("f.png")).unwrap();
+    symlink(at("f.png"), at("g.png")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_eyear"))
+        .args(["inspect", &part, "--json", text(&folder), text(&at("gone.png")), text(&at("c.png"))])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = fs::OpenOptions::new().write(true).open(at("a.png")).unwrap();
+    fs::remove_file(at("b.png")).unwrap();
+    let mut bytes = Vec::new();
+    good.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    pipe.write_all(&bytes).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let judged = lines(&output);
+    let told: Vec<(bool, &str)> =
+        judged.iter().map(|line| (line["verdict"] == "pass", line["error"].as_str().unwrap_or_default())).collect();
+    let expected = [
+        (true, ""),
+        (false, "b.png: No such file"),
+        (true, ""),
+        (false, "d.png: No such file"),
+        (false, "e.png: Too many levels of symbolic links"),
+        (false, "g.png: Is a directory"),
+        (false, "gone.png: No such file"),
+        (true, ""),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for ((passed, error), (passes, word)) in told.iter().zip(expected) {
+        assert!(*passed == passes && error.contains(word), "{word}: {error}");
+    }
+}
+
+#[test]
+fn a_place_that_is_no_folder_is_told() {
+    let (dir, part, _) = paper();
+    let file = dir.path().join("file");
+    fs::write(&file, b"").unwrap();
+    let endless = dir.path().join("loop");
+    symlink(&endless, &endless).unwrap();
+    let good = files("tests/data/paper/train/good").remove(0);
+    let beneath = file.join("part").display().to_string();
+    refused(&["teach", text(&file), "--good", &good], &["cannot make", text(&file)]);
+    refused(&["teach", &beneath, "--good", &good], &["cannot make", &beneath]);
+    refused(&["teach", &part, "--good", text(&endless)], &["cannot read", text(&endless), "symbolic links"]);
+    refused(&["teach", &part, "--good", &good, &beneath], &["cannot read", &beneath, "Not a directory"]);
+    refused(&["inspect", text(&file), &good], &["cannot read", text(&file)]);
+    refused(&["inspect", &part, &good, "--out", text(&file)], &["cannot make", text(&file)]);
+    refused(&["eval", text(&file)], &[text(&file)]);
+    refused(&["eval", text(&endless)], &[text(&endless)]);
+    refused(&["eval", "tests/data/paper", "--part", &part, "--out", text(&file)], &["cannot make", text(&file)]);
+    refused(&["bench", &part, text(&endless)], &["cannot read", text(&endless)]);
+    // A folder that cannot be listed, for root too: its path is longer than the system takes.
+    let deep = dir.path().join("deep");
+    fs::create_dir(&deep).unwrap();
+    let script =
+        "i=0; while [ $i -lt 20 ]; do d=$(printf %0250d 0); mkdir $d && cd -P $d || exit 1; i=$((i + 1)); done";
+    assert!(Command::new("sh").args(["-c", script]).current_dir(&deep).status().unwrap().success());
+    refused(&["inspect", &part, text(&deep)], &["cannot read", text(&deep), "File name too long"]);
+}
+
+#[test]
+fn pictures_of_odd_sides_are_taught_and_judged_or_refused_but_never_a_panic() {
+    let dir = TempDir::new().unwrap();
+    let noise = |width: u32, height: u32, seed: u32| {
+        image::RgbImage::from_fn(width, height, |x, y| {
+            let value = (x * 7919 + y * 104_729 + seed * 31).wrapping_mul(2_654_435_761) >> 24;
+            image::Rgb([value as u8, value as u8 / 2, 255 - value as u8])
+        })
+    };
+    for (width, height) in [(1, 1), (1, 97), (97, 1), (10_000, 3)] {
+        let folder = dir.path().join(format!("{width}x{height}"));
+        fs::create_dir(&folder).unwrap();
+        for seed in 0..3 {
+            noise(width, height, seed).save(folder.join(format!("{seed}.png"))).unwrap();
+        }
+        for kind in [&[][..], &["--kind", "texture"], &["--kind", "framed"], &["--kind", "golden"]] {
+            let part =
+                folder.join(format!("part{}", kind.len().min(1)) + kind.last().unwrap_or(&"")).display().to_string();
+            let output = eyear(&[&["teach", &part], kind, &["--good", text(&folder)]].concat());
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let case = format!("{width} x {height} {kind:?}: {told}");
+            match output.status.code() {
+                Some(0) => {
+                    let output = eyear(&["inspect", &part, "--json", text(&folder.join("1.png"))]);
+                    assert!(matches!(output.status.code(), Some(0 | 1)), "{case}{:?}", output);
+                    assert!(lines(&output)[0]["score"].is_number(), "{case}{}", said(&output));
+                    // Pictures of another shape are not judged.
+                    let output = eyear(&["inspect", &part, "--json", "tests/data/cookie/test/good/t001.jpg"]);
+                    assert_eq!(lines(&output)[0]["verdict"], "invalid", "{case}{}", said(&output));
+                }
+                Some(2) => {
+                    assert!(told.starts_with("error: ") && told.lines().count() == 1, "{case}");
+                    assert!(kind.last() == Some(&"golden"), "{case}");
+                }
+                _ => panic!("{case}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn names_that_are_no_text_are_judged_like_others() {
+    let (dir, part, good) = paper();
+    let folder = dir.path().join("odd names");
+    fs::create_dir(&folder).unwrap();
+    let mut bytes = Vec::new();
+    good.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    for name in [&b"\xff\xfe.png"[..], b"a b;'\".png", "\u{96f6}\u{4ef6}.png".as_bytes(), b"--json.png"] {
+        fs::write(folder.join(OsStr::from_bytes(name)), &bytes).unwrap();
+    }
+    let out = dir.path().join("out");
+    let output = eyear(&["inspect", &part, "--json", text(&folder), "--out", text(&out)]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines(&output).len(), 4);
+    assert_eq!(fs::read_dir(out).unwrap().count(), 9);
+}
+
+#[test]
 fn folders_without_pictures_are_told() {
     let dir = TempDir::new().unwrap();
     let part = dir.path().join("part").display().to_string();
@@ -157,7 +295,7 @@ fn a_part_that_was_changed_by_hand_is_refused() {
 }
 
 /// A copy of the package with `model.toml` changed.
-fn package(dir: &Path, change: impl Fn(String) -> String) -> String {
+pub fn package(dir: &Path, change: impl Fn(String) -> String) -> String {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/vision-lite0");
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -201,45 +339,125 @@ fn a_model_package_that_is_not_what_it_says_is_refused() {
     assert!(!Path::new(&part).exists());
 }
 
+/// Runs the command where no file may grow beyond 32 KiB, as on a disk that is full; the signal that comes with it is
+/// ignored.
+fn on_a_full_disk(arguments: &[&str]) -> Output {
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_eyear")]).args(arguments);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+}
+
+/// The files of a folder and what they hold.
+fn held(folder: &str) -> BTreeMap<OsString, Vec<u8>> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+    files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
+}
+
 #[test]
 fn a_full_disk_leaves_the_old_part_as_it_was() {
     let (dir, part, _) = paper();
-    let list = |folder: &Path| {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    let (names, card) = (list(Path::new(&part)), fs::read(Path::new(&part).join("part.toml")).unwrap());
-    // No file may grow beyond 64 KiB, as on a disk that is full; the signal that comes with it is ignored.
-    let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
-    let output = std::process::Command::new("sh")
-        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_eyear"), "teach", &part, "--add", "--good"])
-        .arg(files("tests/data/paper/test/good").remove(0))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
+    let good = files("tests/data/paper/test/good").remove(0);
+    let before = held(&part);
+    let fresh = dir.path().join("fresh").display().to_string();
+    for (arguments, part) in [
+        (&["teach", &part, "--add", "--good", &good][..], &part),
+        (&["teach", &part, "--good", "tests/data/paper/train/good"], &part),
+        (&["teach", &fresh, "--good", "tests/data/paper/train/good"], &fresh),
+    ] {
+        let output = on_a_full_disk(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains("cannot write") && told.contains(part) && told.lines().count() == 1, "{told}");
+        assert!(said(&output).is_empty(), "{}", said(&output));
+    }
+    assert!(held(&part) == before, "{:?}", held(&part).keys());
+    assert_eq!(eyear(&["inspect", &part, &good]).status.code(), Some(0));
+    // Where there was no part, there is none now, and no half one.
+    assert!(held(&fresh).is_empty(), "{:?}", held(&fresh).keys());
+    refused(&["inspect", &fresh, &good], &["no part in", &fresh]);
+    // What is still possible on a full disk: going back, for it only renames.
+    assert_eq!(eyear(&["teach", &part, "--add", "--good", &good]).status.code(), Some(0));
+    assert_eq!(on_a_full_disk(&["teach", &part, "--undo"]).status.code(), Some(0));
+    assert!(held(&part) == before, "{:?}", held(&part).keys());
+}
+
+#[test]
+fn a_full_disk_under_the_reports_is_told() {
+    let (dir, part, good) = paper();
+    // Noise does not fit into 32 KiB.
+    let noisy = dir.path().join("noisy.png");
+    let (width, height) = good.dimensions();
+    let value = |x: u32, y: u32| (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761) >> 24;
+    image::RgbImage::from_fn(width, height, |x, y| image::Rgb([value(x, y) as u8, value(y, x) as u8, x as u8]))
+        .save(&noisy)
         .unwrap();
+    let out = dir.path().join("out");
+    let output = on_a_full_disk(&["inspect", &part, text(&noisy), "--out", text(&out)]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("cannot write") && told.contains(&part) && told.lines().count() == 1, "{told}");
-    assert_eq!(list(Path::new(&part)), names);
-    assert_eq!(fs::read(Path::new(&part).join("part.toml")).unwrap(), card);
-    drop(dir);
+    assert!(told.contains("cannot write") && told.contains(text(&out)) && told.lines().count() == 1, "{told}");
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for flags in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+        command.args(["inspect", &part, text(&noisy)]).args(flags).stdout(full());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("error: cannot write the output: No space left"), "{told}");
+        assert_eq!(command.stderr(full()).status().unwrap().code(), Some(2));
+    }
+}
+
+#[test]
+fn what_a_power_cut_left_half_written_is_swept_away() {
+    let (_dir, part, _) = paper();
+    let before = held(&part);
+    for name in [".writing-a1b2c3", "memory-0123456789ab.safetensors"] {
+        fs::write(Path::new(&part).join(name), b"half").unwrap();
+    }
+    let good = files("tests/data/paper/test/good").remove(0);
+    assert_eq!(eyear(&["inspect", &part, &good]).status.code(), Some(0));
+    assert_eq!(eyear(&["teach", &part, "--add", "--good", &good]).status.code(), Some(0));
+    // Old and new numbers and cards, nothing else.
+    assert_eq!(held(&part).len(), 4, "{:?}", held(&part).keys());
+    assert_eq!(eyear(&["teach", &part, "--undo"]).status.code(), Some(0));
+    assert!(held(&part) == before, "{:?}", held(&part).keys());
 }
 
 #[test]
 fn the_reader_of_the_output_may_go_away() {
-    let (_dir, part, _) = paper();
-    for command in ["inspect \"$P\" tests/data/paper/test", "eval tests/data/paper", "model list", "doctor"] {
-        let script = format!("\"$E\" {command} | true; echo gone");
-        let output = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .env("E", env!("CARGO_BIN_EXE_eyear"))
-            .env("P", &part)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
+    let (dir, part, _) = paper();
+    let broken = dir.path().join("broken.png");
+    fs::write(&broken, b"no picture").unwrap();
+    let run = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).env("E", env!("CARGO_BIN_EXE_eyear")).env("P", &part).env("B", &broken);
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    };
+    for command in [
+        "inspect \"$P\" tests/data/paper/test",
+        "inspect \"$P\" --json tests/data/paper/test",
+        "eval tests/data/paper --part \"$P\"",
+        "eval tests/data/paper --part \"$P\" --json",
+        "bench \"$P\" tests/data/paper/test --rounds 1",
+        "model list",
+        "model list --json",
+        "model verify",
+        "doctor",
+        "doctor --json",
+        "--help",
+    ] {
+        // The reader is gone before the first word.
+        let output = run(&format!("exec 3>&1; {{ sleep 0.2; \"$E\" {command}; echo $? >&3; }} | true"));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.is_empty(), "{command}: {told}");
+        assert_eq!(said(&output), "0\n", "{command}");
+    }
+    // Nor does it matter that nobody reads the errors: the exit code still tells.
+    for command in ["inspect nowhere \"$B\"", "inspect \"$P\" \"$B\" tests/data/paper/test", "model verify nowhere"] {
+        let output = run(&format!("exec 3>&1; {{ sleep 0.2; \"$E\" {command} 2>&1 >/dev/null; echo $? >&3; }} | true"));
+        assert_eq!(said(&output), "2\n", "{command}");
     }
 }
 
@@ -254,7 +472,7 @@ fn doctor_tells_what_is_used_and_what_mends_what_is_missing() {
     let package: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     assert_eq!(package["licence"], "Apache-2.0");
     for (library, word) in [("nowhere.so", "not a file"), ("Cargo.toml", "cannot be used as ONNX Runtime")] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_eyear"))
+        let output = Command::new(env!("CARGO_BIN_EXE_eyear"))
             .arg("doctor")
             .env("ORT_DYLIB_PATH", library)
             .current_dir(env!("CARGO_MANIFEST_DIR"))

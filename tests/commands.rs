@@ -30,7 +30,8 @@ fn biscuit() -> (TempDir, String) {
     (dir, part)
 }
 
-fn lines(output: &Output) -> Vec<Value> {
+/// Each line of standard output as JSON.
+pub fn lines(output: &Output) -> Vec<Value> {
     said(output).lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
 }
 

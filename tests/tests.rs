@@ -7,7 +7,15 @@
 mod bad_input;
 /// The command line on real pictures, as a user runs it.
 mod commands;
+/// The encoder in tiles, and out of order.
+mod encoder;
+/// Every flag of `--help`.
+mod flags;
 /// Imports go one way.
 mod layers;
+/// What a camera or a program may write.
+mod pictures;
+/// What somebody changed on purpose.
+mod tampered;
 /// Nothing is sent, nothing else is written.
 mod telemetry;

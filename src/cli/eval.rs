@@ -15,7 +15,7 @@ use eyear::sink::figures;
 use eyear::source::recording;
 use eyear::teach::{self, Wishes};
 
-use super::{ModelArguments, Outcome, progress_bar, tiles};
+use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
 /// Measure accuracy and speed on a data set (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Folder of the data set, or of several
     dataset: PathBuf,
     /// Judge by this part instead of teaching one from the data set's good pictures
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
     part: Option<PathBuf>,
     /// Teach from this many good pictures only
     #[arg(long, value_name = "N")]
@@ -57,6 +57,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let manifest = arguments.model.manifest()?;
     let mut out = std::io::stdout().lock();
+    let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
@@ -76,9 +77,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     bar.set_length(all as u64);
                     bar.set_position(done as u64);
                 };
-                let taught = teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?;
+                let (part, lesson) = teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?;
                 bar.finish_and_clear();
-                taught.0
+                if !lesson.skipped.is_empty() {
+                    outcome = Outcome::Incomplete;
+                }
+                lesson.skipped.iter().for_each(|(_, reason)| complain(&format!("skipped: {reason}")));
+                part
             }
         };
         let kind = part.card.kind;
@@ -99,7 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             }
         }
     }
-    Ok(Outcome::Good)
+    Ok(outcome)
 }
 
 fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result<()> {

@@ -1,10 +1,10 @@
 //! `eyear inspect`: pictures → verdicts.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use clap::Args;
 use eyear::inspect::Inspector;
 use eyear::memory::part::Part;
@@ -15,7 +15,7 @@ use eyear::sink::names;
 use eyear::source::recording;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, progress_bar, tiles};
+use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
 /// Judge pictures by a taught part
 #[derive(Args)]
@@ -53,10 +53,7 @@ struct ErrorLine {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let part = Part::load(&arguments.part)?;
-    let paths = match &arguments.pictures[..] {
-        [only] if only.as_os_str() == "-" => vec![only.clone()],
-        paths => recording::list(paths)?,
-    };
+    let paths = listed(&arguments.pictures)?;
     let manifest = arguments.model.manifest()?;
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
     let bar = progress_bar("inspecting")?;
@@ -93,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                         json_line(&mut out, &line)
                     }
                     false => {
-                        eprintln!("error: {}", super::one_line(&error));
+                        complain(&format!("error: {}", super::one_line(&error)));
                         Ok(())
                     }
                 })?;
@@ -119,12 +116,26 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     })
 }
 
+/// The pictures meant. One that cannot be found is told when its turn comes, so that the rest is judged.
+fn listed(pictures: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let input = pictures.iter().filter(|path| path.as_os_str() == "-").count();
+    if input > 0 && pictures.len() > 1 {
+        bail!("`-` stands for the one picture on standard input: no other can be given beside it");
+    }
+    let mut listed = Vec::new();
+    for path in pictures {
+        match path.metadata() {
+            Ok(_) if input == 0 => listed.extend(recording::list(std::slice::from_ref(path))?),
+            _ => listed.push(path.clone()),
+        }
+    }
+    Ok(listed)
+}
+
 fn judge(inspector: &mut Inspector, path: &Path) -> Result<(Frame, Report)> {
     let start = Instant::now();
     let frame = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-        recording::decode(&bytes, "standard input")?
+        recording::read_from(std::io::stdin().lock(), 0, "standard input")?
     } else {
         recording::read(path)?
     };
@@ -135,8 +146,8 @@ fn judge(inspector: &mut Inspector, path: &Path) -> Result<(Frame, Report)> {
 }
 
 fn json_line(out: &mut impl std::io::Write, line: &impl Serialize) -> Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    writeln!(out)?;
+    // Not `to_writer`: its errors hide that a reader went away.
+    writeln!(out, "{}", serde_json::to_string(line)?)?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ mod inspect;
 mod model;
 mod teach;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -57,7 +57,7 @@ pub struct ModelArguments {
     #[arg(long, default_value = "vision-lite0", value_name = "NAME|DIR")]
     model: String,
     /// Threads for the encoder [default: one per core, up to four]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ impl ModelArguments {
 
     fn options(&self) -> Options {
         let default = Options::default();
-        Options { threads: self.threads.unwrap_or(default.threads).max(1), ..default }
+        Options { threads: self.threads.unwrap_or(default.threads), ..default }
     }
 
     fn backend(&self) -> &'static dyn Backend {
@@ -82,6 +82,12 @@ impl ModelArguments {
         }
         Ok(eye)
     }
+}
+
+/// More threads than any machine has cores for would only take its memory.
+fn threads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=256).contains(number));
+    number.ok_or_else(|| "wants a number from 1 to 256".to_string())
 }
 
 /// `HEIGHTxWIDTH`, such as 640x960. Whether the model takes it is for the model to say.
@@ -112,7 +118,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Incomplete) => ExitCode::from(2),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error));
+            complain(&format!("error: {}", one_line(&error)));
             ExitCode::from(2)
         }
     }
@@ -123,9 +129,18 @@ fn tiles(part: &Part) -> Tiles<'_> {
     Tiles { pixels: &part.tiles, side: TILE, span: 1.5 }
 }
 
+/// One line on standard error. Where nobody reads it any more, as behind `2>&1 | head`, the work goes on.
+pub fn complain(line: &str) {
+    let _nobody_reads = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// The error and its causes on one line.
 pub fn one_line(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ").replace('\n', " ")
+    // What fails on a named file says so itself; a bare one is our own output.
+    let output = error.chain().next().is_some_and(|first| first.is::<std::io::Error>());
+    let what = output.then(|| "cannot write the output".to_string());
+    let causes = error.chain().map(ToString::to_string);
+    what.into_iter().chain(causes).collect::<Vec<_>>().join(": ").replace('\n', " ")
 }
 
 /// The reader of our output went away: that is its right.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use eyear::manifest::Manifest;
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, complain};
 
 /// List model packages, or check their files
 #[derive(Args)]
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                         writeln!(out, "  folder   {dir}")?;
                     }
                     Err(error) => {
-                        eprintln!("error: {}", error.chain());
+                        complain(&format!("error: {}", error.chain()));
                         outcome = Outcome::Incomplete;
                     }
                 }
@@ -125,7 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                         writeln!(out, "{name} {version}: all {count} files are right")?;
                     }
                     Err(error) => {
-                        eprintln!("error: {}", error.chain());
+                        complain(&format!("error: {}", error.chain()));
                         outcome = Outcome::Incomplete;
                     }
                 }

@@ -11,7 +11,7 @@ use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Wishes};
 
-use super::{ModelArguments, Outcome, progress_bar};
+use super::{ModelArguments, Outcome, complain, progress_bar};
 
 /// Teach a part from good pictures
 #[derive(Args)]
@@ -25,10 +25,10 @@ pub struct Arguments {
     #[arg(long)]
     add: bool,
     /// Take the last teaching back
-    #[arg(long, conflicts_with_all = ["good", "add"])]
+    #[arg(long, conflicts_with_all = ["good", "add", "overkill", "kind", "mask", "roi", "precision", "input"])]
     undo: bool,
     /// Share of good parts that may be rejected
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", conflicts_with = "add")]
     overkill: f64,
     /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
     #[arg(long, conflicts_with = "add")]
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", conflicts_with = "add", value_parser = rectangle)]
     roi: Option<[usize; 4]>,
     /// Precision of the encoder
-    #[arg(long, default_value = "int8")]
+    #[arg(long, default_value = "int8", conflicts_with = "add")]
     precision: Precision,
     /// Pixels that a picture is brought to, in multiples of 32; smaller defects want more [default: the model's own]
     #[arg(long, value_name = "HEIGHTxWIDTH", conflicts_with = "add", value_parser = super::input_size)]
@@ -145,7 +145,7 @@ fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<
 fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for (path, reason) in &lesson.skipped {
-        eprintln!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() });
+        complain(&format!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() }));
     }
     let card = &part.card;
     writeln!(

@@ -2,7 +2,8 @@
 //! what the maps mean to `memory`.
 //!
 //! An input larger than one run should be is encoded in tiles that overlap, and of each tile only what lies away
-//! from its inner edges is kept: the maps are those of one picture.
+//! from its inner edges is kept. Maps that see no farther than that margin are those of one run; coarser ones come near
+//! (`tests/encoder.rs` tells how near).
 
 use safetensors::SafeTensors;
 
@@ -14,6 +15,8 @@ use crate::manifest::{ImageEncoder, Manifest, MapSpec, Precision};
 const TILE: usize = 640;
 /// Pixels on each inner edge of a tile that only serve as surroundings.
 const MARGIN: usize = 96;
+/// No feature is larger; its square is still a number.
+const LARGEST: f32 = 1e12;
 
 /// A picture encoder that is ready to run at one input size.
 pub struct VisionEncoder {
@@ -128,8 +131,21 @@ impl VisionEncoder {
     /// Computes the maps from the input.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`] with the runtime's own words.
+    /// [`ErrorKind::Runtime`] with the runtime's own words, or when the maps hold what is no feature: distances from it
+    /// would be no numbers, and such pass every limit.
     pub fn encode(&mut self) -> Result<()> {
+        self.run()?;
+        for (i, map) in self.spec.outputs.iter().enumerate() {
+            // Not-a-number is not within either.
+            if !self.map(i)?.iter().fold(true, |all, value| all & (value.abs() <= LARGEST)) {
+                let what = format!("the model computed no usable numbers in `{}`", map.name);
+                return Err(Error::new(ErrorKind::Runtime, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<()> {
         let (height, width) = (self.height, self.width);
         let Some(tiling) = &mut self.tiling else { return self.session.run() };
         let Tiling { tile, starts: [rows, columns], input, maps } = tiling;

@@ -469,6 +469,13 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
             HeldOut { distances, heat: row[2], deviation: if golden { row[4] } else { 0.0 } }
         })
         .collect();
+    let summaries = table("summaries", Some(d))?;
+    // Without held-out samples no picture would be strange.
+    for (name, len) in [("held_out", held_out.len()), ("summaries", summaries.nrows())] {
+        if len == 0 {
+            return Err(format!("`{name}` is empty"));
+        }
+    }
     let picture = |name: &str, dtype: Dtype| {
         let view = raw(name, dtype)?;
         match view.shape()[..] {
@@ -510,7 +517,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         held_out,
         reference,
         golden,
-        summaries: table("summaries", Some(d))?,
+        summaries,
         tiles,
         ignored,
         digest,

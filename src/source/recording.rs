@@ -1,7 +1,7 @@
 //! Pictures from files: which files are meant, and their bytes as a [`Frame`].
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
@@ -13,8 +13,9 @@ use crate::sample::{Frame, PixelFormat};
 /// File extensions that are taken from a folder, in lower case.
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
 
-/// The most bytes a decoded picture may have: a gigabyte is no inspection picture but a mistake or an attack.
-const MAX_DECODED_BYTES: u64 = 512 << 20;
+/// The most bytes a picture may have, in its file or decoded: a gigabyte is no inspection picture but a mistake or an
+/// attack.
+const MAX_BYTES: u64 = 512 << 20;
 
 /// The picture files meant by `paths`: files as they stand, folders by all pictures beneath them, sorted.
 ///
@@ -65,8 +66,32 @@ pub fn is_picture(path: &Path) -> bool {
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] as [`decode`].
 pub fn read(path: &Path) -> Result<Frame> {
-    let bytes = fs::read(path).map_err(|error| Error::io("read", path, error))?;
-    decode(&bytes, &path.display().to_string())
+    let failed = |error| Error::io("read", path, error);
+    let file = fs::File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length > MAX_BYTES {
+        return Err(too_long(&path.display().to_string()));
+    }
+    read_from(file, length, &path.display().to_string())
+}
+
+/// Reads a picture from an open file or standard input, of which about `length` bytes are expected; `name` is used in
+/// messages.
+///
+/// # Errors
+/// As [`read`]; what has no end, as some devices, is given up after 512 MiB.
+pub fn read_from(source: impl Read, length: u64, name: &str) -> Result<Frame> {
+    let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize + 1);
+    let all = source.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    all.map_err(|error| Error::caused(ErrorKind::Io, format!("cannot read {name}"), error))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_long(name));
+    }
+    decode(&bytes, name)
+}
+
+fn too_long(name: &str) -> Error {
+    Error::new(ErrorKind::Input, format!("{name}: the file has over the 512 MiB that are read at most"))
 }
 
 /// Decodes a picture held in memory; `name` is used in messages.
@@ -87,18 +112,18 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
         error => Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error),
     };
     // A JPEG decoder fills what is missing with grey; a grey half picture must not pass for a part.
-    if bytes.starts_with(&[0xff, 0xd8]) && !bytes.windows(2).rev().take(4096).any(|pair| pair == [0xff, 0xd9]) {
+    if bytes.starts_with(&[0xff, 0xd8]) && !is_whole_jpeg(bytes) {
         return Err(wrong("damaged picture: the JPEG data ends before its end marker"));
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let reader = reader.map_err(|error| Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error))?;
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if decoder.total_bytes() > MAX_DECODED_BYTES {
+    if decoder.total_bytes() > MAX_BYTES {
         return Err(wrong(&format!("{width} x {height} pixels are more than the 512 MiB that are decoded at most")));
     }
     let mut limits = Limits::default();
-    limits.max_alloc = Some(2 * MAX_DECODED_BYTES);
+    limits.max_alloc = Some(2 * MAX_BYTES);
     decoder.set_limits(limits).map_err(damaged)?;
     // A picture without this note stands upright.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -114,6 +139,27 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
         }
         picture => Frame::new(picture.into_rgb8().into_raw(), PixelFormat::Rgb8, width, height),
     }
+}
+
+/// Whether a JPEG reaches its end marker. Segments are skipped by their lengths, for a thumbnail in one of them has an
+/// end marker of its own; what a camera appended to the picture is not looked at.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    if bytes.ends_with(&[0xff, 0xd9]) {
+        return true;
+    }
+    let mut at = 2;
+    // In the picture's data each FF is followed by 00 or by the number of a restart.
+    while let Some(step) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xff)) {
+        at += step + 1;
+        match bytes.get(at..).unwrap_or_default() {
+            [0xd9, ..] => return true,
+            [0xff, ..] => {}
+            [0x00 | 0x01 | 0xd0..=0xd8, ..] => at += 1,
+            [_, high, low, ..] => at += 1 + usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]

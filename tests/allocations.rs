@@ -1,0 +1,148 @@
+//! An inspection takes no memory that it does not give back, and takes little.
+//!
+//! A binary of its own, because the allocator that counts is the whole process's. It sees what Rust allocates, on all
+//! threads; ONNX Runtime's own C++ memory is not seen.
+
+// Clippy leaves unwrapping alone in test functions only, not in what they share.
+#![allow(clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use eyear::backend::{BACKENDS, Options};
+use eyear::inspect::{Eye, Inspector};
+use eyear::manifest::{Manifest, Precision};
+use eyear::memory::part::Kind;
+use eyear::sample::Frame;
+use eyear::source::recording;
+use eyear::teach::{self, Wishes};
+
+/// More bytes than this are large.
+const LARGE: usize = 64 << 10;
+
+/// The system's allocator with counters.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static HELD: AtomicI64 = AtomicI64::new(0);
+static LARGE_CALLS: AtomicUsize = AtomicUsize::new(0);
+static LARGE_SIZES: [AtomicUsize; 64] = [const { AtomicUsize::new(0) }; 64];
+
+fn note(size: usize) {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    HELD.fetch_add(size as i64, Ordering::Relaxed);
+    if size > LARGE {
+        let at = LARGE_CALLS.fetch_add(1, Ordering::Relaxed);
+        LARGE_SIZES[at % LARGE_SIZES.len()].store(size, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(size);
+        HELD.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What one inspection took.
+#[derive(Debug)]
+struct Taken {
+    calls: usize,
+    large: Vec<usize>,
+    /// Bytes still held when the report is gone.
+    left: i64,
+}
+
+fn taken(inspector: &mut Inspector, frame: &Frame) -> Taken {
+    LARGE_CALLS.store(0, Ordering::Relaxed);
+    let (calls, held) = (CALLS.load(Ordering::Relaxed), HELD.load(Ordering::Relaxed));
+    let report = inspector.inspect(frame).unwrap();
+    let calls = CALLS.load(Ordering::Relaxed) - calls;
+    let large = LARGE_CALLS.load(Ordering::Relaxed).min(LARGE_SIZES.len());
+    drop(report);
+    let left = HELD.load(Ordering::Relaxed) - held;
+    let large = LARGE_SIZES[..large].iter().map(|size| size.load(Ordering::Relaxed)).collect();
+    Taken { calls, large, left }
+}
+
+#[test]
+fn an_inspection_takes_little_and_gives_it_back() {
+    // One thread, so that the numbers are the same each time.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(measure);
+}
+
+/// Allocations of one inspection at most, large ones among them, and bytes of these together, for each kind: a little
+/// above what is measured, so that more is noticed and less is welcome.
+///
+/// Of the 659 without a pose 640 are the resizer's, which computes the weights of each of 320 rows and columns anew for
+/// each picture; four are the matrix product's of the projection, one of them large (96 KiB here to pack a block of a map, on other
+/// processors more or fewer);
+/// the rest is the report itself. With a pose come as many again from resizing the picture for the search (560), its
+/// Fourier transforms, the view in the taught pose (0.5 MB, twice), and ten planes of its pixels as `f32`
+/// (0.7 MB each) in `memory/golden.rs`. The report's own heatmap is 6 KiB.
+const MOST: [(&str, Kind, [usize; 3]); 3] = [
+    ("paper", Kind::Texture, [700, 4, 250_000]),
+    ("cookie", Kind::Framed, [700, 4, 250_000]),
+    ("screws4", Kind::Golden, [1400, 45, 12_500_000]),
+];
+
+fn measure() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = Manifest::read(&root.join("models/vision-lite0")).unwrap();
+    let options = Options { threads: 1, ..Options::default() };
+    for (set, kind, [calls, larges, most]) in MOST {
+        let files: Vec<PathBuf> = recording::list(&[root.join("tests/data").join(set).join("train/good")]).unwrap();
+        let mut eye = Eye::open(&manifest, Precision::Int8, BACKENDS[0], options).unwrap();
+        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
+        let (part, _) = teach::teach(&mut eye, &manifest, &wishes, &files[..6], &recording::read, &|_, _| {}).unwrap();
+        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();
+        let frames: Vec<Frame> = files[..4].iter().map(|file| recording::read(file).unwrap()).collect();
+        for frame in frames.iter().chain(&frames) {
+            inspector.inspect(frame).unwrap();
+        }
+        let first: Vec<Taken> = frames.iter().map(|frame| taken(&mut inspector, frame)).collect();
+        for _ in 0..20 {
+            for (frame, first) in frames.iter().zip(&first) {
+                let taken = taken(&mut inspector, frame);
+                assert_eq!(taken.left, 0, "{set}: bytes that are held when the report is gone");
+                assert_eq!(
+                    (taken.calls, &taken.large),
+                    (first.calls, &first.large),
+                    "{set}: the twentieth as the first"
+                );
+            }
+        }
+        for Taken { calls: found, large, .. } in &first {
+            let bytes: usize = large.iter().sum();
+            println!("{set}: {found} allocations, {} large ones of {bytes} bytes together", large.len());
+            assert!(*found <= calls, "{set}: {found} allocations, at most {calls}");
+            assert!(large.len() <= larges && bytes <= most, "{set}: {bytes} bytes in {large:?}");
+        }
+    }
+}

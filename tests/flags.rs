@@ -1,0 +1,361 @@
+//! Every flag that `--help` names does what it says, and a flag that could not count is refused.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bad_input::{paper, refused, text};
+use crate::commands::{eyear, files, lines, said};
+
+const GOOD: &str = "tests/data/paper/train/good";
+
+/// Runs the command, which must end with 0.
+fn done(arguments: &[&str]) -> String {
+    let output = eyear(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    said(&output)
+}
+
+/// Runs the command, whose arguments must be refused with all of `words` before anything is done.
+fn misused(arguments: &[&str], words: &[&str]) {
+    let output = eyear(arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+    assert!(said(&output).is_empty(), "{arguments:?}: {}", said(&output));
+    for word in words {
+        assert!(told.contains(word), "{arguments:?}: no `{word}` in: {told}");
+    }
+}
+
+fn card(part: &str) -> toml::Table {
+    fs::read_to_string(Path::new(part).join("part.toml")).unwrap().parse().unwrap()
+}
+
+/// Teaches the part `name` in `dir` from three papers.
+fn three(dir: &TempDir, name: &str, flags: &[&str]) -> String {
+    let part = dir.path().join(name).display().to_string();
+    let good = files(GOOD);
+    let arguments = [&["teach", &part], flags, &["--good", &good[0], &good[1], &good[2]]].concat();
+    assert!(done(&arguments).contains("taught from 3 good pictures"));
+    part
+}
+
+/// The flags that `--help` of a subcommand names, without their dashes.
+fn flags(command: &[&str]) -> BTreeSet<String> {
+    let help = done(&[command, &["--help"]].concat());
+    let words = help.lines().filter(|line| line.trim_start().starts_with('-')).flat_map(|line| line.split([' ', ',']));
+    words.filter_map(|word| word.strip_prefix("--")).map(str::to_string).collect()
+}
+
+/// The flags that tests of this folder try: a new one wants a test before it stands here.
+const TRIED: [(&[&str], &str); 7] = [
+    (&["teach"], "add good input kind mask model overkill precision roi threads undo"),
+    (&["inspect"], "json model out threads"),
+    (&["eval"], "input json kind model out overkill part precision seed shots threads"),
+    (&["bench"], "busy json model rounds threads"),
+    (&["doctor"], "json"),
+    (&["model", "list"], "json"),
+    (&["model", "verify"], ""),
+];
+
+#[test]
+fn no_flag_is_without_a_test() {
+    for (command, tried) in TRIED {
+        let mut named = flags(command);
+        named.remove("help");
+        assert_eq!(named, tried.split_whitespace().map(str::to_string).collect(), "{command:?}");
+    }
+}
+
+#[test]
+fn help_and_version_end_well_and_what_is_not_understood_does_not() {
+    assert!(done(&["--version"]).starts_with("eyear 0."));
+    for command in ["teach", "inspect", "eval", "bench", "doctor", "model"] {
+        assert!(done(&["--help"]).contains(command));
+        assert!(done(&[command, "--help"]).contains("Usage: eyear"));
+    }
+    misused(&[], &["Usage: eyear"]);
+    misused(&["look"], &["unrecognized subcommand 'look'"]);
+    misused(&["inspect", "part"], &["<PATH>..."]);
+    misused(&["teach", "part"], &["--good"]);
+    misused(&["inspect", "part", "a.png", "--loud"], &["--loud"]);
+}
+
+#[test]
+fn what_teach_is_told_stands_in_the_part() {
+    let dir = TempDir::new().unwrap();
+    let part = three(&dir, "plain", &[]);
+    assert_eq!(card(&part)["overkill"].as_float(), Some(0.01));
+    assert_eq!(card(&part)["model"]["precision"].as_str(), Some("int8"));
+    let part = three(&dir, "promise", &["--overkill", "0.05"]);
+    assert_eq!(card(&part)["overkill"].as_float(), Some(0.05));
+    let part = three(&dir, "float", &["--precision", "fp32"]);
+    assert_eq!(card(&part)["model"]["precision"].as_str(), Some("fp32"));
+    let judged = lines(&eyear(&["inspect", &part, "--json", &files(GOOD)[0]])).remove(0);
+    assert_eq!(judged["judged_by"]["precision"], "fp32");
+    let part = three(&dir, "wide", &["--input", "192x384"]);
+    assert_eq!(
+        card(&part)["model"]["input"].as_array().unwrap().iter().map(|n| n.as_integer()).collect::<Vec<_>>(),
+        [Some(192), Some(384)]
+    );
+    for kind in ["texture", "framed", "aligned", "golden"] {
+        let part = three(&dir, kind, &["--kind", kind]);
+        assert_eq!(card(&part)["kind"].as_str(), Some(kind));
+        eyear(&["inspect", &part, "--json", &files(GOOD)[0]]).status.code().filter(|code| *code < 2).unwrap();
+    }
+    // A name and a folder are the same package; the number of threads changes no verdict.
+    let named = three(&dir, "named", &["--model", "vision-lite0", "--threads", "1"]);
+    let placed = three(&dir, "placed", &["--model", "models/vision-lite0", "--threads", "2"]);
+    assert_eq!(card(&named)["model"], card(&placed)["model"]);
+    let score = |part: &str, model: &str, threads: &str| {
+        let output = eyear(&["inspect", part, "--model", model, "--threads", threads, "--json", &files(GOOD)[5]]);
+        lines(&output)[0]["score"].as_f64().unwrap()
+    };
+    let (one, two) = (score(&named, "vision-lite0", "1"), score(&placed, "models/vision-lite0", "2"));
+    assert!((one - two).abs() < 0.01 * one.abs().max(1.0), "{one} {two}");
+}
+
+#[test]
+fn what_teach_cannot_do_it_refuses() {
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("part").display().to_string();
+    let teach = |flags: &[&str], words: &[&str]| {
+        misused(&[&["teach", &part], flags, &["--good", GOOD]].concat(), words);
+        assert!(!Path::new(&part).exists(), "{flags:?}");
+    };
+    for share in ["0", "1", "-0.5", "nan", "many"] {
+        teach(&[&format!("--overkill={share}")], &["--overkill"]);
+    }
+    teach(&["--kind", "soup"], &["texture, framed, aligned or golden", "`soup`"]);
+    teach(&["--precision", "int9"], &["fp32, fp16, int8, int4", "`int9`"]);
+    teach(&["--precision", "fp16"], &["no fp16 variant; it has fp32, int8"]);
+    teach(&["--input", "640"], &["HEIGHTxWIDTH", "`640`"]);
+    teach(&["--input", "99999x320"], &["HEIGHTxWIDTH", "8192"]);
+    teach(&["--threads", "0"], &["--threads", "from 1 to 256"]);
+    teach(&["--threads", "1000000"], &["--threads", "from 1 to 256"]);
+    teach(&["--model", "nowhere-to-be-found"], &["no model package `nowhere-to-be-found`"]);
+    teach(&["--mask", "nowhere.png"], &["cannot read nowhere.png"]);
+    teach(&["--roi", "1,2,3"], &["X,Y,WIDTH,HEIGHT"]);
+    teach(&["--roi", "0,0,0,5"], &["X,Y,WIDTH,HEIGHT"]);
+    refused(&["teach", &part, "--undo"], &["nothing to undo in", &part]);
+    refused(&["teach", &part, "--add", "--good", GOOD], &["no part in", &part, "teach it first"]);
+}
+
+#[test]
+fn a_flag_that_could_not_count_is_refused() {
+    // What a part was taught with stays: to say otherwise while adding or undoing must not be passed over in silence.
+    for flag in
+        ["--overkill=0.05", "--kind=golden", "--mask=m.png", "--roi=0,0,9,9", "--precision=fp32", "--input=64x64"]
+    {
+        let name = flag.split('=').next().unwrap();
+        misused(&["teach", "part", "--add", flag, "--good", GOOD], &["cannot be used with", name, "--add"]);
+        misused(&["teach", "part", "--undo", flag], &["cannot be used with", name, "--undo"]);
+    }
+    misused(&["teach", "part", "--undo", "--add"], &["cannot be used with"]);
+    misused(&["teach", "part", "--undo", "--good", GOOD], &["cannot be used with"]);
+    for flag in ["--shots=3", "--seed=7", "--overkill=0.05", "--kind=golden", "--precision=fp32", "--input=64x64"] {
+        let name = flag.split('=').next().unwrap();
+        misused(&["eval", "tests/data/paper", "--part", "part", flag], &["cannot be used with", name, "--part"]);
+    }
+}
+
+#[test]
+fn what_a_mask_darkens_is_not_looked_at() {
+    let (dir, part, good) = paper();
+    let (width, height) = (good.width(), good.height());
+    // A stain on the right.
+    let mut stained = good.to_rgb8();
+    for (x, y) in (0..width / 6).flat_map(|x| (0..height / 6).map(move |y| (x, y))) {
+        stained.put_pixel(width * 2 / 3 + x, height / 3 + y, image::Rgb([20, 60, 20]));
+    }
+    let picture = dir.path().join("stained.png");
+    stained.save(&picture).unwrap();
+    let verdict = |part: &str| lines(&eyear(&["inspect", part, "--json", text(&picture)]))[0]["verdict"].clone();
+    assert_eq!(verdict(&part), "fail");
+    let mask = dir.path().join("mask.png");
+    image::GrayImage::from_fn(40, 20, |x, _| image::Luma([if x < 20 { 255 } else { 0 }])).save(&mask).unwrap();
+    let masked = dir.path().join("masked").display().to_string();
+    done(&["teach", &masked, "--mask", text(&mask), "--good", GOOD]);
+    let judged = lines(&eyear(&["inspect", &masked, "--json", text(&picture)])).remove(0);
+    for finding in judged["findings"].as_array().unwrap() {
+        assert!(finding["region"]["x"].as_u64().unwrap() < u64::from(width) / 2 + 16, "{judged}");
+    }
+    let dark = dir.path().join("dark.png");
+    image::GrayImage::new(8, 8).save(&dark).unwrap();
+    refused(&["teach", &masked, "--mask", text(&dark), "--good", GOOD], &["dark everywhere"]);
+}
+
+/// Runs `eyear inspect` with `bytes` on standard input.
+fn fed(part: &str, flags: &[&str], bytes: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+    command.arg("inspect").arg(part).args(flags).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that refuses its arguments does not read.
+    let _refused = child.stdin.take().unwrap().write_all(bytes);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_dash_is_one_picture_on_standard_input() {
+    let (dir, part, _) = paper();
+    let file = files("tests/data/paper/test/impurity").remove(0);
+    let bytes = fs::read(&file).unwrap();
+    let named = lines(&eyear(&["inspect", &part, "--json", &file])).remove(0);
+    let output = fed(&part, &["--json", "-"], &bytes);
+    let read = lines(&output).remove(0);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!((&read["file"], &read["score"]), (&Value::from("-"), &named["score"]));
+    let out = dir.path().join("out");
+    assert_eq!(fed(&part, &["-", "--out", text(&out)], &bytes).status.code(), Some(1));
+    assert!(out.join("index.html").is_file() && out.join("picture.overlay.png").is_file());
+    for (bytes, word) in [(&b""[..], "the file is empty"), (b"a letter", "not a picture")] {
+        let output = fed(&part, &["-"], bytes);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("error: standard input: ") && told.contains(word) && told.lines().count() == 1);
+    }
+    let output = fed(&part, &["-", &file], &bytes);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && told.contains("`-` stands for the one picture"), "{told}");
+}
+
+#[test]
+fn the_exit_code_tells_the_worst_of_the_pictures() {
+    let (dir, part, _) = paper();
+    let good = files(GOOD).remove(0);
+    let bad = files("tests/data/paper/test/impurity").remove(0);
+    let broken = dir.path().join("broken.png");
+    fs::write(&broken, b"no picture").unwrap();
+    let code = |pictures: &[&str]| eyear(&[&["inspect", &part], pictures].concat()).status.code();
+    assert_eq!(code(&[&good]), Some(0));
+    assert_eq!(code(&[&good, &bad]), Some(1));
+    assert_eq!(code(&[&bad, text(&broken), &good]), Some(2));
+    assert_eq!(code(&[text(&broken)]), Some(2));
+}
+
+#[test]
+fn evaluation_does_as_it_is_told() {
+    let dir = TempDir::new().unwrap();
+    let figures = |flags: &[&str]| -> Value {
+        let output = eyear(&[&["eval", "tests/data/paper", "--json"], flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+        lines(&output).remove(0)
+    };
+    let few = figures(&["--shots", "3", "--seed", "7", "--overkill", "0.2", "--kind", "texture", "--threads", "1"]);
+    assert_eq!(few["taught"], 3);
+    let again = figures(&["--shots", "3", "--seed", "7", "--overkill", "0.2", "--kind", "texture", "--threads", "1"]);
+    for field in ["image_auroc", "pixel_auroc", "aupro", "overkill", "escape"] {
+        assert_eq!(few[field], again[field], "{field}: the seed fixes the choice");
+    }
+    let other = figures(&["--shots", "3", "--seed", "8", "--kind", "texture", "--precision", "fp32"]);
+    assert_ne!(few["aupro"], other["aupro"]);
+    let out = dir.path().join("out");
+    let told = done(&["eval", "tests/data/paper", "--shots", "4", "--input", "192x192", "--out", text(&out)]);
+    assert!(told.contains("taught 4 good") && told.contains("AUPRO 30 %"), "{told}");
+    assert!(told.contains("see ") && out.join("paper.html").is_file(), "{told}");
+    let (_part, part, _) = paper();
+    let of_part = figures(&["--part", &part, "--model", "vision-lite0"]);
+    assert_eq!(of_part["taught"], 12);
+    refused(&["eval", "tests/data/paper", "--shots", "1000"], &["1000", "12"]);
+    refused(&["eval", "tests/data/paper", "--part", "nowhere"], &["no part in nowhere"]);
+}
+
+#[test]
+fn evaluation_tells_which_good_pictures_it_could_not_read() {
+    let dir = TempDir::new().unwrap();
+    let set = dir.path().join("set");
+    for (folder, from) in [("train/good", "train/good"), ("test/good", "test/good"), ("test/impurity", "test/impurity")]
+    {
+        fs::create_dir_all(set.join(folder)).unwrap();
+        for file in files(&format!("tests/data/paper/{from}")).iter().take(3) {
+            fs::copy(file, set.join(folder).join(Path::new(file).file_name().unwrap())).unwrap();
+        }
+    }
+    fs::write(set.join("train/good/broken.png"), b"no picture").unwrap();
+    let output = eyear(&["eval", text(&set), "--json"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("skipped: ") && told.contains("broken.png"), "{told}");
+    assert_eq!(lines(&output)[0]["taught"], 3);
+    fs::rename(set.join("train/good/broken.png"), set.join("test/good/broken.png")).unwrap();
+    refused(&["eval", text(&set), "--shots", "3"], &["broken.png"]);
+}
+
+#[test]
+fn bench_times_each_stage_beside_other_work() {
+    let (_dir, part, _) = paper();
+    let good = files(GOOD).remove(0);
+    let json = done(&[
+        "bench",
+        &part,
+        &good,
+        "--rounds",
+        "3",
+        "--busy",
+        "1",
+        "--threads",
+        "1",
+        "--model",
+        "vision-lite0",
+        "--json",
+    ]);
+    let measured: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&measured["rounds"], &measured["busy"], &measured["threads"]), (&3.into(), &1.into(), &1.into()));
+    for stage in ["decode", "prepare", "encode", "judge", "whole", "bare_encoder"] {
+        assert!(measured[stage]["p50"].as_f64().unwrap() > 0.0, "{stage}: {json}");
+    }
+    assert!(measured["cold_start"].as_f64().unwrap() > 0.0 && measured["ratio"].as_f64().unwrap() > 0.0);
+    let table = done(&["bench", &part, &good, "--rounds", "2"]);
+    assert!(table.contains("whole / bare") && table.contains("inspections/s"), "{table}");
+    refused(&["bench", &part, &good, "--rounds", "0"], &["--rounds wants at least 1"]);
+    refused(&["bench", &part, "nowhere.png"], &["cannot read nowhere.png"]);
+}
+
+#[test]
+fn doctor_and_model_tell_programs_too() {
+    let found: Value = serde_json::from_str(&done(&["doctor", "--json"])).unwrap();
+    assert_eq!(found["healthy"], true);
+    assert!(found["runtimes"][0]["library"].as_str().unwrap().contains("onnxruntime"));
+    assert!(found["machine"]["cores"].as_u64().unwrap() > 0);
+    assert!(done(&["model", "list"]).contains("vision-lite0 1."));
+    let package: Value = serde_json::from_str(done(&["model", "list", "--json"]).lines().next().unwrap()).unwrap();
+    assert_eq!(package["encodes"][0], "pictures");
+    for packages in [&["model", "verify"][..], &["model", "verify", "vision-lite0", "models/vision-lite0"]] {
+        assert!(done(packages).lines().all(|line| line.contains("files are right")));
+    }
+    refused(&["model", "verify", "nowhere"], &["no model package `nowhere`"]);
+}
+
+#[test]
+fn progress_is_drawn_on_the_terminal_and_never_in_what_is_piped() {
+    let (_dir, part, _) = paper();
+    // `script` gives the command a terminal; its standard output goes to a file.
+    let dir = TempDir::new().unwrap();
+    let (table, drawn) = (dir.path().join("table"), dir.path().join("drawn"));
+    let line = format!(
+        "'{}' inspect '{part}' --json tests/data/paper/test > '{}'",
+        env!("CARGO_BIN_EXE_eyear"),
+        table.display()
+    );
+    let output = Command::new("script")
+        .args(["-qec", &line, text(&drawn)])
+        .env("TERM", "xterm")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("`script` of util-linux starts");
+    assert_eq!(output.status.code(), Some(1));
+    let written = fs::read_to_string(&table).unwrap();
+    assert_eq!(written.lines().count(), 10);
+    assert!(written.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{written}");
+    let drawn = String::from_utf8_lossy(&fs::read(&drawn).unwrap()).into_owned();
+    assert!(drawn.contains("inspecting") && drawn.contains("/10"), "{drawn}");
+    // Without a terminal there is nothing on standard error.
+    let output = eyear(&["inspect", &part, "--json", "tests/data/paper/test"]);
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
