@@ -40,9 +40,7 @@ fn stages(c: &mut Criterion) {
         }
         eye.see(&frame, fixture.as_ref(), &[], &mut look).unwrap();
         group.bench_function("encode", |b| b.iter(|| eye.encode().unwrap()));
-        group.bench_function("compare", |b| {
-            b.iter(|| eye.compare(&learned, golden.as_ref(), &mut look).unwrap())
-        });
+        group.bench_function("compare", |b| b.iter(|| eye.compare(&learned, golden.as_ref(), &mut look).unwrap()));
         let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], threads).unwrap();
         group.bench_function("inspect", |b| b.iter(|| inspector.inspect(black_box(&frame)).unwrap()));
         group.finish();

@@ -66,6 +66,21 @@ impl Eye {
         &mut self.encoder
     }
 
+    /// Whether a part was taught with maps like this encoder's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when it was not.
+    pub fn check(&self, part: &Part) -> Result<()> {
+        let taught: Vec<(usize, usize)> = part.learned.levels.iter().map(|l| (l.stride, l.weights.nrows())).collect();
+        let given: Vec<(usize, usize)> = self.strides().zip(self.channels()).collect();
+        if taught == given && part.learned.shape.mean.len() == self.summary_len() {
+            return Ok(());
+        }
+        let name = &part.card.name;
+        let what = format!("part `{name}` wants maps of strides and channels {taught:?}, the encoder gives {given:?}");
+        Err(Error::new(ErrorKind::Config, what))
+    }
+
     /// Strides of the levels at which cells are looked at, finest first.
     pub fn strides(&self) -> impl Iterator<Item = usize> {
         self.levels.iter().map(|(stride, _)| *stride)
@@ -327,16 +342,7 @@ impl Inspector {
         if eye.encoder().size() != taught.input {
             eye.encoder().resize(taught.input[0], taught.input[1])?;
         }
-        let taught = part.learned.levels.iter().map(|level| (level.stride, level.weights.nrows()));
-        let given: Vec<(usize, usize)> = eye.strides().zip(eye.channels()).collect();
-        if !taught.clone().eq(given.iter().copied()) || part.learned.shape.mean.len() != eye.summary_len() {
-            let taught: Vec<(usize, usize)> = taught.collect();
-            let what = format!(
-                "part `{}` wants maps of these strides and channels: {taught:?}, the encoder gives {given:?}",
-                part.card.name
-            );
-            return Err(Error::new(ErrorKind::Config, what));
-        }
+        eye.check(&part)?;
         let judged_by = Provenance {
             part: part.card.name.clone(),
             part_digest: part.digest.clone(),
@@ -389,7 +395,8 @@ impl Inspector {
         let [rows, columns] = self.look.scratch.grids[shown];
         let mut expected = Expected { entries, rows, columns };
         if let Some(view) = &self.look.view {
-            (heatmap, expected) = (heat_taken_back(&heatmap, view, frame)?, entries_taken_back(&expected, view, frame)?);
+            (heatmap, expected) =
+                (heat_taken_back(&heatmap, view, frame)?, entries_taken_back(&expected, view, frame)?);
         }
         let findings = find_regions(&heatmap, frame.width(), frame.height());
 

@@ -194,7 +194,8 @@ pub fn teach(
             measured.push(measure(eye, &learned, golden.as_ref(), &mut at)?);
         }
     }
-    learned.measure_in((0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l]))));
+    learned
+        .measure_in((0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l]))));
     let grids = &mut at.scratch;
     measured.iter_mut().for_each(|measured| measured.join(&learned, grids));
     let cells = measured.iter().flat_map(|measured| measured.joint.iter().zip(&measured.blame));
@@ -231,8 +232,7 @@ pub fn teach(
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();
-    let part =
-        Part { card, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
+    let part = Part { card, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
     Ok((part, lesson))
 }
 
@@ -248,12 +248,7 @@ pub fn add(
     read: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Lesson> {
-    let (channels, numbers) = (part.weights.nrows(), part.learned.shape.mean.len());
-    if [channels, numbers] != [eye.channels(), eye.summary_len()] {
-        let (name, given) = (&part.card.name, eye.channels());
-        let what = format!("part `{name}` wants {channels} channels, the encoder gives {given}");
-        return Err(Error::new(ErrorKind::Config, what));
-    }
+    eye.check(part)?;
     let mut lesson = Lesson::default();
     let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;

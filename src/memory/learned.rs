@@ -151,12 +151,7 @@ pub struct Level {
 
 impl Level {
     /// From its parts, as they were written down.
-    pub fn new(
-        stride: usize,
-        weights: Array2<f32>,
-        (bank, seen_at): (Array2<f32>, Vec<[u32; 2]>),
-        unit: f32,
-    ) -> Self {
+    pub fn new(stride: usize, weights: Array2<f32>, (bank, seen_at): (Array2<f32>, Vec<[u32; 2]>), unit: f32) -> Self {
         let index = Index::new(bank.view());
         Self { stride, weights, bank, seen_at, unit, index }
     }

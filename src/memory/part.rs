@@ -306,7 +306,11 @@ impl Part {
             ("shape.axes".to_string(), vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
             ("shape.excess".to_string(), vec![shape.excess.len()], bytes_of(shape.excess.iter())),
             ("shape.ball".to_string(), vec![1], bytes_of([shape.ball].iter())),
-            ("summaries".to_string(), vec![self.summaries.nrows(), self.summaries.ncols()], bytes_of(self.summaries.iter())),
+            (
+                "summaries".to_string(),
+                vec![self.summaries.nrows(), self.summaries.ncols()],
+                bytes_of(self.summaries.iter()),
+            ),
             ("held_out".to_string(), vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
         let mut seen_at = Vec::new();
