@@ -75,37 +75,38 @@ fn a_part_whose_numbers_make_no_sense_is_refused() {
     let (dir, part, _) = paper();
     let picture = files("tests/data/paper/test/good").remove(0);
     type Change = fn(&mut Numbers);
-    let cases: [(&str, Change); 24] = [
-        ("`weights` holds numbers that are not finite", |n| set(n, "weights", f32::NAN)),
-        ("`bank` holds numbers that are not finite", |n| set(n, "bank", f32::INFINITY)),
+    let cases: [(&str, Change); 25] = [
+        ("`stride16.weights` holds numbers that are not finite", |n| set(n, "stride16.weights", f32::NAN)),
+        ("`stride16.bank` holds numbers that are not finite", |n| set(n, "stride16.bank", f32::INFINITY)),
         ("`shape.mean` holds numbers that are not finite", |n| set(n, "shape.mean", f32::NEG_INFINITY)),
         ("`shape.axes` holds numbers that are not finite", |n| set(n, "shape.axes", f32::NAN)),
         ("`held_out` holds numbers that are not finite", |n| set(n, "held_out", f32::NAN)),
         ("`summaries` holds numbers that are not finite", |n| set(n, "summaries", f32::NAN)),
-        ("`bank` wants f32[n, ", |n| narrow(n, "bank")),
+        ("`stride16.bank` wants f32[n, ", |n| narrow(n, "stride16.bank")),
         ("`shape.axes` wants f32[n, ", |n| narrow(n, "shape.axes")),
         ("`summaries` wants f32[n, ", |n| narrow(n, "summaries")),
         ("`held_out` wants f32[n, 3]", |n| narrow(n, "held_out")),
         ("`shape.tameness` wants f32[", |n| cut(n, "shape.tameness", 7)),
         ("`shape.excess` wants f32[", |n| cut(n, "shape.excess", 1)),
         ("`shape.ball` wants f32[1]", |n| cut(n, "shape.ball", 0)),
-        ("`bank` is empty", |n| cut(n, "bank", 0)),
+        ("`stride32.unit` must be positive", |n| n.get_mut("stride32.unit").unwrap().2.fill(0)),
+        ("`stride16.bank` is empty", |n| cut(n, "stride16.bank", 0)),
         ("`held_out` is empty", |n| cut(n, "held_out", 0)),
         ("`summaries` is empty", |n| cut(n, "summaries", 0)),
-        ("`seen_at` and `tiles` must have one row", |n| cut(n, "seen_at", 5)),
-        ("`seen_at` and `tiles` must have one row", |n| cut(n, "tiles", 5)),
+        ("`stride16.seen_at` must have one row", |n| cut(n, "stride16.seen_at", 5)),
+        ("`tiles` must have one row", |n| cut(n, "tiles", 5)),
         ("no tensor `tiles`", |n| drop(n.remove("tiles"))),
-        ("`ignored` wants u8[102400], got [3]", |n| drop(n.insert("ignored".into(), (Dtype::U8, vec![3], vec![0; 3])))),
-        ("`bank` wants F32, got F64", |n| {
-            let (_, shape, data) = n.get("bank").unwrap().clone();
-            n.insert("bank".into(), (Dtype::F64, shape, data.repeat(2)));
+        ("`ignored` wants u8[200704], got [3]", |n| drop(n.insert("ignored".into(), (Dtype::U8, vec![3], vec![0; 3])))),
+        ("`stride16.bank` wants F32, got F64", |n| {
+            let (_, shape, data) = n.get("stride16.bank").unwrap().clone();
+            n.insert("stride16.bank".into(), (Dtype::F64, shape, data.repeat(2)));
         }),
-        ("`weights` wants f32[n, m]", |n| {
-            let (_, shape, _) = n.get_mut("weights").unwrap();
+        ("`stride16.weights` wants f32[n, m]", |n| {
+            let (_, shape, _) = n.get_mut("stride16.weights").unwrap();
             *shape = vec![shape.iter().product()];
         }),
         // These fit one another, but not the encoder.
-        ("channels, the encoder gives", |n| cut(n, "weights", 100)),
+        ("the encoder gives", |n| cut(n, "stride16.weights", 100)),
         ("the encoder gives", |n| {
             for name in ["shape.mean", "shape.tameness", "shape.inverse_deviation"] {
                 cut(n, name, 6);
@@ -178,6 +179,10 @@ fn a_card_that_makes_no_sense_is_refused_by_its_field() {
     let line = |field: &str| sound.lines().find(|line| line.starts_with(field)).unwrap().to_string();
     for (field, value, words) in [
         ("overkill", "nan", "`overkill`"),
+        ("strides", "[]", "`strides`"),
+        ("strides", "[16, 8, 32]", "`strides`"),
+        ("strides", "[8, 16]", "the encoder gives"),
+        ("strides", "[8, 16, 64]", "no tensor `stride64."),
         ("heat_limit", "nan", "`heat_limit`"),
         ("heat_limit", "-1.0", "`heat_limit`"),
         ("weight", "inf", "`blame.weight`"),
@@ -199,7 +204,7 @@ fn a_card_that_makes_no_sense_is_refused_by_its_field() {
         refused(&["teach", &part, "--add", "--good", &picture], &[words]);
     }
     fs::write(&card, sound.replace("kind = \"texture\"", "kind = \"golden\"")).unwrap();
-    refused(&["inspect", &part, &picture], &["`bank` wants f32[n, ", text(&numbers_of(Path::new(&part)))]);
+    refused(&["inspect", &part, &picture], &["`stride8.bank` wants f32[n, ", text(&numbers_of(Path::new(&part)))]);
     fs::write(&card, sound.replace("digest = \"", "digest = \"00")).unwrap();
     refused(&["teach", &part, "--add", "--good", &picture], &["was taught with", "teach it anew"]);
 }
@@ -208,11 +213,11 @@ fn a_card_that_makes_no_sense_is_refused_by_its_field() {
 fn a_part_is_judged_with_the_model_it_was_taught_with_only() {
     let (dir, part, _) = paper();
     let picture = files("tests/data/paper/test/good").remove(0);
-    let other = package(&dir.path().join("other"), |toml| toml.replace("version = \"1.0.0\"", "version = \"1.0.1\""));
-    refused(&["inspect", &part, "--model", &other, &picture], &["was taught with vision-lite0 1.0.0", "1.0.1"]);
-    refused(&["teach", &part, "--add", "--model", &other, "--good", &picture], &["was taught with vision-lite0 1.0.0"]);
-    refused(&["eval", "tests/data/paper", "--part", &part, "--model", &other], &["was taught with vision-lite0 1.0.0"]);
-    refused(&["bench", &part, "--model", &other, &picture], &["was taught with vision-lite0 1.0.0"]);
+    let other = package(&dir.path().join("other"), |toml| toml.replace("version = \"1.1.0\"", "version = \"1.1.1\""));
+    refused(&["inspect", &part, "--model", &other, &picture], &["was taught with vision-lite0 1.1.0", "1.1.1"]);
+    refused(&["teach", &part, "--add", "--model", &other, "--good", &picture], &["was taught with vision-lite0 1.1.0"]);
+    refused(&["eval", "tests/data/paper", "--part", &part, "--model", &other], &["was taught with vision-lite0 1.1.0"]);
+    refused(&["bench", &part, "--model", &other, &picture], &["was taught with vision-lite0 1.1.0"]);
 }
 
 #[test]

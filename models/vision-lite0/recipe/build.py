@@ -29,7 +29,7 @@ from quantize import int8_graph, observe, session
 # Blocks whose results are outputs. The network is cut behind the last: shorten
 # the list to what a user of the package reads, and run this again.
 OUTPUTS = ["block2", "block4", "block7", "block10", "block14"]
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 PACKAGE = Path(__file__).resolve().parent.parent
 FILES = {"fp32": "vision-lite0.fp32.onnx", "int8": "vision-lite0.int8.onnx"}
 FP32_TOLERANCE = 0.9999
@@ -139,8 +139,8 @@ input = "pixels"              # f32[1, 3, height, width], RGB
 mean = [127.5, 127.5, 127.5]  # model value = (byte - mean) / scale
 scale = [127.5, 127.5, 127.5]
 multiple_of = {pictures.MULTIPLE}
-height = 320
-width = 320
+height = 448
+width = 448
 outputs = [                   # f32[1, channels, height / stride, width / stride]
 {listed}
 ]
