@@ -30,7 +30,7 @@ from torchvision.transforms.v2 import Compose, Normalize, Resize
 BACKBONE = "tf_efficientnet_lite0"
 # timm's stages that end with the blocks 4 and 10, and eyear's names of these.
 LAYERS = {"blocks.2": "block4", "blocks.4": "block10"}
-SIDE = 320
+SIDE = 448
 PIXEL_SIDE = 512  # at most, as in src/evaluate/run.rs
 FPR_LIMIT = 0.3
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pnm", ".ppm", ".pgm", ".webp"}

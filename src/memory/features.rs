@@ -352,9 +352,9 @@ mod tests {
         let places = fine.by_place().unwrap();
         assert!(buffers.regrid.add(&places, [4, 4], [2, 2], out.view_mut()).is_err());
         let weights = Array2::zeros((2, 1));
-        let mut project = |maps: &[Map], out| project(maps, weights.view(), out, &mut buffers);
-        assert!(project(&[coarse], out.view_mut()).is_err());
-        assert!(project(&[coarse, fine], out.view_mut()).is_err());
+        let mut project = |maps: &[Map]| project(maps, weights.view(), out.view_mut(), &mut buffers);
+        assert!(project(&[coarse]).is_err());
+        assert!(project(&[coarse, fine]).is_err());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The memory of good parts: what a taught part looks like, and how strange a new sample is beside it.
 //!
 //! ```text
-//! encoder maps ─ features ─┬─ cells  ─ Metric ─ Bank ─ search → a distance per cell  ┐
-//!                          └─ summary ──────── Shape ──────── → one global distance  ├─ calibrate → p-value
+//!                       ┌─ stride  8 ─ metric ─ bank ─ search ─┐
+//! encoder maps ─ features ─ stride 16 ─ metric ─ bank ─ search ─ joined → a distance per cell ┐
+//!                       ├─ stride 32 ─ metric ─ bank ─ search ─┘                              ├─ calibrate → p-value
+//!                       └─ summary ─── shape ────────────────────────→ one global distance    ┘
 //! ```
 //!
 //! Two distances are kept because they miss different defects: the nearest good cell finds what is small
-//! and sharp, the distance of the whole picture's summary finds what is broad. `model` joins them and
+//! and sharp, the distance of the whole picture's summary finds what is broad. `learned` joins them and
 //! learns everything from good samples; `part` is how that is written down. Running the encoder is left to
 //! `encode`, reading pictures to `source`, the verdict to `inspect`.
 
