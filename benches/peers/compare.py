@@ -81,12 +81,11 @@ def teach_peer(dataset, bank, wanted):
         printed, took = run(command, wanted.threads, wanted.patience)
         return {**last_json(printed), "teach_s": took}, ""
     except TimeoutError as late:
-        picked = re.findall(r"(\d+)/(\d+) \[", str(late))  # its progress bar
-    share = int(picked[-1][0]) / int(picked[-1][1]) if picked else 0
-    whole = f", so about {wanted.patience / share / 3600:.1f} h for all" if share else ""
+        picked = re.findall(r"(\d+)/(\d+) \[[\d:]+<([\d:]+)", str(late))  # its progress bar
+    done, of, left = picked[-1] if picked else ("0", "?", "?")
     note = (
-        f"the peer's teaching was stopped after {wanted.patience:.0f} s with {100 * share:.1f} % of its cells "
-        f"picked{whole}; it judged with as many cells drawn at random"
+        f"the peer's teaching was stopped after {wanted.patience:.0f} s, {done} of {of} cells picked and by its own "
+        f"progress bar {left} to go; it judged with as many cells drawn at random"
     )
     printed, _ = run([*command, "--at-random"], wanted.threads)
     return {**last_json(printed), "teach_s": None}, note
