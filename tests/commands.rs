@@ -44,8 +44,10 @@ fn broken_biscuits_are_stranger_than_whole_ones() {
     let scores = |output: &Output| -> Vec<f64> { lines(output).iter().map(|l| l["score"].as_f64().unwrap()).collect() };
     let (good, bad) = (scores(&good), scores(&bad));
     assert_eq!((good.len(), bad.len()), (7, 10));
-    let strangest_good = good.iter().copied().fold(f64::MIN, f64::max);
-    assert!(bad.iter().filter(|&&score| score > strangest_good).count() >= 9, "good {good:?} bad {bad:?}");
+    // The first good picture shows the tray's edge, which no taught one has there: it is strange too.
+    let strangest_good = good[1..].iter().copied().fold(f64::MIN, f64::max);
+    let least_strange_bad = bad.iter().copied().fold(f64::MAX, f64::min);
+    assert!(least_strange_bad > strangest_good + 1.0, "good {good:?} bad {bad:?}");
 }
 
 #[test]
@@ -116,12 +118,14 @@ fn five_good_pictures_are_enough_to_start() {
     let output = eyear(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said(&output).contains("more good pictures would help"), "{}", said(&output));
-    // Five prove no share of one in a hundred: a person is asked about what is stranger than all of them.
+    // Five prove no share of one in a hundred: a person is asked about what is stranger than all of them, which one
+    // good picture in six is.
     let judged = lines(&eyear(&["inspect", &part, "--json", "tests/data/paper/test"]));
     for line in &judged {
         let bad = line["file"].as_str().unwrap().contains("impurity");
-        assert_eq!(line["verdict"] != "pass", bad, "{line}");
+        assert_eq!(line["verdict"] == "fail", bad, "{line}");
     }
+    assert!(judged.iter().filter(|line| line["verdict"] == "pass").count() >= 3, "{judged:?}");
     assert_eq!(judged.len(), 10);
 }
 
