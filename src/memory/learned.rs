@@ -19,7 +19,7 @@ const CANDIDATES: usize = 24_000;
 const PLACE_WEIGHT: f32 = 2.0;
 /// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
 const TOP_SHARE: f32 = 0.01;
-/// Stride from which a level counts half: its cells see a fifth of the picture and know little of where.
+/// Stride from which a level counts half: its cells see a large part of the picture and blur what is small.
 const BROAD_STRIDE: usize = 32;
 
 /// What is remembered of one good sample while a part is taught: some of its cells and its summary.
