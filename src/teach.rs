@@ -194,10 +194,9 @@ pub fn teach(
             measured.push(measure(eye, &learned, golden.as_ref(), &mut at)?);
         }
     }
-    learned
-        .measure_in((0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l]))));
-    let grids = &mut at.scratch;
-    measured.iter_mut().for_each(|measured| measured.join(&learned, grids));
+    let units = (0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l])));
+    learned.measure_in(units);
+    measured.iter_mut().for_each(|measured| measured.join(&learned, &mut at.scratch));
     let cells = measured.iter().flat_map(|measured| measured.joint.iter().zip(&measured.blame));
     let blame = Blame::learn(cells.map(|(distance, blame)| [distance.to_f32(), blame.to_f32()]));
     let held_out: Vec<HeldOut> = measured.iter().map(|measured| measured.held_out(blame)).collect();

@@ -47,14 +47,10 @@ impl<'a> Map<'a> {
 /// Statistics kept of each channel by [`summarize`].
 pub const SUMMARY_STATISTICS: usize = 4;
 
-/// Length of the summary of `maps`: four numbers a channel.
-pub fn summary_len(maps: &[Map]) -> usize {
-    SUMMARY_STATISTICS * maps.iter().map(|map| map.channels).sum::<usize>()
-}
-
 /// Mean, standard deviation, greatest and least value of each channel, in this order, map after map.
 ///
-/// The extremes tell of small defects, mean and deviation of broad ones. `into` is `f32[summary_len]`.
+/// The extremes tell of small defects, mean and deviation of broad ones. `into` has
+/// [`SUMMARY_STATISTICS`] numbers a channel.
 pub fn summarize(maps: &[Map], into: &mut [f32]) {
     let channels = maps.iter().flat_map(|map| (0..map.channels).map(|channel| map.plane(channel)));
     for (plane, out) in channels.zip(into.chunks_exact_mut(SUMMARY_STATISTICS)) {
