@@ -26,6 +26,8 @@ use crate::sample::Frame;
 const FINEST_STRIDE: usize = 8;
 /// The whole picture is summed up from this stride on: finer maps added nothing to what a summary tells.
 const SUMMARY_STRIDE: usize = 16;
+/// Pixels of the encoder's input at each side that summaries leave out.
+const SUMMARY_RIM: usize = 32;
 
 /// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
 pub struct Eye {
@@ -108,14 +110,18 @@ impl Eye {
 
     /// Length of a summary.
     pub fn summary_len(&self) -> usize {
-        features::SUMMARY_STATISTICS * self.summed_up().map(|i| self.encoder.map_shape(i)[0]).sum::<usize>()
+        features::SUMMARY_STATISTICS * self.summed_up().map(|(_, i)| self.encoder.map_shape(i)[0]).sum::<usize>()
     }
 
-    /// Outputs that a summary is made of; all that are looked at where none is that coarse.
-    fn summed_up(&self) -> impl Iterator<Item = usize> {
+    /// Strides and outputs that a summary is made of; all that are looked at where none is that coarse.
+    fn summed_up(&self) -> impl Iterator<Item = (usize, usize)> {
         let coarse = self.strides().any(|stride| stride >= SUMMARY_STRIDE);
         let levels = self.levels.iter().filter(move |(stride, _)| !coarse || *stride >= SUMMARY_STRIDE);
-        levels.flat_map(|(_, maps)| maps.iter().copied())
+        levels.flat_map(|(stride, maps)| maps.iter().map(move |&i| (*stride, i)))
+    }
+
+    fn maps_summed_up(&self) -> Result<Vec<Map<'_>>> {
+        self.summed_up().map(|(stride, i)| Ok(self.map(i)?.with_rim(SUMMARY_RIM.div_ceil(stride)))).collect()
     }
 
     /// Brings `window` of `frame` into the encoder's input; ignored pixels become mid-grey. Returns
@@ -166,8 +172,7 @@ impl Eye {
     /// # Errors
     /// As [`VisionEncoder::map`].
     pub fn summarize(&self, into: &mut [f32]) -> Result<()> {
-        let maps = self.summed_up().map(|i| self.map(i)).collect::<Result<Vec<_>>>()?;
-        features::summarize(&maps, into);
+        features::summarize(&self.maps_summed_up()?, into);
         Ok(())
     }
 
@@ -206,7 +211,7 @@ impl Eye {
         let [for_cells, for_blame] = &mut buffers;
         let Look { cells, summary, scratch, blame, pull, shape, .. } = look;
         let of_levels = (0..learned.levels.len()).map(|l| self.maps_of(l)).collect::<Result<Vec<_>>>()?;
-        let summed_up = self.summed_up().map(|i| self.map(i)).collect::<Result<Vec<_>>>()?;
+        let summed_up = self.maps_summed_up()?;
         // Two lines of work that meet only in the heatmap: a core each.
         let (local, global) = rayon::join(
             || {

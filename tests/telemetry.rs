@@ -13,7 +13,7 @@ fn without_a_network_all_works_and_nothing_else_is_written() {
     let part = work.path().join("part");
     let commands: [&[&str]; 3] = [
         &["teach", part.to_str().unwrap(), "--good", "tests/data/paper/train/good"],
-        &["inspect", part.to_str().unwrap(), "--json", "tests/data/paper/test/good"],
+        &["inspect", part.to_str().unwrap(), "--json", "tests/data/paper/test/good/PA_BDP01_TL_S_ND_01_2.png"],
         &["doctor"],
     ];
     for arguments in commands {

@@ -15,10 +15,13 @@ pub struct Map<'a> {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// Rows and columns at each side that a summary leaves out: what lies there tells more of the encoder's padding
+    /// than of the picture.
+    pub rim: usize,
 }
 
 impl<'a> Map<'a> {
-    /// A view of `values` as `f32[channels, height, width]`.
+    /// A view of `values` as `f32[channels, height, width]`, without a rim.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the sizes do not multiply to the number of values.
@@ -29,13 +32,29 @@ impl<'a> Map<'a> {
                 format!("a feature map of [{channels}, {height}, {width}] cannot have {} values", values.len()),
             ));
         }
-        Ok(Self { values, channels, height, width })
+        Ok(Self { values, channels, height, width, rim: 0 })
     }
 
     /// `f32[height * width, channels]`: the numbers of each place.
     fn by_place(&self) -> Result<ArrayView2<'a, f32>> {
         let by_channel = ArrayView2::from_shape((self.channels, self.height * self.width), self.values);
         by_channel.map(ArrayView2::reversed_axes).map_err(misfit)
+    }
+
+    /// The same with a rim of `cells`, or of as many as leave some within.
+    pub fn with_rim(self, cells: usize) -> Self {
+        Self { rim: cells.min((self.height.min(self.width) - 1) / 2), ..self }
+    }
+
+    /// Where in a plane of the map the rows within the rim lie.
+    fn rows_within(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let Self { height, width, rim, .. } = *self;
+        (rim..height - rim).map(move |y| y * width + rim..(y + 1) * width - rim)
+    }
+
+    /// Cells within the rim.
+    fn size_within(&self) -> usize {
+        (self.height - 2 * self.rim) * (self.width - 2 * self.rim)
     }
 
     fn plane(&self, channel: usize) -> &'a [f32] {
@@ -47,39 +66,42 @@ impl<'a> Map<'a> {
 /// Statistics kept of each channel by [`summarize`].
 pub const SUMMARY_STATISTICS: usize = 4;
 
-/// Mean, standard deviation, greatest and least value of each channel, in this order, map after map.
+/// Mean, standard deviation, greatest and least value of each channel within the rim, in this order, map after map.
 ///
 /// The extremes tell of small defects, mean and deviation of broad ones. `into` has
 /// [`SUMMARY_STATISTICS`] numbers a channel.
 pub fn summarize(maps: &[Map], into: &mut [f32]) {
-    let channels = maps.iter().flat_map(|map| (0..map.channels).map(|channel| map.plane(channel)));
-    for (plane, out) in channels.zip(into.chunks_exact_mut(SUMMARY_STATISTICS)) {
-        out.copy_from_slice(&statistics(plane));
+    let channels = maps.iter().flat_map(|map| (0..map.channels).map(move |channel| (map, channel)));
+    for ((map, channel), out) in channels.zip(into.chunks_exact_mut(SUMMARY_STATISTICS)) {
+        out.copy_from_slice(&statistics(map, channel));
     }
 }
 
 /// Eight lanes at a time, so that the compiler can use vector instructions.
-fn statistics(plane: &[f32]) -> [f32; SUMMARY_STATISTICS] {
+fn statistics(map: &Map, channel: usize) -> [f32; SUMMARY_STATISTICS] {
     const LANES: usize = 8;
+    let plane = map.plane(channel);
     let (mut sum, mut square) = ([0.0f32; LANES], [0.0f32; LANES]);
     let (mut top, mut low) = ([f32::MIN; LANES], [f32::MAX; LANES]);
-    let (chunks, rest) = plane.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            let x = chunk[lane];
+    for row in map.rows_within() {
+        let (chunks, rest) = plane[row].as_chunks::<LANES>();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                let x = chunk[lane];
+                sum[lane] += x;
+                square[lane] += x * x;
+                top[lane] = if x > top[lane] { x } else { top[lane] };
+                low[lane] = if x < low[lane] { x } else { low[lane] };
+            }
+        }
+        for (lane, &x) in rest.iter().enumerate() {
             sum[lane] += x;
             square[lane] += x * x;
-            top[lane] = if x > top[lane] { x } else { top[lane] };
-            low[lane] = if x < low[lane] { x } else { low[lane] };
+            top[lane] = top[lane].max(x);
+            low[lane] = low[lane].min(x);
         }
     }
-    for (lane, &x) in rest.iter().enumerate() {
-        sum[lane] += x;
-        square[lane] += x * x;
-        top[lane] = top[lane].max(x);
-        low[lane] = low[lane].min(x);
-    }
-    let n = plane.len() as f32;
+    let n = map.size_within() as f32;
     let mean = sum.iter().sum::<f32>() / n;
     let variance = (square.iter().sum::<f32>() / n - mean * mean).max(0.0);
     let top = top.iter().fold(f32::MIN, |a, &b| a.max(b));
@@ -89,6 +111,10 @@ fn statistics(plane: &[f32]) -> [f32; SUMMARY_STATISTICS] {
 
 /// Cells of a picture at one stride: each channel averaged over its 3 x 3 neighbourhood (PatchCore's local
 /// aggregation, Roth et al. 2022).
+///
+/// What lies outside the picture counts as nought, as it does there. So a cell at the edge, where the encoder's padding
+/// speaks, is worth two thirds of one within, and four ninths in a corner: with the edge repeated outwards instead, an
+/// edge of good parts was often stranger than a defect.
 ///
 /// `maps` are of one size; `into` is `f32[height * width, channels of all maps]`.
 ///
@@ -159,16 +185,19 @@ pub fn add_blame(
     heat: &mut [f32],
     Buffers { plane, regrid }: &mut Buffers,
 ) -> Result<()> {
-    let size = map.height * map.width;
+    let (size, within) = (map.height * map.width, map.size_within() as f32);
     plane.clear();
     plane.resize(size, 0.0);
     let numbers = [pull, summary, centre].map(|values| values.as_chunks::<SUMMARY_STATISTICS>().0);
     for (channel, ((pull, seen), good)) in numbers[0].iter().zip(numbers[1]).zip(numbers[2]).enumerate() {
-        let of_mean = pull[0] / size as f32;
-        let of_deviation = pull[1] / (2.0 * seen[1].max(1e-6) * size as f32);
-        for (out, &value) in plane.iter_mut().zip(map.plane(channel)) {
-            let off = value - seen[0];
-            *out += of_mean * (value - good[0]) + of_deviation * off * off;
+        let of_mean = pull[0] / within;
+        let of_deviation = pull[1] / (2.0 * seen[1].max(1e-6) * within);
+        let values = map.plane(channel);
+        for row in map.rows_within() {
+            for (out, &value) in plane[row.clone()].iter_mut().zip(&values[row]) {
+                let off = value - seen[0];
+                *out += of_mean * (value - good[0]) + of_deviation * off * off;
+            }
         }
     }
     let places = ArrayView2::from_shape((size, 1), plane.as_slice()).map_err(misfit)?;
@@ -197,8 +226,8 @@ struct Regrid {
 }
 
 impl Regrid {
-    /// Adds `places`, `f32[height * width, n]`, smoothed and interpolated (bilinear, half-pixel centres, borders
-    /// repeated outwards), to `into`, `f32[grid height * grid width, n]`.
+    /// Adds `places`, `f32[height * width, n]`, smoothed (nought outside) and interpolated (bilinear, half-pixel
+    /// centres, borders repeated outwards), to `into`, `f32[grid height * grid width, n]`.
     fn add(
         &mut self,
         places: &ArrayView2<f32>,
@@ -219,7 +248,7 @@ impl Regrid {
 
         for (y, out) in smooth.chunks_exact_mut(width * n).enumerate() {
             across.fill(0.0);
-            for row in [y.saturating_sub(1), y, (y + 1).min(height - 1)] {
+            for row in y.saturating_sub(1)..(y + 2).min(height) {
                 for (x, sum) in across.chunks_exact_mut(n).enumerate() {
                     let place = places.row(row * width + x);
                     match place.to_slice() {
@@ -229,11 +258,11 @@ impl Regrid {
                 }
             }
             for (x, out) in out.chunks_exact_mut(n).enumerate() {
-                let at = |x: usize| &across[x * n..(x + 1) * n];
-                let sides = at(x.saturating_sub(1)).iter().zip(at((x + 1).min(width - 1)));
-                for ((out, (left, right)), here) in out.iter_mut().zip(sides).zip(at(x)) {
-                    *out = (left + here + right) * (1.0 / 9.0);
+                out.fill(0.0);
+                for near in across[x.saturating_sub(1) * n..(x + 2).min(width) * n].chunks_exact(n) {
+                    out.iter_mut().zip(near).for_each(|(out, value)| *out += value);
                 }
+                out.iter_mut().for_each(|out| *out *= 1.0 / 9.0);
             }
         }
         if grid == [height, width] {
@@ -307,6 +336,27 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_and_its_blame_leave_the_rim_out() {
+        // 5 x 6 places, a loud rim, 1 to 12 within.
+        let within = |i: usize| (1..4).contains(&(i / 6)) && (1..5).contains(&(i % 6));
+        let values: Vec<f32> =
+            (0..30).map(|i| if within(i) { ((i / 6 - 1) * 4 + i % 6) as f32 } else { 1e3 }).collect();
+        let map = Map::new(&values, [1, 5, 6]).unwrap().with_rim(1);
+        let mut summary = [0.0; SUMMARY_STATISTICS];
+        summarize(&[map], &mut summary);
+        let expected = [6.5, (143f32 / 12.0).sqrt(), 12.0, 1.0];
+        assert!(summary.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-5), "{summary:?}");
+        let mut heat = [0.0; 30];
+        let (pull, centre) = ([12.0, 0.0, 0.0, 0.0], [5.5, 0.0, 0.0, 0.0]);
+        add_blame(&map, [&pull, &summary, &centre], [5, 6], &mut heat, &mut Buffers::default()).unwrap();
+        // Mean over nine places of what lies within: in the corner only the first, 1 - 5.5.
+        assert!((heat[0] + 0.5).abs() < 1e-5, "{heat:?}");
+        // A rim never takes all.
+        assert_eq!(Map::new(&values, [1, 5, 6]).unwrap().with_rim(9).rim, 2);
+        assert_eq!(Map::new(&values[..2], [1, 1, 2]).unwrap().with_rim(1).rim, 0);
+    }
+
+    #[test]
     fn projecting_first_gives_what_projecting_the_cells_gives() {
         let (first, second) = (ramp(3, 8, 12), ramp(5, 8, 12));
         let maps = [Map::new(&first, [3, 8, 12]).unwrap(), Map::new(&second, [5, 8, 12]).unwrap()];
@@ -322,14 +372,21 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_map_stays_flat_and_a_bump_is_spread_over_nine_places() {
+    fn a_flat_map_stays_flat_within_and_a_bump_is_spread_over_nine_places() {
         let mut scratch = Regrid::default();
         for grid in [[5, 7], [10, 14], [6, 7]] {
             let mut out = Array2::zeros((grid[0] * grid[1], 1));
             let map = [2.5; 35];
             let places = Map::new(&map, [1, 5, 7]).unwrap().by_place().unwrap();
             scratch.add(&places, [5, 7], grid, out.view_mut()).unwrap();
-            assert!(out.iter().all(|v| (v - 2.5).abs() < 1e-6));
+            let at = |y: usize, x: usize| out[[y * grid[1] + x, 0]];
+            let [middle, corner, edge] = [at(grid[0] / 2, grid[1] / 2), at(0, 0), at(grid[0] / 2, grid[1] - 1)];
+            assert!((middle - 2.5).abs() < 1e-6, "{middle}");
+            // Of nine neighbours a corner has four, an edge six.
+            assert!(
+                (corner - 2.5 * 4.0 / 9.0).abs() < 1e-6 && (edge - 2.5 * 6.0 / 9.0).abs() < 1e-6,
+                "{corner} {edge}"
+            );
         }
         let mut map = [0.0; 35];
         map[2 * 7 + 3] = 9.0;

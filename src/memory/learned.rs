@@ -18,9 +18,12 @@ const CANDIDATES: usize = 24_000;
 /// the mean of all.
 const PLACE_WEIGHT: f32 = 2.0;
 /// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
-const TOP_SHARE: f32 = 0.01;
-/// Stride from which a level counts half: its cells see a large part of the picture and blur what is small.
+const TOP_SHARE: f32 = 0.005;
+/// Stride from which a level counts by [`BROAD_SHARE`]: its cells see a large part of the picture and blur what is
+/// small.
 const BROAD_STRIDE: usize = 32;
+/// What a broad level's distance counts beside another's.
+const BROAD_SHARE: f32 = 0.25;
 
 /// What is remembered of one good sample while a part is taught: some of its cells and its summary.
 #[derive(Debug, Clone)]
@@ -158,7 +161,7 @@ impl Level {
 
     /// What a distance is multiplied by before those of all levels are added up.
     fn factor(&self) -> f32 {
-        let share = if self.stride >= BROAD_STRIDE { 0.5 } else { 1.0 };
+        let share = if self.stride >= BROAD_STRIDE { BROAD_SHARE } else { 1.0 };
         share / self.unit.max(1e-6)
     }
 }

@@ -24,7 +24,7 @@ use crate::manifest::{Precision, hex, wrong_at};
 use crate::prepare::fixture::Reference;
 
 /// Version of the format that this build reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
 /// How the names of half-written files begin.
@@ -353,7 +353,7 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
     let card: Card = toml::from_str(text).map_err(|error| wrong(wrong_at(text, &error)))?;
     if card.format != FORMAT {
-        return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", card.format)));
+        return Err(wrong(format!("`format` is {}, this build reads {FORMAT}: teach the part again", card.format)));
     }
     if !(card.overkill > 0.0 && card.overkill < 1.0) {
         return Err(wrong(format!("`overkill` must be between 0 and 1, got {}", card.overkill)));
