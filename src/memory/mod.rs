@@ -1,10 +1,10 @@
 //! The memory of good parts: what a taught part looks like, and how strange a new sample is beside it.
 //!
 //! ```text
-//!                       ┌─ stride  8 ─ metric ─ bank ─ search ─┐
-//! encoder maps ─ features ─ stride 16 ─ metric ─ bank ─ search ─ joined → a distance per cell ┐
-//!                       ├─ stride 32 ─ metric ─ bank ─ search ─┘                              ├─ calibrate → p-value
-//!                       └─ summary ─── shape ────────────────────────→ one global distance    ┘
+//!                          ┌─ stride  8 ─ metric ─ bank ─ search ─┐
+//! encoder maps ─ features ─┼─ stride 16 ─ metric ─ bank ─ search ─┼─ joined → a distance per cell ┐
+//!                          ├─ stride 32 ─ metric ─ bank ─ search ─┘                               ├─ calibrate → p-value
+//!                          └─ summary ─── shape ─────────────────────────→ one global distance    ┘
 //! ```
 //!
 //! Two distances are kept because they miss different defects: the nearest good cell finds what is small
