@@ -12,6 +12,7 @@ pub mod time;
 
 // What is written down.
 pub mod manifest;
+pub mod station;
 pub mod report;
 
 // The path, in travelling order.

@@ -2,35 +2,71 @@
 //! Where a sample comes from is left to `source`, what a model makes of it to `prepare`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Stamp;
 
 /// How the bytes of a [`Frame`] are to be read.
+///
+/// Cameras deliver more formats than are worked on: [`crate::prepare::pixels`] turns each into [`Self::Grey8`] or
+/// [`Self::Rgb8`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PixelFormat {
     /// One byte a pixel, 0 black to 255 white.
     Grey8,
+    /// Two bytes a pixel, little-endian, of which the lowest `bits` count: 10, 12, 14 or 16.
+    Grey16 {
+        /// Bits that count.
+        bits: u8,
+    },
     /// Three bytes a pixel: red, green, blue; sRGB.
     Rgb8,
+    /// Three bytes a pixel: blue, green, red; sRGB.
+    Bgr8,
+    /// Two pixels in four bytes: luma, blue difference, luma, red difference (4:2:2).
+    Yuyv(Colour),
+    /// A plane of luma, then one of pairs (blue, red difference) for each 2 x 2 pixels (4:2:0).
+    Nv12(Colour),
+    /// A JPEG file, as cameras send as MJPEG. Its length varies.
+    Jpeg,
 }
 
 impl PixelFormat {
-    /// Bytes of one pixel.
-    pub const fn bytes_per_pixel(self) -> usize {
+    /// Bytes of a `width` x `height` frame; `None` where the length varies, where the format has no frame of such
+    /// sides, and where they are no number.
+    pub fn bytes(self, width: usize, height: usize) -> Option<usize> {
+        let pixels = width.checked_mul(height)?;
         match self {
-            Self::Grey8 => 1,
-            Self::Rgb8 => 3,
+            Self::Grey8 => Some(pixels),
+            Self::Grey16 { .. } => pixels.checked_mul(2),
+            Self::Rgb8 | Self::Bgr8 => pixels.checked_mul(3),
+            Self::Yuyv(_) => width.is_multiple_of(2).then(|| pixels.checked_mul(2))?,
+            Self::Nv12(_) => {
+                (width.is_multiple_of(2) && height.is_multiple_of(2)).then(|| pixels.checked_mul(3))?.map(|n| n / 2)
+            }
+            Self::Jpeg => None,
         }
     }
+}
+
+/// How luma and colour differences are to be read (ITU-R BT.601 and BT.709).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Colour {
+    /// The weights of BT.709, of high-definition video; else those of BT.601, of webcams and JPEG.
+    pub bt709: bool,
+    /// 0 to 255 from black to white; else 16 to 235, as in video.
+    pub full: bool,
 }
 
 /// One picture: rows from top to bottom without padding.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// `height * width * format.bytes_per_pixel()` bytes, row by row.
+    /// The picture's bytes, and perhaps more: memory that is used again has the size of the largest.
     pixels: Arc<[u8]>,
+    /// How many of them are the picture's: as [`PixelFormat::bytes`] says, where it does.
+    len: usize,
     format: PixelFormat,
     width: usize,
     height: usize,
@@ -47,24 +83,46 @@ impl Frame {
     /// [`ErrorKind::Input`] when a side is zero or the bytes do not match the size.
     pub fn new(pixels: impl Into<Arc<[u8]>>, format: PixelFormat, width: usize, height: usize) -> Result<Self> {
         let pixels = pixels.into();
-        let expected = width.checked_mul(height).and_then(|n| n.checked_mul(format.bytes_per_pixel()));
-        if width == 0 || height == 0 || expected != Some(pixels.len()) {
-            return Err(Error::new(
-                ErrorKind::Input,
-                format!("a {width} x {height} {format:?} frame cannot have {} bytes", pixels.len()),
-            ));
+        let len = pixels.len();
+        Self::over(pixels, len, format, width, height)
+    }
+
+    /// A frame over the first `len` bytes of memory that is used again, stamped now.
+    ///
+    /// # Errors
+    /// As [`Frame::new`].
+    pub fn over(pixels: Arc<[u8]>, len: usize, format: PixelFormat, width: usize, height: usize) -> Result<Self> {
+        let fits = match format {
+            PixelFormat::Jpeg => len > 0,
+            _ => format.bytes(width, height) == Some(len),
+        };
+        if width == 0 || height == 0 || len > pixels.len() || !fits {
+            let what = format!("a {width} x {height} {format:?} frame cannot have {len} bytes");
+            return Err(Error::new(ErrorKind::Input, what));
         }
-        Ok(Self { pixels, format, width, height, stamp: Stamp::now(), sequence: 0 })
+        Ok(Self { pixels, len, format, width, height, stamp: Stamp::now(), sequence: 0 })
     }
 
     /// The bytes, row by row.
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+        &self.pixels[..self.len]
     }
 
     /// How the bytes are to be read.
     pub fn format(&self) -> PixelFormat {
         self.format
+    }
+
+    /// Bytes of one pixel of a plain frame, grey or RGB: 1 or 3.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the frame is as a camera sent it: [`crate::prepare::pixels::plain`] makes it plain.
+    pub fn channels(&self) -> Result<usize> {
+        match self.format {
+            PixelFormat::Grey8 => Ok(1),
+            PixelFormat::Rgb8 => Ok(3),
+            other => Err(Error::new(ErrorKind::Input, format!("a plain frame is wanted here, found {other:?}"))),
+        }
     }
 
     /// Pixels in a row.
@@ -77,14 +135,86 @@ impl Frame {
         self.height
     }
 
-    /// The pixel at column `x`, row `y` as red, green, blue.
+    /// The pixel at column `x`, row `y` as red, green, blue; of what is no grey or RGB bytes, black.
     pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
         let at = y * self.width + x;
         match self.format {
             PixelFormat::Grey8 => [self.pixels[at]; 3],
             PixelFormat::Rgb8 => [self.pixels[3 * at], self.pixels[3 * at + 1], self.pixels[3 * at + 2]],
+            _ => [0; 3],
         }
     }
+}
+
+/// Sound as it was recorded: samples of all channels in turn.
+#[derive(Debug, Clone)]
+pub struct Sound {
+    /// -1 to 1, `frames * channels` of them.
+    samples: Arc<[f32]>,
+    rate: u32,
+    channels: usize,
+    /// When the first sample was taken.
+    pub stamp: Stamp,
+    /// Samples of one channel that the source had taken before these; a jump means that some were lost.
+    pub position: u64,
+}
+
+impl Sound {
+    /// Sound over `samples`, stamped now, at the beginning of its source.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the rate or the number of channels is zero, or the samples do not fill the channels.
+    pub fn new(samples: impl Into<Arc<[f32]>>, rate: u32, channels: usize) -> Result<Self> {
+        let samples = samples.into();
+        if rate == 0 || channels == 0 || !samples.len().is_multiple_of(channels) {
+            let what = format!("{} samples are no sound of {channels} channels at {rate} Hz", samples.len());
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(Self { samples, rate, channels, stamp: Stamp::now(), position: 0 })
+    }
+
+    /// Samples of all channels in turn, -1 to 1.
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+
+    /// Samples of one channel in a second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Samples of one channel.
+    pub fn len(&self) -> usize {
+        self.samples.len() / self.channels
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// How long it lasts.
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos((self.len() as u128 * 1_000_000_000 / u128::from(self.rate)) as u64)
+    }
+}
+
+/// What is inspected at once. Any sense may be absent.
+#[derive(Debug, Clone, Default)]
+pub struct Moment {
+    /// The picture; of a clip, the one that set it off.
+    pub frame: Option<Frame>,
+    /// The last frames up to and with the picture, oldest first, where a clip is asked for.
+    pub clip: Vec<Frame>,
+    /// The sound around the picture.
+    pub sound: Option<Sound>,
+    /// What the operator says of the part.
+    pub text: Option<String>,
 }
 
 #[cfg(test)]
@@ -98,11 +228,26 @@ mod tests {
         assert_eq!(error.message(), "a 2 x 2 Rgb8 frame cannot have 11 bytes");
         assert!(Frame::new(vec![0u8; 0], PixelFormat::Grey8, 0, 7).is_err());
         assert!(Frame::new(vec![0u8; 8], PixelFormat::Rgb8, usize::MAX, 2).is_err());
+        let video = Colour { bt709: false, full: false };
+        assert!(Frame::new(vec![0u8; 12], PixelFormat::Yuyv(video), 3, 2).is_err());
+        assert!(Frame::new(vec![0u8; 12], PixelFormat::Nv12(video), 4, 2).is_ok());
+        assert!(Frame::new(vec![0u8; 0], PixelFormat::Jpeg, 4, 2).is_err());
+        assert!(Frame::over(vec![0u8; 9].into(), 10, PixelFormat::Jpeg, 4, 2).is_err());
+        assert_eq!(Frame::over(vec![0u8; 9].into(), 8, PixelFormat::Grey8, 4, 2).unwrap().pixels().len(), 8);
     }
 
     #[test]
     fn grey_reads_as_three_equal_channels() {
         let frame = Frame::new(vec![7u8, 9], PixelFormat::Grey8, 2, 1).unwrap();
         assert_eq!(frame.rgb(1, 0), [9, 9, 9]);
+    }
+
+    #[test]
+    fn sound_counts_samples_of_one_channel() {
+        let sound = Sound::new(vec![0.0; 96_000], 48_000, 2).unwrap();
+        assert_eq!((sound.len(), sound.duration()), (48_000, Duration::from_secs(1)));
+        for (samples, rate, channels) in [(3, 48_000, 2), (2, 0, 1), (2, 8000, 0)] {
+            assert_eq!(Sound::new(vec![0.0; samples], rate, channels).unwrap_err().kind(), ErrorKind::Input);
+        }
     }
 }

@@ -445,7 +445,7 @@ fn measure(eye: &mut Eye, learned: &Learned, golden: Option<&Golden>, at: &mut L
 /// mirror images; of a part with places, ones shifted by a hundredth and a little darker or brighter. Real good
 /// parts differ more than that, so a part taught from one picture is strict until more are added.
 fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
-    let (width, height, bytes) = (frame.width(), frame.height(), frame.format().bytes_per_pixel());
+    let (width, height, bytes) = (frame.width(), frame.height(), frame.channels()?);
     let [right, down] = [width, height].map(|side| side.div_ceil(100));
     let from = |copy: usize, x: usize, y: usize| match (kind, copy) {
         (Kind::Texture, 0) => [width - 1 - x, y],

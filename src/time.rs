@@ -1,7 +1,7 @@
 //! Stamps on one monotonic clock. Each source converts its driver's time to it at its own door.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Nanoseconds on this process's monotonic clock, from its first use.
 ///
@@ -20,10 +20,24 @@ impl Stamp {
         Self { ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX) }
     }
 
+    /// The stamp `span` before this one; the clock's start, where there is none so early.
+    pub fn before(self, span: Duration) -> Self {
+        Self { ns: self.ns.saturating_sub(nanoseconds(span)) }
+    }
+
+    /// The stamp `span` after this one.
+    pub fn after(self, span: Duration) -> Self {
+        Self { ns: self.ns.saturating_add(nanoseconds(span)) }
+    }
+
     /// Milliseconds from `earlier` to this stamp; negative when `earlier` is the later one.
     pub fn ms_since(self, earlier: Self) -> f64 {
         (self.ns as f64 - earlier.ns as f64) / 1e6
     }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn side_of(view: [usize; 2]) -> [usize; 2] {
 fn levels(view: &View) -> Result<(Vec<f32>, Vec<u8>)> {
     let from = [view.frame.width(), view.frame.height()];
     let size = side_of(from);
-    let small = warp(&grey(&view.frame), from, 1, &Affine::IDENTITY, from, size)?.pixels;
+    let small = warp(&grey(&view.frame)?, from, 1, &Affine::IDENTITY, from, size)?.pixels;
     let (columns, rows) = (size[0], size[1]);
     let covered = (0..columns * rows).map(|i| {
         let (x, y) =

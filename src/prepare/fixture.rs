@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::geometry::Affine;
 use crate::prepare::register::{Registrar, Registration, Structure, warp};
-use crate::sample::{Frame, PixelFormat};
+use crate::sample::Frame;
 
 /// Longer side of a view, at most: finer than any encoder looks.
 const VIEW_SIDE: usize = 768;
@@ -29,7 +29,7 @@ impl Reference {
         let size = [frame.width(), frame.height()];
         let shrink = (VIEW_SIDE as f64 / size[0].max(size[1]) as f64).min(1.0);
         let [width, height] = size.map(|side| ((side as f64 * shrink).round() as usize).max(1));
-        let view = warp(&grey(frame), size, 1, &Affine::IDENTITY, size, [width, height])?;
+        let view = warp(&grey(frame)?, size, 1, &Affine::IDENTITY, size, [width, height])?;
         Ok(Self { pixels: view.pixels, width, height })
     }
 }
@@ -72,8 +72,8 @@ impl Fixture {
     /// As [`Registrar::register`].
     pub fn view(&self, frame: &Frame) -> Result<View> {
         let size = [frame.width(), frame.height()];
-        let pose = self.registrar.register(&grey(frame), size)?;
-        let channels = frame.format().bytes_per_pixel();
+        let pose = self.registrar.register(&grey(frame)?, size)?;
+        let channels = frame.channels()?;
         let warped = warp(frame.pixels(), size, channels, &pose.picture_from_reference, self.size, self.size)?;
         let mut view = Frame::new(warped.pixels, frame.format(), self.size[0], self.size[1])?;
         (view.stamp, view.sequence) = (frame.stamp, frame.sequence);
@@ -85,27 +85,30 @@ impl Fixture {
     /// # Errors
     /// As [`Registrar::structure`].
     pub fn structure(&self, reference: &Reference, good: &[Frame]) -> Result<Structure> {
-        let greys: Vec<(Vec<u8>, [usize; 2])> = good.iter().map(|f| (grey(f), [f.width(), f.height()])).collect();
+        let greys: Vec<(Vec<u8>, [usize; 2])> =
+            good.iter().map(|f| Ok((grey(f)?, [f.width(), f.height()]))).collect::<Result<_>>()?;
         let good: Vec<(&[u8], [usize; 2])> = greys.iter().map(|(grey, size)| (&grey[..], *size)).collect();
         self.registrar.structure((&reference.pixels, self.size), &good)
     }
 }
 
-/// Brightness of each pixel, `u8[height, width]`, by the weights of ITU-R BT.601.
-pub fn grey(frame: &Frame) -> Vec<u8> {
-    match frame.format() {
-        PixelFormat::Grey8 => frame.pixels().to_vec(),
-        PixelFormat::Rgb8 => {
-            let luma = |[r, g, b]: &[u8; 3]| (77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b)) >> 8;
-            frame.pixels().as_chunks::<3>().0.iter().map(|pixel| luma(pixel) as u8).collect()
-        }
+/// Brightness of each pixel of a plain frame, `u8[height, width]`, by the weights of ITU-R BT.601.
+///
+/// # Errors
+/// As [`Frame::channels`].
+pub fn grey(frame: &Frame) -> Result<Vec<u8>> {
+    if frame.channels()? == 1 {
+        return Ok(frame.pixels().to_vec());
     }
+    let luma = |[r, g, b]: &[u8; 3]| (77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b)) >> 8;
+    Ok(frame.pixels().as_chunks::<3>().0.iter().map(|pixel| luma(pixel) as u8).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::prepare::printed::{Board, Dice, SIZE, Shot};
+    use crate::sample::PixelFormat;
 
     #[test]
     fn a_turned_board_is_seen_as_it_was_taught() {
@@ -117,7 +120,7 @@ mod tests {
         let fixture = Fixture::new(&reference).unwrap();
         let turned = frame(Dice(5).pose(40.0, [0.9, 1.1], 20.0));
         let view = fixture.view(&turned).unwrap();
-        let (seen, wanted) = (grey(&view.frame), grey(&taught));
+        let (seen, wanted) = (grey(&view.frame).unwrap(), grey(&taught).unwrap());
         let inside = view.covered.iter().zip(seen.iter().zip(&wanted)).filter(|(covered, _)| **covered != 0);
         let apart: Vec<f64> = inside.map(|(_, (a, b))| f64::from(a.abs_diff(*b))).collect();
         let mean = apart.iter().sum::<f64>() / apart.len() as f64;

@@ -5,7 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
-use crate::sample::{Frame, PixelFormat};
+use crate::sample::Frame;
 
 /// A window of a picture, in its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Preparer {
             let what = format!("the window {window:?} is not inside a {} x {} picture", frame.width(), frame.height());
             return Err(Error::new(ErrorKind::Input, what));
         }
-        let channels = frame.format().bytes_per_pixel();
+        let channels = frame.channels()?;
         let pixel = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
         self.bytes.resize(height * width * channels, 0);
         let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Input, format!("cannot resize: {error}"));
@@ -77,24 +77,24 @@ impl Preparer {
         let [x, y] = [window.x as f64, window.y as f64];
         let options = self.options.crop(x, y, window.width as f64, window.height as f64);
         self.resizer.resize(&source, &mut target, &options).map_err(|e| failed(&e))?;
-        self.spread(frame.format(), into);
+        self.spread(channels, into);
         Ok(Affine::scale_shift([window.width as f64 / width as f64, window.height as f64 / height as f64], [x, y]))
     }
 
     /// Bytes side by side → planes of model values.
-    fn spread(&self, format: PixelFormat, into: &mut [f32]) {
+    fn spread(&self, channels: usize, into: &mut [f32]) {
         let plane = into.len() / 3;
         let (red, rest) = into.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
-        match format {
-            PixelFormat::Grey8 => {
+        match channels {
+            1 => {
                 let values = self.bytes.iter().zip(red).zip(green).zip(blue);
                 for (((&byte, r), g), b) in values {
                     let byte = usize::from(byte);
                     (*r, *g, *b) = (self.table[0][byte], self.table[1][byte], self.table[2][byte]);
                 }
             }
-            PixelFormat::Rgb8 => {
+            _ => {
                 let (pixels, _) = self.bytes.as_chunks::<3>();
                 for (((&[x, y, z], r), g), b) in pixels.iter().zip(red).zip(green).zip(blue) {
                     *r = self.table[0][usize::from(x)];
@@ -109,6 +109,7 @@ impl Preparer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::PixelFormat;
 
     fn preparer() -> Preparer {
         Preparer::new([127.5; 3], [127.5; 3])

@@ -27,7 +27,7 @@ pub fn measure(frame: &Frame) -> Quality {
     let (width, height) = (frame.width(), frame.height());
     let (step, offset) = match frame.format() {
         PixelFormat::Grey8 => (1, 0),
-        PixelFormat::Rgb8 => (3, 1),
+        _ => (3, 1),
     };
     let mut row = Vec::new();
     let every = height.div_ceil(ROWS).max(1);

@@ -40,7 +40,7 @@ impl Folder {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a file cannot be written.
     pub fn add(&mut self, stem: &str, name: &str, frame: &Frame, report: &Report, tiles: &Tiles) -> Result<()> {
         let files = [format!("{stem}.overlay.png"), format!("{stem}.expected.png")];
-        let overlay = draw::overlay(&Picture::of(frame), [frame.width(), frame.height()], report);
+        let overlay = draw::overlay(&Picture::of(frame)?, [frame.width(), frame.height()], report);
         self.write(&files[0], &overlay.png()?)?;
         let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
         self.write(&files[1], &html::expected(frame, report, tiles, longest).png()?)?;

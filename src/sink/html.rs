@@ -156,7 +156,7 @@ impl Pictures {
     /// As [`Picture::resized`].
     pub fn draw(frame: &Frame, report: &Report, tiles: &Tiles) -> Result<Self> {
         let size = [frame.width(), frame.height()];
-        let picture = Picture::of(frame).resized(fit(size, PAGE_SIDE))?;
+        let picture = Picture::of(frame)?.resized(fit(size, PAGE_SIDE))?;
         let judged = report.verdict != Verdict::Invalid;
         let overlay = judged.then(|| draw::overlay(&picture, size, report));
         Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture })

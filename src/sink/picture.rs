@@ -30,14 +30,17 @@ impl Picture {
         Self { pixels: colour.repeat(width * height), width, height }
     }
 
-    /// A copy of `frame`.
-    pub fn of(frame: &Frame) -> Self {
+    /// A copy of a plain frame.
+    ///
+    /// # Errors
+    /// As [`Frame::channels`].
+    pub fn of(frame: &Frame) -> Result<Self> {
         let (width, height) = (frame.width(), frame.height());
-        let pixels = match frame.format().bytes_per_pixel() {
+        let pixels = match frame.channels()? {
             1 => frame.pixels().iter().flat_map(|&grey| [grey; 3]).collect(),
             _ => frame.pixels().to_vec(),
         };
-        Self { pixels, width, height }
+        Ok(Self { pixels, width, height })
     }
 
     /// The same picture at `[width, height]`, antialiased.
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn a_png_brings_every_pixel_back() {
         let frame = Frame::new((0..=255u8).collect::<Vec<_>>(), PixelFormat::Grey8, 32, 8).unwrap();
-        let picture = Picture::of(&frame);
+        let picture = Picture::of(&frame).unwrap();
         let back = recording::decode(&picture.png().unwrap(), "x.png").unwrap();
         assert_eq!((back.pixels(), back.width(), back.height()), (&picture.pixels[..], 32, 8));
     }

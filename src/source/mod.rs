@@ -1,3 +1,84 @@
-//! Where samples come from. One file a source.
+//! Where samples come from: one file a source, each behind [`Source`]. Each brings its driver's time to one clock at
+//! its own door. Opening again what broke is left to `engine`.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::sample::{Frame, Sound};
 
 pub mod recording;
+
+/// A camera, a microphone or a recording that is open and delivers.
+pub trait Source: Send {
+    /// What it is and how it delivers, in one line for people, such as `Cam 42 (usb-1.2): 1920 x 1080 YUYV, 30/s`.
+    fn describe(&self) -> String;
+
+    /// What comes next, waiting for it up to `patience`.
+    ///
+    /// # Errors
+    /// When the source is of no use any more: unplugged, stuck, of another format than it said. It is to be dropped
+    /// and opened anew; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where it may come back by itself.
+    fn next(&mut self, patience: Duration) -> Result<Next>;
+}
+
+/// What a source delivers.
+#[derive(Debug)]
+pub enum Next {
+    /// A picture.
+    Frame(Frame),
+    /// The sound since the last one.
+    Sound(Sound),
+    /// Something was lost or damaged; the source goes on.
+    Fault(Fault),
+    /// Nothing came within the patience.
+    Nothing,
+    /// A recording is over: nothing will come any more.
+    End,
+}
+
+/// A fault that a source lived through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind of.
+    pub kind: FaultKind,
+    /// How many frames or samples of one channel it cost, at least; 1 where that cannot be told.
+    pub count: u64,
+    /// What was seen, in one sentence.
+    pub detail: String,
+}
+
+/// What may befall a source. The words are those of statistics and reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// Frames that the driver counted but did not deliver.
+    Lost,
+    /// A frame that came damaged, or samples that are no numbers.
+    Damaged,
+    /// Samples that nobody fetched in time.
+    Overrun,
+    /// Time stamps that jumped.
+    ClockStep,
+    /// Nothing came for long.
+    Stalled,
+    /// The source broke and was opened anew.
+    Reopened,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Lost, Self::Damaged, Self::Overrun, Self::ClockStep, Self::Stalled, Self::Reopened];
+
+    /// The kind as one word, as it stands in JSON output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Damaged => "damaged",
+            Self::Overrun => "overrun",
+            Self::ClockStep => "clock_step",
+            Self::Stalled => "stalled",
+            Self::Reopened => "reopened",
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! `station.toml`: what stands at the line and what it is to do, as written → [`Station`], checked. Nothing is opened
+//! here.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A station: its senses, its part, when it judges and where its reports go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Station {
+    /// What it is called in reports. The file's name without its ending, where none is given.
+    #[serde(default)]
+    pub name: String,
+    /// Folder of the taught part; a relative path is taken from the file's own folder.
+    pub part: PathBuf,
+    /// Model package: a name, or a folder with a model.toml.
+    #[serde(default = "default_model")]
+    pub model: String,
+    /// Threads for the encoder; one per core, up to four, where none are given.
+    pub threads: Option<usize>,
+    /// Where pictures come from.
+    pub camera: Camera,
+    /// Where sound comes from, if it is to be heard.
+    pub microphone: Option<Microphone>,
+    /// When to judge.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// Which sound belongs to a picture.
+    #[serde(default)]
+    pub sound: SoundWindow,
+    /// Frames of a clip; 0 for none.
+    #[serde(default)]
+    pub clip: usize,
+    /// Where reports go.
+    #[serde(default)]
+    pub reports: Reports,
+}
+
+fn default_model() -> String {
+    "vision-lite0".into()
+}
+
+/// Where pictures come from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum Camera {
+    /// A camera of the kernel's Video4Linux.
+    V4l2(V4l2),
+    /// Pictures or a film from files.
+    Recording(Recording),
+    /// Drawn pictures, for trying a station out.
+    Synthetic(Synthetic),
+}
+
+/// A V4L2 camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct V4l2 {
+    /// `/dev/videoN`, a name in `/dev/v4l/by-id` or `/dev/v4l/by-path`, or a serial number.
+    pub device: String,
+    /// The only camera that is accepted there, by its serial number.
+    pub serial: Option<String>,
+    /// FourCC: `YUYV`, `MJPG`, `NV12`, `GREY`, `RGB3`, `BGR3`, `Y16 `, `Y10 `, `Y12 `; the camera's own where none is given.
+    pub format: Option<String>,
+    /// Width and height in pixels; the camera's own where none are given.
+    pub size: Option<[u32; 2]>,
+    /// Frames a second.
+    pub rate: Option<u32>,
+    /// Controls by their V4L2 names in lower case, such as `exposure_time_absolute`.
+    #[serde(default)]
+    pub controls: BTreeMap<String, i64>,
+    /// Milliseconds without a frame after which the camera is given up and opened anew.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
+}
+
+fn default_stall_ms() -> u64 {
+    2000
+}
+
+/// Files that stand in for a camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// A folder of pictures, a picture, or a film.
+    pub path: PathBuf,
+    /// Frames a second; as fast as they are judged where none is given.
+    pub rate: Option<f64>,
+    /// Begin again at the end.
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+/// Drawn pictures.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Synthetic {
+    /// Width and height in pixels.
+    #[serde(default = "default_synthetic_size")]
+    pub size: [usize; 2],
+    /// Frames a second; as fast as they are judged where none is given.
+    pub rate: Option<f64>,
+    /// Frames until it ends; without end where none are given.
+    pub frames: Option<u64>,
+    /// What is drawn follows from it.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn default_synthetic_size() -> [usize; 2] {
+    [640, 480]
+}
+
+/// Where sound comes from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum Microphone {
+    /// A sound card.
+    Alsa(Alsa),
+    /// A WAV or FLAC file.
+    Recording(Recording),
+}
+
+/// A sound card.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alsa {
+    /// ALSA name that stays with the card, such as `hw:CARD=Mic,DEV=0`, or `default`.
+    pub device: String,
+    /// Samples of one channel in a second.
+    #[serde(default = "default_rate")]
+    pub rate: u32,
+    /// Channels.
+    #[serde(default = "default_channels")]
+    pub channels: u16,
+    /// `f32`, `i32`, `i16` or `u8`; the widest that the card offers where none is given.
+    pub format: Option<String>,
+    /// Milliseconds without a sample after which the card is given up and opened anew.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
+}
+
+fn default_rate() -> u32 {
+    48_000
+}
+
+fn default_channels() -> u16 {
+    1
+}
+
+/// When to judge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(tag = "on", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Trigger {
+    /// Every frame; the newest one where they come faster than they are judged.
+    #[default]
+    EveryFrame,
+    /// The newest frame, every `ms` milliseconds.
+    Interval {
+        /// Milliseconds from one judgement to the next.
+        ms: u64,
+    },
+    /// A frame that has come to rest after something moved.
+    Motion {
+        /// Change of brightness, 0 to 255, averaged over the frame, that counts as motion.
+        #[serde(default = "default_motion")]
+        threshold: f32,
+    },
+    /// The frame at which the sound rises to a level.
+    SoundLevel {
+        /// Decibels below full scale, such as -30.
+        dbfs: f32,
+    },
+    /// The newest frame, at each line on standard input or each request to the station's address.
+    Request,
+}
+
+fn default_motion() -> f32 {
+    4.0
+}
+
+/// Which sound belongs to a picture: from `before_ms` before its stamp to `after_ms` after it.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SoundWindow {
+    /// Milliseconds before the picture.
+    pub before_ms: u64,
+    /// Milliseconds after the picture: the verdict waits for them.
+    pub after_ms: u64,
+}
+
+impl Default for SoundWindow {
+    fn default() -> Self {
+        Self { before_ms: 500, after_ms: 0 }
+    }
+}
+
+impl SoundWindow {
+    /// Before the picture.
+    pub fn before(&self) -> Duration {
+        Duration::from_millis(self.before_ms)
+    }
+
+    /// After the picture.
+    pub fn after(&self) -> Duration {
+        Duration::from_millis(self.after_ms)
+    }
+}
+
+/// Where reports go. One JSON object a line on standard output is always written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// Folder for the pictures of what did not pass; a relative path is taken from the file's own folder.
+    pub folder: Option<PathBuf>,
+    /// Address for `eyear status` and for requests, such as `127.0.0.1:7460`; none is opened where none is given.
+    pub address: Option<std::net::SocketAddr>,
+}
+
+impl Station {
+    /// Reads and checks a station file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Config`] with the field, what was expected and what was
+    /// found.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut station = Self::parse(&text, &path.display().to_string())?;
+        if station.name.is_empty() {
+            station.name = name;
+        }
+        let home = path.parent().unwrap_or(Path::new(""));
+        station.part = home.join(&station.part);
+        if let Some(folder) = &mut station.reports.folder {
+            *folder = home.join(&folder);
+        }
+        if let Camera::Recording(recording) = &mut station.camera {
+            recording.path = home.join(&recording.path);
+        }
+        if let Some(Microphone::Recording(recording)) = &mut station.microphone {
+            recording.path = home.join(&recording.path);
+        }
+        Ok(station)
+    }
+
+    /// Checks what is written; `name` is used in messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] as [`Station::load`].
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        let station: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let at = line.map(|line| format!(":{line}")).unwrap_or_default();
+            Error::new(ErrorKind::Config, format!("{name}{at}: {}", with_nearest(error.message())))
+        })?;
+        station.check().map_err(|what| Error::new(ErrorKind::Config, format!("{name}: {what}")))?;
+        Ok(station)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let rate = match &self.camera {
+            Camera::V4l2(v4l2) => {
+                if v4l2.size.is_some_and(|size| size.contains(&0)) {
+                    return Err("camera.size wants a width and a height over 0".into());
+                }
+                if v4l2.format.as_ref().is_some_and(|format| format.len() > 4 || !format.is_ascii()) {
+                    return Err("camera.format wants the four letters of a FourCC, such as \"YUYV\"".into());
+                }
+                v4l2.rate.map(f64::from)
+            }
+            Camera::Recording(recording) => recording.rate,
+            Camera::Synthetic(synthetic) => {
+                if synthetic.size.iter().any(|side| !(1..=16_384).contains(side)) {
+                    return Err(format!("camera.size wants sides of 1 to 16384 pixels, found {:?}", synthetic.size));
+                }
+                synthetic.rate
+            }
+        };
+        if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1000.0)) {
+            return Err(format!(
+                "camera.rate wants frames a second, over 0 and up to 1000, found {}",
+                rate.unwrap_or(0.0)
+            ));
+        }
+        if let Some(Microphone::Alsa(alsa)) = &self.microphone {
+            if !(1000..=768_000).contains(&alsa.rate) {
+                return Err(format!("microphone.rate wants 1000 to 768000 Hz, found {}", alsa.rate));
+            }
+            if !(1..=64).contains(&alsa.channels) {
+                return Err(format!("microphone.channels wants 1 to 64, found {}", alsa.channels));
+            }
+        }
+        if self.sound.before_ms + self.sound.after_ms > 60_000 {
+            return Err("sound wants before_ms and after_ms of a minute at most".into());
+        }
+        if self.clip > 256 {
+            return Err(format!("clip wants 256 frames at most, found {}", self.clip));
+        }
+        if let Trigger::Interval { ms: 0 } = self.trigger {
+            return Err("trigger.ms wants milliseconds over 0".into());
+        }
+        if matches!(self.trigger, Trigger::SoundLevel { .. }) && self.microphone.is_none() {
+            return Err("trigger.on is \"sound-level\", and there is no [microphone]".into());
+        }
+        Ok(())
+    }
+}
+
+/// A message about an unknown word, with the nearest of those expected.
+fn with_nearest(message: &str) -> String {
+    let one_line = message.trim().replace('\n', " ");
+    let words: Vec<&str> = one_line.split('`').skip(1).step_by(2).collect();
+    let nearest = match (&words[..], one_line.starts_with("unknown")) {
+        ([wrong, expected @ ..], true) => expected
+            .iter()
+            .map(|right| (strsim::damerau_levenshtein(wrong, right), right))
+            .filter(|(distance, right)| *distance <= (right.len() / 2).max(1))
+            .min(),
+        _ => None,
+    };
+    match nearest {
+        Some((_, right)) => format!("{one_line}; did you mean `{right}`?"),
+        None => one_line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+        part = "lid"
+        clip = 8
+        [camera]
+        source = "v4l2"
+        device = "usb-Cam_42-video-index0"
+        format = "MJPG"
+        size = [1920, 1080]
+        rate = 30
+        controls = { exposure_time_absolute = 120, gain = 3 }
+        [microphone]
+        source = "alsa"
+        device = "hw:CARD=Mic,DEV=0"
+        [trigger]
+        on = "interval"
+        ms = 200
+        [sound]
+        before_ms = 300
+    "#;
+
+    #[test]
+    fn a_whole_station_is_read() {
+        let station = Station::parse(WHOLE, "line.toml").unwrap();
+        let Camera::V4l2(camera) = &station.camera else { panic!("{:?}", station.camera) };
+        assert_eq!((camera.size, camera.controls["gain"]), (Some([1920, 1080]), 3));
+        assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
+        assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
+        assert!(matches!(station.microphone, Some(Microphone::Alsa(Alsa { rate: 48_000, channels: 1, .. }))));
+    }
+
+    #[test]
+    fn a_wrong_word_is_named_with_the_nearest_right_one() {
+        let cases = [
+            ("devise", WHOLE.replace("device = \"usb", "devise = \"usb"), "did you mean `device`?"),
+            ("miccrophone", WHOLE.replace("[microphone]", "[miccrophone]"), "did you mean `microphone`?"),
+            ("intervall", WHOLE.replace("\"interval\"", "\"intervall\""), "did you mean `interval`?"),
+            ("v4l", WHOLE.replace("\"v4l2\"", "\"v4l\""), "did you mean `v4l2`?"),
+            ("befor_ms", WHOLE.replace("before_ms", "befor_ms"), "did you mean `before_ms`?"),
+        ];
+        for (wrong, text, expected) in cases {
+            let error = Station::parse(&text, "line.toml").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let message = error.message();
+            assert!(message.starts_with("line.toml:") && message.contains(wrong), "{message}");
+            assert!(message.ends_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_field() {
+        let cases = [
+            ("part = \"lid\"", "", "part"),
+            ("rate = 30", "rate = 0", "camera.rate"),
+            ("\"MJPG\"", "\"MOTION\"", "camera.format"),
+            ("[1920, 1080]", "[0, 1080]", "camera.size"),
+            ("ms = 200", "ms = 0", "trigger.ms"),
+            ("clip = 8", "clip = 1000", "clip"),
+            ("before_ms = 300", "before_ms = 300000", "sound"),
+            ("\"hw:CARD=Mic,DEV=0\"", "\"hw:0\"\nchannels = 0", "microphone.channels"),
+        ];
+        for (from, to, field) in cases {
+            let error = Station::parse(&WHOLE.replace(from, to), "line.toml").unwrap_err();
+            assert!(error.message().contains(field), "{field}: {}", error.message());
+        }
+    }
+}
