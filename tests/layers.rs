@@ -25,7 +25,7 @@ const FLOORS: &[&[&str]] = &[
 const OWNED: &[(&str, &str)] = &[
     ("ort", "backend/onnxruntime"),
     ("tflitec", "backend/tflite.rs"),
-    ("v4l", "source/v4l2.rs"),
+    ("v4l", "source/v4l2"),
     ("cpal", "source/microphone.rs"),
     ("clap", "cli"),
     ("anyhow", "cli"),

@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
+pub mod pool;
 pub mod recording;
+#[cfg(target_os = "linux")]
+pub mod v4l2;
 
 /// A camera, a microphone or a recording that is open and delivers.
 pub trait Source: Send {
