@@ -390,6 +390,11 @@ impl Inspector {
         &self.part
     }
 
+    /// What samples are judged by.
+    pub fn judged_by(&self) -> &Provenance {
+        &self.judged_by
+    }
+
     /// The eye, for measuring its stages alone.
     pub fn eye(&mut self) -> &mut Eye {
         &mut self.eye

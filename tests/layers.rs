@@ -30,6 +30,10 @@ const OWNED: &[(&str, &str)] = &[
     ("clap", "cli"),
     ("anyhow", "cli"),
     ("indicatif", "cli"),
+    ("signal_hook", "cli"),
+    ("tiny_http", "dashboard"),
+    ("turbojpeg", "prepare/pixels.rs"),
+    ("crossbeam", "engine"),
 ];
 
 #[test]

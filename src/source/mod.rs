@@ -6,8 +6,11 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
-pub mod pool;
+mod beat;
+mod pool;
+pub mod film;
 pub mod recording;
+pub mod synthetic;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 

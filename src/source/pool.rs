@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 /// Buffers that were handed out.
 #[derive(Default)]
-pub struct Pool {
+pub(super) struct Pool {
     buffers: Vec<Arc<[u8]>>,
 }
 
 impl Pool {
     /// A buffer of `length` bytes at least, after `write` has filled it.
-    pub fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
+    pub(super) fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
         let free = self.buffers.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
         let mut buffer = match free.map(|at| self.buffers.swap_remove(at)) {
             Some(buffer) if buffer.len() >= length => buffer,
