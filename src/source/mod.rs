@@ -6,7 +6,10 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
+pub mod microphone;
+pub mod pace;
 pub mod recording;
+pub mod ring;
 
 /// A camera, a microphone or a recording that is open and delivers.
 pub trait Source: Send {
