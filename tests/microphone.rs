@@ -15,6 +15,7 @@ use eyear::source::{Next, Source as _};
 use eyear::station::Alsa;
 use eyear::time::Stamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The variable that tells [`listen`] where its case is.
@@ -496,5 +497,86 @@ fn what_a_card_does_not_offer_is_refused_with_what_it_does() {
         card.say(word);
         let heard = card.listen(&case(2, "i16", vec![]));
         assert!(heard.errors[0].1.starts_with(sentence), "{:?}", heard.errors);
+    }
+}
+
+/// A tenth of a second of `loud` in two of `quiet`, both noise.
+fn noise(quiet: f64, loud: f64) -> Vec<f64> {
+    let mut state = 1u32;
+    (0..2 * RATE)
+        .map(|i| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let level = if (24_000..28_800).contains(&i) { loud } else { quiet };
+            level * (f64::from(state) / f64::from(1u32 << 31) - 1.0)
+        })
+        .collect()
+}
+
+#[test]
+fn the_doctor_finds_nothing_to_mend_in_a_good_microphone() {
+    let card = Card::new(&wav("i16", RATE, 1, &noise(0.001, 0.3)), "");
+    let arguments = ["doctor", "microphone", "--device", "labmic", "--seconds", "6", "--rate", "48000"];
+    let arguments = [&arguments[..], &["--channels", "1", "--format", "i16", "--json"]].concat();
+    let output = card.eyear(&arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(told, "", "{told}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let channel = &found["channels"][0];
+    let near = |value: &Value, expected: f64, by: f64| {
+        assert!((value.as_f64().unwrap() - expected).abs() <= by, "{value}, not {expected}: {found}");
+    };
+    near(&channel["peak_dbfs"], 20.0 * 0.3f64.log10(), 0.1);
+    near(&channel["floor_dbfs"], 10.0 * (2.0 * 1e-6 / 3.0f64).log10(), 0.6);
+    near(&channel["clipped"], 0.0, 0.0);
+    assert_eq!(channel["hum"], Value::Null);
+    assert!(found["delivery"]["samples"].as_u64().unwrap() >= 6 * 48_000);
+    near(&found["delivery"]["rate"], 48_000.0, 20.0);
+    // A machine that is busy may lose some: all else must be well.
+    let mend: Vec<&str> = found["mend"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(mend.iter().all(|line| line.contains("load off this machine")), "{mend:?}");
+    assert_eq!(output.status.code(), Some(i32::from(!mend.is_empty())));
+}
+
+#[test]
+fn the_doctor_says_what_to_mend() {
+    let tau = std::f64::consts::TAU;
+    let hum = |i: u32| (1..=5).map(|h| (tau * 50.0 * f64::from(h * i) / f64::from(RATE)).sin() * 0.05).sum::<f64>();
+    let over = |i: u32| (2.0 * (tau * 997.0 * f64::from(i) / f64::from(RATE)).sin()).clamp(-1.0, 0.99999);
+    let samples: Vec<f64> = (0..RATE).flat_map(|i| [over(i), hum(i)]).collect();
+    let card = Card::new(&wav("i16", RATE, 2, &samples), "");
+    let output = card.eyear(&["doctor", "microphone", "--device", "labmic", "--seconds", "2", "--channels", "2"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.starts_with("labmic (Lab microphone): 48000 Hz, 2 channels, i16, 100 ms at a time\n"), "{told}");
+    for line in [
+        "mend     channel 1: ",
+        "of the samples are clipped: turn the gain down",
+        "mend     channel 2: the mains hums (50 Hz",
+    ] {
+        assert!(told.contains(line), "no `{line}` in: {told}");
+    }
+    card.say("silence");
+    let output = card.eyear(&["doctor", "microphone", "--device", "labmic", "--seconds", "1", "--channels", "2"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("mend     channel 1: there is no sound at all: unmute the microphone"), "{told}");
+}
+
+#[test]
+fn the_doctor_without_a_microphone_says_so_in_one_sentence() {
+    let card = Card::new(&wav("i16", RATE, 1, &chirp(1)), "");
+    let cases: [(&[&str], &str); 4] = [
+        (&["--device", "hw:CARD=Gone,DEV=0"], "error: no microphone `hw:CARD=Gone,DEV=0`; there are `"),
+        (&[], "error: microphone default is not there"),
+        (
+            &["--device", "labmic", "--format", "i24"],
+            "error: microphone.format wants one of i32, f32, i16, u8, found `i24`",
+        ),
+        (&["--device", "labmic", "--rate", "44100"], "error: microphone labmic does not give any format at 44100 Hz"),
+    ];
+    for (arguments, sentence) in cases {
+        let output = card.eyear(&[&["doctor", "microphone"], arguments].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), told.lines().count()), (Some(2), 1), "{told}");
+        assert!(told.starts_with(sentence), "{told}");
     }
 }

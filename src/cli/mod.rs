@@ -4,6 +4,7 @@
 
 mod bench;
 mod doctor;
+mod doctor_microphone;
 mod eval;
 mod inspect;
 mod model;

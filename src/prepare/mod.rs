@@ -2,6 +2,7 @@
 
 pub mod fixture;
 pub mod image;
+pub mod listen;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;
