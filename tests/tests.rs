@@ -13,6 +13,8 @@ mod encoder;
 mod flags;
 /// Imports go one way.
 mod layers;
+/// The microphone, against a card that fails on demand.
+mod microphone;
 /// What a camera or a program may write.
 mod pictures;
 /// What somebody changed on purpose.
