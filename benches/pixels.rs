@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench pixels`; OpenCV on the same frames: `benches/peers/pixels.py`.
 
+// Clippy leaves unwrapping alone in test functions only; a benchmark that cannot start may say so as it likes.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
