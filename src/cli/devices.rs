@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use eyear::source::microphone::{self, Found as Microphone};
 use serde::Serialize;
 
 use super::{Outcome, complain};
@@ -20,6 +21,7 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Devices {
     cameras: Vec<Camera>,
+    microphones: Vec<Microphone>,
     errors: Vec<String>,
 }
 
@@ -43,7 +45,12 @@ struct Offer {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let found = cameras();
+    let (cameras, mut errors) = cameras();
+    let microphones = microphone::list().unwrap_or_else(|error| {
+        errors.push(error.chain());
+        Vec::new()
+    });
+    let found = Devices { cameras, microphones, errors };
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&found)?)?;
@@ -62,7 +69,25 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             writeln!(out, "\n{}", snippet(camera))?;
         }
         if found.cameras.is_empty() {
-            writeln!(out, "no camera")?;
+            writeln!(out, "no camera\n")?;
+        }
+        for microphone in &found.microphones {
+            let Microphone { id, name, formats, rates, channels, problem } = microphone;
+            writeln!(out, "{name}, {id}")?;
+            if let Some(problem) = problem {
+                writeln!(out, "  {problem}")?;
+                continue;
+            }
+            let rates: Vec<String> = rates
+                .iter()
+                .map(|[least, most]| if least == most { least.to_string() } else { format!("{least} to {most}") })
+                .collect();
+            let channels: Vec<String> = channels.iter().map(ToString::to_string).collect();
+            writeln!(out, "  {}; {} Hz; {} channels", formats.join(", "), rates.join(", "), channels.join(", "))?;
+            writeln!(out, "\n[microphone]\nsource = \"alsa\"\ndevice = \"{id}\"\n")?;
+        }
+        if found.microphones.is_empty() {
+            writeln!(out, "no microphone")?;
         }
         found.errors.iter().for_each(|error| complain(&format!("error: {error}")));
     }
@@ -84,7 +109,7 @@ fn snippet(camera: &Camera) -> String {
 }
 
 #[cfg(target_os = "linux")]
-fn cameras() -> Devices {
+fn cameras() -> (Vec<Camera>, Vec<String>) {
     let (mut cameras, mut errors) = (Vec::new(), Vec::new());
     for found in eyear::source::v4l2::list() {
         match found {
@@ -98,10 +123,10 @@ fn cameras() -> Devices {
             Err(error) => errors.push(error.chain()),
         }
     }
-    Devices { cameras, errors }
+    (cameras, errors)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cameras() -> Devices {
-    Devices { cameras: Vec::new(), errors: vec!["V4L2 cameras are there on Linux alone".into()] }
+fn cameras() -> (Vec<Camera>, Vec<String>) {
+    (Vec::new(), vec!["V4L2 cameras are there on Linux alone".into()])
 }

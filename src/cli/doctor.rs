@@ -11,7 +11,7 @@ use eyear::manifest::Manifest;
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
-use super::{Outcome, doctor_microphone};
+use super::{Outcome, doctor_camera, doctor_microphone};
 
 /// Tell which runtime and models are used, and what is missing
 #[derive(Args)]
@@ -27,6 +27,7 @@ pub struct Arguments {
 /// What else can be looked into.
 #[derive(Subcommand)]
 enum What {
+    Camera(doctor_camera::Arguments),
     Microphone(doctor_microphone::Arguments),
 }
 
@@ -84,8 +85,10 @@ struct Model {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    if let Some(What::Microphone(arguments)) = &arguments.what {
-        return doctor_microphone::run(arguments);
+    match &arguments.what {
+        Some(What::Camera(arguments)) => return doctor_camera::run(arguments),
+        Some(What::Microphone(arguments)) => return doctor_microphone::run(arguments),
+        None => {}
     }
     let runtimes: Vec<Runtime> = BACKENDS.iter().map(|backend| runtime(*backend)).collect();
     let runs = runtimes.iter().any(|runtime| runtime.found.is_some());

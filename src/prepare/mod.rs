@@ -7,4 +7,5 @@ pub mod listen;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;
+pub mod watch;
 pub mod register;
