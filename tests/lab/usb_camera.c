@@ -1,0 +1,2 @@
+#define _GNU_SOURCE
+int main(void) { return 0; }
