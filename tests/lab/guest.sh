@@ -1,5 +1,5 @@
 # What cases share: sourced by each, and by hand after `run --keep`. A case runs from top to bottom and fails at the
-# first command that does.
+# first command that does; what it plugged in is pulled out, and what it started ended, when it ends.
 set -eu
 export EYEAR_MODELS=/lab/models ORT_DYLIB_PATH=/lab/lib/libonnxruntime.so
 
@@ -12,4 +12,101 @@ fail() {
 # expect_equal WHAT GOT WANTED
 expect_equal() {
     [ "$2" = "$3" ] || fail "$1 is \`$2\`, not \`$3\`"
+}
+
+# expect_least WHAT GOT LEAST, whole numbers
+expect_least() {
+    [ "$2" -ge "$3" ] || fail "$1 is $2, less than $3"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    { set +x; } 2>/dev/null
+    seconds=$1 what=$2
+    shift 2
+    tries=$((seconds * 20))
+    until "$@" >/dev/null 2>&1; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "waited $seconds s for $what"
+        sleep 0.05
+    done
+    set -x
+}
+
+# Processes that the case started and that are to end with it.
+started=
+start() {
+    "$@" &
+    started="$started $!"
+}
+
+end_all() {
+    # shellcheck disable=SC2086
+    [ -z "$started" ] || kill $started 2>/dev/null || true
+    wait
+}
+trap end_all EXIT
+
+# ---- vivid: four cameras of the kernel's, each made for one kind of case ----
+
+# A webcam; an HDMI capture card whose input is fed by the output beside it; a camera of several planes.
+WEBCAM=/dev/video10 HDMI=/dev/video11 HDMI_OUT=/dev/video21 PLANES=/dev/video12
+
+need_vivid() {
+    [ -e /sys/module/vivid ] || modprobe vivid n_devs=3 vid_cap_nr=10,11,12 vid_out_nr=20,21,22 \
+        node_types=0x1,0x101,0x1 num_inputs=1,1,1 input_types=0x0,0x3,0x0 num_outputs=0,1,0 output_types=0x0,0x1,0x0 \
+        multiplanar=1,1,2
+    wait_for 10 "vivid's cameras" test -c $PLANES
+    # Without it a webcam of this size has five frames a second.
+    v4l2-ctl -d $WEBCAM --set-fmt-video=width=640,height=480,pixelformat=YUYV --set-parm=25 >/dev/null
+}
+
+# control NAME=VALUE [DEVICE]
+control() {
+    v4l2-ctl -d "${2:-$WEBCAM}" -c "$1"
+}
+
+# ---- the USB camera ----
+
+USB=
+need_usb() {
+    [ -e /sys/module/vhci_hcd ] || modprobe vhci-hcd
+    [ -e /sys/module/uvcvideo ] || modprobe uvcvideo
+}
+
+# Prints the device that delivers pictures and is driven by uvcvideo; its second one carries only data about them.
+usb_device() {
+    for node in /sys/class/video4linux/*; do
+        case $(readlink "$node/device/driver") in
+            */uvcvideo) [ "$(cat "$node/index")" = 0 ] && echo "/dev/${node##*/}" && return 0 ;;
+        esac
+    done
+    return 1
+}
+
+no_usb_device() {
+    ! usb_device
+}
+
+# plug_usb OPTIONS... JPEG...: arguments of usb_camera. Its device is $USB.
+plug_usb() {
+    need_usb
+    start usb_camera "$@"
+    usb_camera=$!
+    wait_for 10 "the USB camera's device" usb_device
+    USB=$(usb_device)
+}
+
+pull_usb() {
+    kill "$usb_camera"
+    wait_for 10 "the USB camera's device to go" no_usb_device
+}
+
+# ---- the sound card: what is played on $SPEAKER is heard on $MICROPHONE ----
+
+SPEAKER=hw:CARD=Loopback,DEV=0 MICROPHONE=hw:CARD=Loopback,DEV=1
+
+need_aloop() {
+    [ -e /sys/module/snd_aloop ] || modprobe snd-aloop pcm_substreams=2
+    wait_for 10 "the sound card" grep -q Loopback /proc/asound/cards
 }
