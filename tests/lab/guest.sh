@@ -110,3 +110,37 @@ need_aloop() {
     [ -e /sys/module/snd_aloop ] || modprobe snd-aloop pcm_substreams=2
     wait_for 10 "the sound card" grep -q Loopback /proc/asound/cards
 }
+
+# hear_noise PROGRAM...: plays a second of noise while the program writes what it hears to /tmp/heard.raw, 48 kHz, one
+# channel of S16_LE, and compares.
+hear_noise() {
+    need_aloop
+    # Its first sample is not nought: that is where it begins. The silence keeps aplay from cutting its end off.
+    { printf '\001\001' && head -c 95998 /dev/urandom; } >/tmp/noise.raw
+    head -c 48000 /dev/zero | cat /tmp/noise.raw - >/tmp/played.raw
+    rm -f /tmp/heard.raw
+    "$@" &
+    listener=$!
+    # Until somebody listens, what is played is lost.
+    wait_for 10 "somebody who listens" grep -q RUNNING /proc/asound/card*/pcm1c/sub*/status
+    aplay -q -D "$SPEAKER" -f S16_LE -r 48000 -c 1 -t raw /tmp/played.raw
+    wait $listener
+    begin=$(cmp /tmp/heard.raw /dev/zero | sed -n 's/.*differ: [a-z]* \([0-9]*\),.*/\1/p')
+    [ -n "$begin" ] || fail "only silence was heard"
+    tail -c +"$begin" /tmp/heard.raw | head -c 96000 | cmp - /tmp/noise.raw || fail "the noise was not heard as played"
+}
+
+# loop_frames FILE COUNT: lets the HDMI card see COUNT raw YUYV frames of 640x480 from a file, over and over.
+loop_frames() {
+    need_vivid
+    for device in $HDMI $HDMI_OUT; do
+        v4l2-ctl -d "$device" --set-dv-bt-timings index=0 >/dev/null
+    done
+    v4l2-ctl -d $HDMI --set-fmt-video=width=640,height=480,pixelformat=YUYV >/dev/null
+    v4l2-ctl -d $HDMI_OUT --set-fmt-video-out=width=640,height=480,pixelformat=YUYV >/dev/null
+    control loop_video=1 $HDMI
+    # No counters written over the picture.
+    control osd_text_mode=2 $HDMI
+    start v4l2-ctl -d $HDMI_OUT --stream-out-mmap --stream-from="$1" --stream-loop \
+        --stream-count="$2" >/dev/null 2>&1
+}
