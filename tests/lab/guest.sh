@@ -1,7 +1,8 @@
 # What cases share: sourced by each, and by hand after `run --keep`. A case runs from top to bottom and fails at the
 # first command that does; what it plugged in is pulled out, and what it started ended, when it ends.
 set -eu
-export EYEAR_MODELS=/lab/models ORT_DYLIB_PATH=/lab/lib/libonnxruntime.so
+
+work=$(mktemp -d)
 
 # Ends the case.
 fail() {
@@ -44,6 +45,7 @@ end_all() {
     # shellcheck disable=SC2086
     [ -z "$started" ] || kill $started 2>/dev/null || true
     wait
+    rm -rf "$work"
 }
 trap end_all EXIT
 
@@ -102,32 +104,41 @@ pull_usb() {
     wait_for 10 "the USB camera's device to go" no_usb_device
 }
 
-# ---- the sound card: what is played on $SPEAKER is heard on $MICROPHONE ----
+# ---- the sound card: what is played on $SPEAKER is heard on $LOOPED ----
 
-SPEAKER=hw:CARD=Loopback,DEV=0 MICROPHONE=hw:CARD=Loopback,DEV=1
+SPEAKER=hw:CARD=Loopback,DEV=0 LOOPED=hw:CARD=Loopback,DEV=1
 
 need_aloop() {
     [ -e /sys/module/snd_aloop ] || modprobe snd-aloop pcm_substreams=2
     wait_for 10 "the sound card" grep -q Loopback /proc/asound/cards
 }
 
-# hear_noise PROGRAM...: plays a second of noise while the program writes what it hears to /tmp/heard.raw, 48 kHz, one
+# The camera and the microphone of cases that suit any: this machine's own with `run --here`, else virtual ones.
+need_camera() {
+    [ -n "${CAMERA:-}" ] || { need_vivid && CAMERA=$WEBCAM; }
+}
+
+need_microphone() {
+    [ -n "${MICROPHONE:-}" ] || { need_aloop && MICROPHONE=$LOOPED; }
+}
+
+# hear_noise PROGRAM...: plays a second of noise while the program writes what it hears to "$work/heard.raw", 48 kHz, one
 # channel of S16_LE, and compares.
 hear_noise() {
     need_aloop
     # Its first sample is not nought: that is where it begins. The silence keeps aplay from cutting its end off.
-    { printf '\001\001' && head -c 95998 /dev/urandom; } >/tmp/noise.raw
-    head -c 48000 /dev/zero | cat /tmp/noise.raw - >/tmp/played.raw
-    rm -f /tmp/heard.raw
+    { printf '\001\001' && head -c 95998 /dev/urandom; } >"$work/noise.raw"
+    head -c 48000 /dev/zero | cat "$work/noise.raw" - >"$work/played.raw"
+    rm -f "$work/heard.raw"
     "$@" &
     listener=$!
     # Until somebody listens, what is played is lost.
     wait_for 10 "somebody who listens" grep -q RUNNING /proc/asound/card*/pcm1c/sub*/status
-    aplay -q -D "$SPEAKER" -f S16_LE -r 48000 -c 1 -t raw /tmp/played.raw
+    aplay -q -D "$SPEAKER" -f S16_LE -r 48000 -c 1 -t raw "$work/played.raw"
     wait $listener
-    begin=$(cmp /tmp/heard.raw /dev/zero | sed -n 's/.*differ: [a-z]* \([0-9]*\),.*/\1/p')
+    begin=$(cmp "$work/heard.raw" /dev/zero | sed -n 's/.*differ: [a-z]* \([0-9]*\),.*/\1/p')
     [ -n "$begin" ] || fail "only silence was heard"
-    tail -c +"$begin" /tmp/heard.raw | head -c 96000 | cmp - /tmp/noise.raw || fail "the noise was not heard as played"
+    tail -c +"$begin" "$work/heard.raw" | head -c 96000 | cmp - "$work/noise.raw" || fail "the noise was not heard as played"
 }
 
 # loop_frames FILE COUNT: lets the HDMI card see COUNT raw YUYV frames of 640x480 from a file, over and over.

@@ -18,7 +18,7 @@
 //     LABCAM_SETTINGS   file that is written with rate and controls whenever the program sets one
 //     LABCAM_CONTROL    file that says what goes wrong; read at every tick and at open:
 //         stall         nothing comes: poll times out
-//         enodev        unplugged: poll says POLLERR and POLLHUP, all else ENODEV
+//         enodev        unplugged: poll says POLLERR, POLLHUP and POLLPRI, all else ENODEV
 //         eio           the driver gave up: DQBUF says EIO until the stream is started anew
 //         flagerr [N]   N frames, or all, come with the flag of an error
 //         short [N]     N frames, or all, are only half there
@@ -204,8 +204,9 @@ static void tick(void) {
     bool damaged = !strcmp(word, "flagerr"), cut = !strcmp(word, "short");
     if (!strcmp(word, "enodev") && !cam.unplugged) {
         cam.unplugged = true;
-        // A byte that nobody will read makes closing an error (POLLERR) besides a hang-up (POLLHUP).
-        if (write(cam.fd, "", 1) == 1) REAL(close)(cam.far);
+        // As with the kernel's unplugged devices: a byte out of band is an event (POLLPRI), and one that nobody will
+        // read makes closing an error (POLLERR) besides a hang-up (POLLHUP).
+        if (send(cam.far, "", 1, MSG_OOB) == 1 && write(cam.fd, "", 1) == 1) REAL(close)(cam.far);
         cam.far = -1;
     }
     if (!cam.streaming || cam.unplugged || cam.broken || !strcmp(word, "stall")) return;

@@ -57,14 +57,6 @@ impl Camera {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
     }
 
-    /// `eyear` with the camera, in the project's folder.
-    pub fn eyear(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
-        command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-        self.give_to(&mut command);
-        command
-    }
-
     /// Lets something go wrong from the next frame on, such as `stall` or `flagerr 3`; nothing any more with an empty
     /// word.
     pub fn fault(&self, word: &str) {

@@ -4,7 +4,7 @@
 //     usb_camera [--serial S] [--fps N] [--port N] [--truncate N] JPEG...
 //
 // It shows the JPEGs in turn, as MJPEG of the first one's size, or a moving ramp as YUYV. --truncate leaves every N-th
-// frame half there, as a bad cable does. SIGTERM pulls it out. USB Video Class 1.1 with one bulk endpoint: the
+// frame half there, as a bad cable does; an empty serial is none, as of many cheap cameras. SIGTERM pulls it out. USB Video Class 1.1 with one bulk endpoint: the
 // isochronous transfers of most webcams need timing that an emulated machine has not.
 #define _GNU_SOURCE
 #include <endian.h>
@@ -76,7 +76,7 @@ DECLARE_UVC_INPUT_HEADER_DESCRIPTOR(1, 2);
 DECLARE_UVC_FRAME_MJPEG(1);
 DECLARE_UVC_FRAME_UNCOMPRESSED(1);
 
-static const struct usb_device_descriptor device = {
+static struct usb_device_descriptor device = {
     .bLength = USB_DT_DEVICE_SIZE, .bDescriptorType = USB_DT_DEVICE, .bcdUSB = 0x0200,
     // A device of several interfaces that belong together.
     .bDeviceClass = USB_CLASS_MISC, .bDeviceSubClass = 2, .bDeviceProtocol = 1,
@@ -468,6 +468,7 @@ int main(int argc, char **argv) {
     read_size(cam.jpegs[0], cam.lengths[0]);
     cam.frame = malloc(largest_frame());
     if (!cam.frame) die("memory");
+    if (!*cam.serial) device.iSerialNumber = 0;
     agree(MJPEG);
     fill_in_descriptors();
     // Not restarting system calls: poll is to end at the signal.

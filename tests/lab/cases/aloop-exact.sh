@@ -1,4 +1,4 @@
 # Sound goes through ALSA sample by sample.
-. /lab/guest.sh
+. "$LAB/guest.sh"
 
-hear_noise arecord -q -D "$MICROPHONE" -f S16_LE -r 48000 -c 1 -t raw -d 3 /tmp/heard.raw
+hear_noise arecord -q -D "$LOOPED" -f S16_LE -r 48000 -c 1 -t raw -d 3 "$work/heard.raw"
