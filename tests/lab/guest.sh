@@ -6,6 +6,11 @@ work=$(mktemp -d)
 
 # Ends the case.
 fail() {
+    { set +x; } 2>/dev/null
+    # What the station said last is mostly the reason.
+    for file in "$work/reports" "$work/station.log"; do
+        [ ! -s "$file" ] || tail -n 15 "$file"
+    done
     echo "FAILED: $*"
     exit 1
 }
@@ -54,8 +59,10 @@ trap end_all EXIT
 # A webcam; an HDMI capture card whose input is fed by the output beside it; a camera of several planes.
 WEBCAM=/dev/video10 HDMI=/dev/video11 HDMI_OUT=/dev/video21 PLANES=/dev/video12
 
+# Fresh ones: what a case before this one made go wrong is forgotten.
 need_vivid() {
-    [ -e /sys/module/vivid ] || modprobe vivid n_devs=3 vid_cap_nr=10,11,12 vid_out_nr=20,21,22 \
+    [ ! -e /sys/module/vivid ] || rmmod vivid
+    modprobe vivid n_devs=3 vid_cap_nr=10,11,12 vid_out_nr=20,21,22 \
         node_types=0x1,0x101,0x1 num_inputs=1,1,1 input_types=0x0,0x3,0x0 num_outputs=0,1,0 output_types=0x0,0x1,0x0 \
         multiplanar=1,1,2
     wait_for 10 "vivid's cameras" test -c $PLANES
@@ -154,4 +161,43 @@ loop_frames() {
     control osd_text_mode=2 $HDMI
     start v4l2-ctl -d $HDMI_OUT --stream-out-mmap --stream-from="$1" --stream-loop \
         --stream-count="$2" >/dev/null 2>&1
+}
+
+# ---- the station: the binary at work ----
+
+# station LINES: what stands under [camera] of its file, beside the source.
+station() {
+    cat >"$work/station.toml" <<STATION
+part = "/lab/biscuit"
+[camera]
+source = "v4l2"
+stall_ms = 1000
+$1
+STATION
+    : >"$work/reports"
+    start eyear run "$work/station.toml" >>"$work/reports" 2>"$work/station.log"
+    station=$!
+}
+
+# Reports until now.
+reports() {
+    grep -c '"sequence"' "$work/reports" || true
+}
+
+have_reports() {
+    [ "$(reports)" -ge "$1" ]
+}
+
+# more_reports COUNT: waits for so many from now on.
+more_reports() {
+    wait_for 20 "$1 more reports" have_reports $(($(reports) + $1))
+}
+
+# told WORDS...: waits until one of them stands in a report or message.
+told() {
+    wait_for 20 "the words \`$*\`" grep -q "$(printf '%s\n' "$@")" "$work/reports" "$work/station.log"
+}
+
+not_told() {
+    ! grep "$1" "$work/reports" "$work/station.log" || fail "it speaks of \`$1\`"
 }
