@@ -10,7 +10,7 @@ use eyear::inspect::{Eye, Inspector, Look};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::Kind;
 use eyear::prepare::fixture::Fixture;
-use eyear::prepare::image::Window;
+use eyear::prepare::pixels::Planes;
 use eyear::prepare::quality;
 use eyear::source::recording;
 use eyear::teach::{Wishes, teach};
@@ -31,10 +31,13 @@ fn stages(c: &mut Criterion) {
         let frame = recording::decode(&bytes, "picture").unwrap();
         let mut look = Look::new(&eye, kind, learned.levels.iter().map(|level| level.weights.ncols()));
 
+        let mut row = Vec::new();
         let mut group = c.benchmark_group(set);
         group.bench_function("decode", |b| b.iter(|| recording::decode(black_box(&bytes), "picture").unwrap()));
-        group.bench_function("quality", |b| b.iter(|| quality::measure(black_box(&frame))));
-        group.bench_function("prepare", |b| b.iter(|| eye.prepare(&frame, Window::whole(&frame), &[]).unwrap()));
+        group.bench_function("quality", |b| {
+            b.iter(|| quality::measure(&Planes::of(black_box(&frame)).unwrap(), &mut row))
+        });
+        group.bench_function("prepare", |b| b.iter(|| eye.prepare(&frame, &[]).unwrap()));
         if let Some(fixture) = &fixture {
             group.bench_function("register and warp", |b| b.iter(|| fixture.view(black_box(&frame)).unwrap()));
         }

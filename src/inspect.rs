@@ -17,7 +17,8 @@ use crate::memory::learned::{Distances, Learned, Scratch, place_of, shown_level}
 use crate::memory::part::{Card, Envelope, Kind, Part};
 use crate::memory::shape;
 use crate::prepare::fixture::{Fixture, View};
-use crate::prepare::image::{Preparer, Window};
+use crate::prepare::image::Preparer;
+use crate::prepare::pixels::{self, Developer, Planes};
 use crate::prepare::quality::{self, Quality};
 use crate::report::{Expected, Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
 use crate::sample::Frame;
@@ -32,7 +33,10 @@ const SUMMARY_RIM: usize = 32;
 /// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
 pub struct Eye {
     encoder: VisionEncoder,
+    developer: Developer,
     preparer: Preparer,
+    /// A row of brightness.
+    row: Vec<u8>,
     /// The encoder's outputs by stride, finest first.
     levels: Vec<(usize, Vec<usize>)>,
     buffers: [Buffers; 2],
@@ -60,7 +64,14 @@ impl Eye {
             return Err(Error::new(ErrorKind::Config, what));
         }
         let levels = levels.into_iter().collect();
-        Ok(Self { encoder, preparer, levels, buffers: Default::default() })
+        Ok(Self {
+            encoder,
+            developer: Developer::default(),
+            preparer,
+            row: Vec::new(),
+            levels,
+            buffers: Default::default(),
+        })
     }
 
     /// The encoder.
@@ -124,39 +135,47 @@ impl Eye {
         self.summed_up().map(|(stride, i)| Ok(self.map(i)?.with_rim(SUMMARY_RIM.div_ceil(stride)))).collect()
     }
 
-    /// Brings `window` of `frame` into the encoder's input; ignored pixels become mid-grey. Returns
-    /// `image_from_model`.
+    /// Stretches `frame`, of any pixel format, over the encoder's input; ignored pixels become mid-grey. Returns what
+    /// its light and focus are.
     ///
     /// # Errors
-    /// As [`Preparer::run`].
-    pub fn prepare(&mut self, frame: &Frame, window: Window, ignored: &[u8]) -> Result<Affine> {
+    /// As [`Developer::develop`] and [`Preparer::run`].
+    pub fn prepare(&mut self, frame: &Frame, ignored: &[u8]) -> Result<Quality> {
         let size = self.encoder.size();
         let input = self.encoder.input_mut()?;
-        let image_from_model = self.preparer.run(frame, window, size, input)?;
+        let planes = self.developer.develop(frame, size)?;
+        let quality = quality::measure(&planes, &mut self.row);
+        self.preparer.run(&planes, size, input)?;
         if !ignored.is_empty() {
             for plane in input.chunks_exact_mut(ignored.len()) {
                 plane.iter_mut().zip(ignored).filter(|(_, ignored)| **ignored != 0).for_each(|(value, _)| *value = 0.0);
             }
         }
-        Ok(image_from_model)
+        Ok(quality)
     }
 
-    /// Brings the part in `frame` into its taught pose, if `fixture` is given, and into the encoder's input; where
-    /// the frame shows nothing of the taught view, `look` knows it. [`Eye::encode`] comes next.
+    /// Brings the part in `frame` into its taught pose, if `fixture` is given, and into the encoder's input; `look`
+    /// gets the frame's light and focus, and where it shows nothing of the taught view. [`Eye::encode`] comes next.
     ///
     /// # Errors
     /// As [`Eye::prepare`] and [`Fixture::view`].
     pub fn see(&mut self, frame: &Frame, fixture: Option<&Fixture>, ignored: &[u8], look: &mut Look) -> Result<()> {
-        look.view = fixture.map(|fixture| fixture.view(frame)).transpose()?;
         look.scratch.hidden.clear();
-        let Some(view) = &look.view else { return self.prepare(frame, Window::whole(frame), ignored).map(drop) };
+        let Some(fixture) = fixture else {
+            look.view = None;
+            look.quality = self.prepare(frame, ignored)?;
+            return Ok(());
+        };
+        let plain = pixels::plain(frame)?;
+        look.quality = quality::measure(&Planes::of(&plain)?, &mut self.row);
+        let view = look.view.insert(fixture.view(&plain)?);
         let ([rows, columns], [width, height]) = (self.grid(), [view.frame.width(), view.frame.height()]);
         if view.covered.contains(&0) {
             let middle = |at: usize, n: usize, side: usize| (2 * at + 1) * side / (2 * n);
             let seen = |i: usize| middle(i / columns, rows, height) * width + middle(i % columns, columns, width);
             look.scratch.hidden.extend((0..rows * columns).map(|i| view.covered[seen(i)] == 0));
         }
-        self.prepare(&view.frame, Window::whole(&view.frame), ignored).map(drop)
+        self.prepare(&view.frame, ignored).map(drop)
     }
 
     /// Runs the encoder on what was prepared.
@@ -270,6 +289,8 @@ pub struct Look {
     pub deviations: Vec<f32>,
     /// The part in its taught pose, where it is registered.
     pub view: Option<View>,
+    /// Light and focus of the frame.
+    pub quality: Quality,
     pull: Vec<f32>,
     shape: shape::Scratch,
 }
@@ -292,6 +313,7 @@ impl Look {
             blame: Vec::new(),
             deviations: Vec::new(),
             view: None,
+            quality: Quality::default(),
             pull: Vec::new(),
             shape: shape::Scratch::default(),
         }
@@ -368,6 +390,11 @@ impl Inspector {
         &self.part
     }
 
+    /// What samples are judged by.
+    pub fn judged_by(&self) -> &Provenance {
+        &self.judged_by
+    }
+
     /// The eye, for measuring its stages alone.
     pub fn eye(&mut self) -> &mut Eye {
         &mut self.eye
@@ -380,7 +407,6 @@ impl Inspector {
     /// [`Verdict::Invalid`].
     pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
         let start = Instant::now();
-        let quality = quality::measure(frame);
         self.eye.see(frame, self.fixture.as_ref(), &self.part.ignored, &mut self.look)?;
         let prepared = Instant::now();
         self.eye.encode()?;
@@ -405,7 +431,7 @@ impl Inspector {
         }
         let findings = find_regions(&heatmap, frame.width(), frame.height());
 
-        let (verdict, reason) = match self.cannot_be_judged(frame, quality) {
+        let (verdict, reason) = match self.cannot_be_judged(frame) {
             Some(reason) => (Verdict::Invalid, reason),
             None => self.decide(p_value, score),
         };
@@ -435,8 +461,8 @@ impl Inspector {
     }
 
     /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
-    fn cannot_be_judged(&self, frame: &Frame, quality: Quality) -> Option<String> {
-        let blind = cannot_be_judged(frame, quality, &self.part.card.picture, self.part.card.good);
+    fn cannot_be_judged(&self, frame: &Frame) -> Option<String> {
+        let blind = cannot_be_judged(frame, self.look.quality, &self.part.card.picture, self.part.card.good);
         blind.or_else(|| {
             let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
             if pose.ncc < least {

@@ -27,5 +27,9 @@ pub mod evaluate;
 
 // What comes out.
 pub mod sink;
+pub mod dashboard;
+
+// The wiring of a station that runs.
+pub mod engine;
 
 pub use error::{Error, ErrorKind, Result};

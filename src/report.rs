@@ -132,6 +132,56 @@ pub struct Pose {
     pub overlap: f32,
 }
 
+/// How much of one kind of fault there was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// `camera` or `microphone`.
+    pub source: &'static str,
+    /// The kind as one word.
+    pub kind: &'static str,
+    /// Frames or samples that it cost, at least.
+    pub count: u64,
+}
+
+/// The sound that belongs to a moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Heard {
+    /// How long it is, in milliseconds; 0 when there is none.
+    pub ms: f64,
+    /// Milliseconds from where it should begin to where it begins.
+    pub skew_ms: f64,
+    /// What is wrong with it, if anything.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub missing: String,
+}
+
+/// What a station says of one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// The station's name.
+    pub station: String,
+    /// Counted by the station from 0.
+    pub moment: u64,
+    /// The source's number of the frame; `None` where there was none.
+    pub frame: Option<u64>,
+    /// Milliseconds since 1970 by the machine's clock, when the verdict was reached.
+    pub unix_ms: u64,
+    /// Milliseconds from the frame's stamp to the verdict.
+    pub age_ms: f64,
+    /// Frames that were replaced by newer ones since the last moment.
+    pub replaced: u64,
+    /// The sound around the frame, where the station listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Heard>,
+    /// A sense that the station has was missing or damaged.
+    pub degraded: bool,
+    /// Faults of the sources since the last moment.
+    pub faults: Vec<Counted>,
+    /// The inspection.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
 /// The result of one inspection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -169,4 +219,27 @@ pub struct Report {
     pub ran_on: Vec<RanOn>,
     /// Part, model and their digests.
     pub judged_by: Provenance,
+}
+
+impl Report {
+    /// The report on a moment that cannot be judged for want of a picture.
+    pub fn invalid(reason: String, judged_by: Provenance) -> Self {
+        Self {
+            verdict: Verdict::Invalid,
+            reason,
+            score: 0.0,
+            limit: 0.0,
+            p_value: 1.0,
+            local: 0.0,
+            global: 0.0,
+            pixels: None,
+            pose: None,
+            findings: Vec::new(),
+            heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
+            expected: Expected::default(),
+            ms: Times::default(),
+            ran_on: Vec::new(),
+            judged_by,
+        }
+    }
 }

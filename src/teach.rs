@@ -20,8 +20,9 @@ use crate::memory::metric::Moments;
 use crate::memory::part::{Card, Envelope, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE};
 use crate::memory::search::Nearest;
 use crate::prepare::fixture::{Fixture, Reference};
-use crate::prepare::image::{Preparer, Window};
-use crate::prepare::quality::{self, Quality};
+use crate::prepare::image::Preparer;
+use crate::prepare::pixels::Planes;
+use crate::prepare::quality::Quality;
 use crate::sample::Frame;
 
 /// Pictures that the projection is learned from, at most: enough cells, and they are encoded twice.
@@ -82,7 +83,7 @@ impl Seen {
     fn new(path: &Path, frame: &Frame, look: &Look) -> Self {
         Self {
             path: path.to_path_buf(),
-            quality: quality::measure(frame),
+            quality: look.quality,
             size: [frame.width(), frame.height()],
             correlation: look.view.as_ref().map(|view| view.pose.ncc),
         }
@@ -475,7 +476,7 @@ fn ignored_pixels(eye: &mut Eye, mask: Option<&Frame>) -> Result<Vec<u8>> {
     let Some(mask) = mask else { return Ok(Vec::new()) };
     let [height, width] = eye.encoder().size();
     let mut planes = vec![0.0; 3 * height * width];
-    Preparer::new([0.0; 3], [1.0; 3]).run(mask, Window::whole(mask), [height, width], &mut planes)?;
+    Preparer::new([0.0; 3], [1.0; 3]).run(&Planes::of(mask)?, [height, width], &mut planes)?;
     let ignored: Vec<u8> = planes[..height * width].iter().map(|&value| u8::from(value < 128.0)).collect();
     if ignored.iter().all(|&ignored| ignored == 1) {
         return Err(Error::new(ErrorKind::Input, "the mask is dark everywhere: nothing would be looked at"));

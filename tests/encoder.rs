@@ -10,7 +10,8 @@ use eyear::encode::VisionEncoder;
 use eyear::inspect::{Eye, Inspector};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::{Kind, Part};
-use eyear::prepare::image::{Preparer, Window};
+use eyear::prepare::image::Preparer;
+use eyear::prepare::pixels::Planes;
 use eyear::report::Verdict;
 use eyear::source::recording;
 use eyear::teach::{self, Wishes};
@@ -86,7 +87,7 @@ fn fine_maps_in_tiles_are_those_of_one_run_and_coarse_ones_come_near() {
     for folder in ["cookie/test/broken", "screws4/test/good", "paper/test/impurity"] {
         let path = pictures(&format!("tests/data/{folder}")).remove(0);
         let frame = recording::read(&path).unwrap();
-        preparer.run(&frame, Window::whole(&frame), [SIDE, SIDE], tiled.input_mut().unwrap()).unwrap();
+        preparer.run(&Planes::of(&frame).unwrap(), [SIDE, SIDE], tiled.input_mut().unwrap()).unwrap();
         whole.input_mut(0).unwrap().copy_from_slice(tiled.input_mut().unwrap());
         tiled.encode().unwrap();
         whole.run().unwrap();

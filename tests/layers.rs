@@ -25,11 +25,15 @@ const FLOORS: &[&[&str]] = &[
 const OWNED: &[(&str, &str)] = &[
     ("ort", "backend/onnxruntime"),
     ("tflitec", "backend/tflite.rs"),
-    ("v4l", "source/v4l2.rs"),
+    ("v4l", "source/v4l2"),
     ("cpal", "source/microphone.rs"),
     ("clap", "cli"),
     ("anyhow", "cli"),
     ("indicatif", "cli"),
+    ("signal_hook", "cli"),
+    ("tiny_http", "dashboard"),
+    ("turbojpeg", "prepare/pixels.rs"),
+    ("crossbeam", "engine"),
 ];
 
 #[test]

@@ -3,10 +3,14 @@
 //! Exit codes: 0 done and all pass, 1 some sample failed or is unsure, 2 error.
 
 mod bench;
+mod devices;
 mod doctor;
 mod eval;
 mod inspect;
 mod model;
+mod record;
+mod run;
+mod status;
 mod teach;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -33,6 +37,10 @@ struct Cli {
 enum Command {
     Teach(teach::Arguments),
     Inspect(inspect::Arguments),
+    Run(run::Arguments),
+    Status(status::Arguments),
+    Devices(devices::Arguments),
+    Record(record::Arguments),
     Eval(eval::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
@@ -107,6 +115,10 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Teach(arguments) => teach::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

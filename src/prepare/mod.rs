@@ -1,6 +1,7 @@
 //! Samples → what an encoder takes. Pure functions: no file, no clock, no device.
 
 pub mod fixture;
+pub mod pixels;
 pub mod image;
 #[cfg(test)]
 pub(crate) mod printed;

@@ -1,10 +1,10 @@
 //! Measures that tell whether a picture can be judged at all: light and focus. Limits are learned with the
 //! part, not set here.
 
-use crate::sample::{Frame, PixelFormat};
+use crate::prepare::pixels::Planes;
 
 /// What was measured of a picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Quality {
     /// Mean brightness, 0 to 255.
     pub brightness: f32,
@@ -22,22 +22,14 @@ pub struct Quality {
 /// Rows that are looked at, at most: focus needs native detail, but not everywhere.
 const ROWS: usize = 96;
 
-/// Measures `frame` on up to 96 evenly spaced rows at full horizontal detail, from the green channel.
-pub fn measure(frame: &Frame) -> Quality {
-    let (width, height) = (frame.width(), frame.height());
-    let (step, offset) = match frame.format() {
-        PixelFormat::Grey8 => (1, 0),
-        _ => (3, 1),
-    };
-    let mut row = Vec::new();
-    let every = height.div_ceil(ROWS).max(1);
+/// Measures a picture on up to 96 evenly spaced rows at full horizontal detail; `row` is memory that is used again.
+pub fn measure(planes: &Planes, row: &mut Vec<u8>) -> Quality {
+    let every = planes.height.div_ceil(ROWS).max(1);
     let (mut count, mut sum, mut square) = (0u64, 0u64, 0u64);
     let (mut black, mut white) = (0u64, 0u64);
     let (mut bends, mut bend_square) = (0u64, 0u64);
-    for y in (every / 2..height).step_by(every) {
-        let line = &frame.pixels()[y * width * step..(y + 1) * width * step];
-        row.clear();
-        row.extend(line.iter().skip(offset).step_by(step).copied());
+    for y in (every / 2..planes.height).step_by(every) {
+        planes.brightness(y, row);
         count += row.len() as u64;
         sum += row.iter().map(|&v| u64::from(v)).sum::<u64>();
         square += row.iter().map(|&v| u64::from(u32::from(v) * u32::from(v))).sum::<u64>();
@@ -63,6 +55,11 @@ pub fn measure(frame: &Frame) -> Quality {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::{Frame, PixelFormat};
+
+    fn measured(frame: &Frame) -> Quality {
+        measure(&Planes::of(frame).unwrap(), &mut Vec::new())
+    }
 
     fn textured(width: usize, height: usize, blur: usize) -> Frame {
         let raw: Vec<u32> = (0..width * height).map(|i| ((i * 7919) % 1009) as u32 % 200 + 20).collect();
@@ -78,9 +75,9 @@ mod tests {
     #[test]
     fn blur_lowers_sharpness_and_dimming_does_not() {
         let sharp = textured(200, 150, 0);
-        let blurred = measure(&textured(200, 150, 4));
+        let blurred = measured(&textured(200, 150, 4));
         let dim = Frame::new(sharp.pixels().iter().map(|v| v / 3).collect::<Vec<u8>>(), PixelFormat::Grey8, 200, 150);
-        let (sharp, dim) = (measure(&sharp), measure(&dim.unwrap()));
+        let (sharp, dim) = (measured(&sharp), measured(&dim.unwrap()));
         assert!(blurred.sharpness < sharp.sharpness - 1.0, "{blurred:?} {sharp:?}");
         assert!((dim.sharpness - sharp.sharpness).abs() < 0.1);
         assert!(dim.brightness < sharp.brightness / 2.0);
@@ -94,14 +91,14 @@ mod tests {
             2,
             2,
         );
-        let quality = measure(&frame.unwrap());
+        let quality = measured(&frame.unwrap());
         assert_eq!((quality.black, quality.white), (0.5, 0.25));
         assert_eq!(quality.brightness, 96.0);
     }
 
     #[test]
     fn a_single_pixel_is_measured() {
-        let quality = measure(&Frame::new(vec![50u8], PixelFormat::Grey8, 1, 1).unwrap());
+        let quality = measured(&Frame::new(vec![50u8], PixelFormat::Grey8, 1, 1).unwrap());
         assert!(quality.sharpness.is_finite() && quality.brightness == 50.0);
     }
 }

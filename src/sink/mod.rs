@@ -1,10 +1,19 @@
-//! Where reports go: pictures and pages made from a [`Report`](crate::report::Report). One file a thing.
+//! Where reports go: pictures, pages and lines made from a [`Report`](crate::report::Report). One file a thing.
 //!
 //! What a sink needs of a part (its tiles, its name) comes to it as plain data.
+
+use crate::error::Result;
+use crate::report::Judged;
+use crate::sample::Moment;
 
 // What is drawn.
 pub mod picture;
 pub mod draw;
+
+// What a running station feeds.
+mod avi;
+pub mod evidence;
+pub mod lines;
 
 // What is written.
 pub mod names;
@@ -13,6 +22,26 @@ mod html;
 mod page;
 pub mod folder;
 pub mod figures;
+
+/// Takes what a running station says, on a thread of its own.
+pub trait Sink: Send {
+    /// Its name, for its thread and for messages.
+    fn name(&self) -> &'static str;
+
+    /// Takes a verdict and the moment that it is on.
+    ///
+    /// # Errors
+    /// When it can take no more, which ends the station. What may pass by itself, as a full disk, it keeps to itself.
+    fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()>;
+
+    /// Finishes what it has begun; nothing comes any more.
+    ///
+    /// # Errors
+    /// As [`Sink::take`].
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod example {

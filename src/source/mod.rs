@@ -6,7 +6,13 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
+mod beat;
+mod pool;
+pub mod film;
 pub mod recording;
+pub mod synthetic;
+#[cfg(target_os = "linux")]
+pub mod v4l2;
 
 /// A camera, a microphone or a recording that is open and delivers.
 pub trait Source: Send {

@@ -1,0 +1,115 @@
+//! `eyear run`: a station at work.
+
+use std::io::{self, BufRead as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use eyear::backend::{BACKENDS, Options};
+use eyear::dashboard::Dashboard;
+use eyear::engine::{self, Event, Outside, Requests, Stats};
+use eyear::inspect::Inspector;
+use eyear::manifest::Manifest;
+use eyear::memory::part::Part;
+use eyear::report::{Judged, Verdict};
+use eyear::sample::Moment;
+use eyear::sink::Sink;
+use eyear::sink::evidence::Evidence;
+use eyear::sink::lines::Lines;
+use eyear::station::{Station, Trigger};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{Outcome, complain, one_line};
+
+/// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
+#[derive(Args)]
+pub struct Arguments {
+    /// The station's file
+    station: PathBuf,
+    /// End after so many verdicts
+    #[arg(long, value_name = "N")]
+    moments: Option<u64>,
+}
+
+/// Counts what did not pass, for the exit code.
+struct Tally(Arc<AtomicU64>);
+
+impl Sink for Tally {
+    fn name(&self) -> &'static str {
+        "tally"
+    }
+
+    fn take(&mut self, judged: &Judged, _: &Moment) -> eyear::Result<()> {
+        self.0.fetch_add(u64::from(judged.report.verdict != Verdict::Pass), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    let station = Station::load(&arguments.station)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
+    }
+    let part = Part::load(&station.part)?;
+    let manifest = Manifest::find(&station.model)?;
+    let default = Options::default();
+    let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
+    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options)?;
+    let bad = Arc::new(AtomicU64::new(0));
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
+    if let Some(folder) = &station.reports.folder {
+        sinks.push(Box::new(Evidence::create(folder, Box::new(complain))?));
+    }
+    let dashboard = station.reports.address.map(Dashboard::open).transpose()?;
+    if let Some(address) = dashboard.as_ref().and_then(Dashboard::address) {
+        complain(&format!("status and requests: http://{address}"));
+    }
+    let stats = Stats::new(&station.name);
+    let (ask, asked) = Requests::new();
+    let by_request = station.trigger == Trigger::Request;
+    if by_request {
+        let ask = ask.clone();
+        // Not joined: a read of standard input cannot be called off, and it holds nothing.
+        thread::Builder::new().name("requests".into()).spawn(move || {
+            io::stdin().lock().lines().map_while(io::Result::ok).all(|_| ask.ask());
+        })?;
+    }
+    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments };
+    let over = AtomicBool::new(false);
+    let outcome = thread::scope(|scope| {
+        if let Some(dashboard) = &dashboard {
+            let (stats, over) = (&stats, &over);
+            let serve = move || {
+                let status = || serde_json::to_string(&stats.status()).unwrap_or_default();
+                dashboard.serve(&|| over.load(Ordering::Relaxed), &status, &|| by_request && ask.ask());
+            };
+            thread::Builder::new().name("dashboard".into()).spawn_scoped(scope, serve)?;
+        }
+        let outcome =
+            engine::run(&station, &mut inspector, sinks, outside, &stats, &mut |event| complain(&told(event)));
+        over.store(true, Ordering::Relaxed);
+        anyhow::Ok(outcome)
+    })?;
+    match outcome {
+        // Who read our lines went away: that is its right.
+        Err(error) if one_line(&error.into()).contains("Broken pipe") => {}
+        outcome => outcome?,
+    }
+    let status = stats.status();
+    let counts: Vec<String> = status.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    complain(&format!("ended after {:.1} s: {}, {} frames replaced", status.up_s, counts.join(", "), status.replaced));
+    Ok(if bad.load(Ordering::Relaxed) > 0 { Outcome::Bad } else { Outcome::Good })
+}
+
+fn told(event: &Event) -> String {
+    match event {
+        Event::Open { source, about } => format!("{source}: {about}"),
+        Event::Lost { source, why } => format!("{source} lost: {why}; trying again"),
+        Event::Fault { source, kind, detail } => format!("{source}: {kind}: {detail}; more will only be counted"),
+    }
+}

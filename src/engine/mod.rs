@@ -1,0 +1,359 @@
+//! A station at work: which thread runs what, what is kept when something is too slow, and how it ends.
+//!
+//! ```text
+//! camera ── feed ──> mailbox (newest wins) ─┐
+//! microphone ── feed ──> queue ─────────────┼─> judge ──> a queue for each sink ──> sink
+//! requests ─────────────────────────────────┘
+//! ```
+//!
+//! Every thread is started, named and joined here. The caller's own thread judges: an inspector needs no other.
+
+mod feed;
+mod mailbox;
+mod stats;
+mod trigger;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam::channel::{self, Receiver, Sender};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::inspect::Inspector;
+use crate::report::{Judged, Report, Verdict};
+use crate::sample::{Frame, Moment};
+use crate::sink::Sink;
+use crate::source::{self, FaultKind, Source};
+use crate::station::{Camera, Station};
+use crate::time::Stamp;
+
+pub use feed::Event;
+use mailbox::Mailbox;
+pub use stats::{Stats, Status};
+use trigger::Trips;
+
+/// Reports that wait for a sink, at most; then the station waits for it.
+const QUEUE: usize = 64;
+/// How long a thread sleeps before it looks whether to end.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a request waits for a frame.
+const BLIND: Duration = Duration::from_secs(1);
+
+/// What reaches a running station from outside.
+pub struct Outside<'a> {
+    /// Set by whoever wants the station to end.
+    pub stop: &'a AtomicBool,
+    /// Each asks for one moment to be judged.
+    pub requests: Requests,
+    /// The station ends after so many moments.
+    pub moments: Option<u64>,
+}
+
+/// Requests for verdicts, as they wait for the judge.
+pub struct Requests(Receiver<()>);
+
+/// Asks for verdicts.
+#[derive(Clone)]
+pub struct Ask(Sender<()>);
+
+impl Requests {
+    /// Both ends.
+    pub fn new() -> (Ask, Self) {
+        let (ask, asked) = channel::bounded(QUEUE);
+        (Ask(ask), Self(asked))
+    }
+}
+
+impl Ask {
+    /// Asks for one verdict; whether somebody will hear it.
+    pub fn ask(&self) -> bool {
+        self.0.send(()).is_ok()
+    }
+}
+
+/// A moment with its verdict, on its way to the sinks.
+#[derive(Clone)]
+struct Delivery {
+    judged: Arc<Judged>,
+    moment: Arc<Moment>,
+}
+
+/// Runs a station until it is told to stop, its recording is over, or a sink can take no more. `told` hears of what a
+/// person should know, once for each turn of events.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when a source can never deliver what the station wants; [`ErrorKind::Runtime`] when the
+/// inspector fails; what a sink says when it cannot go on.
+pub fn run(
+    station: &Station,
+    inspector: &mut Inspector,
+    sinks: Vec<Box<dyn Sink>>,
+    outside: Outside,
+    stats: &Stats,
+    told: &mut dyn FnMut(&Event),
+) -> Result<()> {
+    // Ends the feeds when judging is over, for whatever reason.
+    let over = AtomicBool::new(false);
+    let stopped = || over.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
+    let (mailbox, frames) = Mailbox::new(waits_for_all(&station.camera), station.clip);
+    let (events, heard) = channel::unbounded();
+    thread::scope(|scope| {
+        let camera = {
+            let (events, mailbox, stopped) = (events.clone(), &mailbox, &stopped);
+            named(scope, "camera", move || {
+                let open = || open_camera(&station.camera);
+                let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| match sample {
+                    feed::Sample::Frame(frame) => mailbox.put(frame, stopped),
+                    feed::Sample::Sound(_) => {}
+                });
+                mailbox.close();
+                outcome
+            })?
+        };
+        let (queues, writers): (Vec<_>, Vec<_>) = sinks
+            .into_iter()
+            .map(|sink| {
+                let (queue, deliveries) = channel::bounded(QUEUE);
+                let name = format!("sink {}", sink.name());
+                Ok((queue, named(scope, &name, move || write(sink, &deliveries))?))
+            })
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
+        drop(events);
+        let mut judge = Judge {
+            station,
+            inspector,
+            stats,
+            mailbox: &mailbox,
+            queues,
+            trips: Trips::new(station.trigger),
+            asked: VecDeque::new(),
+            moments: 0,
+        };
+        let outcome = judge.work(&frames, &outside, &heard, told);
+        over.store(true, Ordering::Relaxed);
+        drop(frames);
+        drop(judge);
+        let camera = joined(camera);
+        heard.try_iter().for_each(|event| told(&event));
+        let writers = writers.into_iter().map(joined).collect::<Vec<_>>();
+        outcome.and(camera).and(writers.into_iter().collect())
+    })
+}
+
+fn named<'scope, 'env, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>> {
+    let failed = |error| Error::caused(ErrorKind::Unavailable, format!("cannot start the thread `{name}`"), error);
+    thread::Builder::new().name(name.into()).spawn_scoped(scope, work).map_err(failed)
+}
+
+fn joined(thread: ScopedJoinHandle<Result<()>>) -> Result<()> {
+    let name = thread.thread().name().unwrap_or_default().to_string();
+    let panicked = |_| Err(Error::new(ErrorKind::Runtime, format!("the thread `{name}` panicked")));
+    thread.join().unwrap_or_else(panicked)
+}
+
+/// A recording that plays as fast as it is judged must lose nothing.
+fn waits_for_all(camera: &Camera) -> bool {
+    match camera {
+        Camera::V4l2(_) => false,
+        Camera::Recording(recording) => recording.rate.is_none(),
+        Camera::Synthetic(synthetic) => synthetic.rate.is_none(),
+    }
+}
+
+/// Opens the camera that a station means.
+///
+/// # Errors
+/// As the source says.
+pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
+    Ok(match camera {
+        #[cfg(target_os = "linux")]
+        Camera::V4l2(wanted) => Box::new(source::v4l2::V4l2::open(wanted)?),
+        #[cfg(not(target_os = "linux"))]
+        Camera::V4l2(_) => return Err(Error::new(ErrorKind::Unavailable, "V4L2 cameras are there on Linux alone")),
+        Camera::Recording(wanted) => source::film::open(wanted)?,
+        Camera::Synthetic(wanted) => Box::new(source::synthetic::Synthetic::new(wanted)),
+    })
+}
+
+/// Feeds a sink until nothing comes any more. One that cannot go on ends the station; other failures are its own to
+/// tell.
+fn write(mut sink: Box<dyn Sink>, deliveries: &Receiver<Delivery>) -> Result<()> {
+    for Delivery { judged, moment } in deliveries {
+        sink.take(&judged, &moment)?;
+    }
+    sink.finish()
+}
+
+/// Why a moment is judged.
+enum Asked {
+    /// By a frame itself.
+    Frame(Frame),
+    /// By a request, for the next frame.
+    Request(Instant),
+}
+
+struct Judge<'a> {
+    station: &'a Station,
+    inspector: &'a mut Inspector,
+    stats: &'a Stats,
+    mailbox: &'a Mailbox,
+    queues: Vec<Sender<Delivery>>,
+    trips: Trips,
+    /// Moments that wait for what belongs to them, oldest first.
+    asked: VecDeque<Asked>,
+    moments: u64,
+}
+
+impl Judge<'_> {
+    fn work(
+        &mut self,
+        frames: &Receiver<Frame>,
+        outside: &Outside,
+        heard: &Receiver<Event>,
+        told: &mut dyn FnMut(&Event),
+    ) -> Result<()> {
+        let mut requests = outside.requests.0.clone();
+        loop {
+            heard.try_iter().for_each(|event| told(&event));
+            if outside.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let mut ended = false;
+            channel::select! {
+                recv(frames) -> frame => match frame {
+                    Ok(frame) => self.look(frame)?,
+                    Err(_) => ended = true,
+                },
+                recv(requests) -> request => match request {
+                    Ok(()) => self.asked.push_back(Asked::Request(Instant::now())),
+                    // Nobody can ask any more.
+                    Err(_) => requests = channel::never(),
+                },
+                default(self.patience()) => {}
+            }
+            while let Some(asked) = self.asked.pop_front() {
+                match asked {
+                    Asked::Frame(frame) => self.judge(frame)?,
+                    Asked::Request(since) if since.elapsed() >= BLIND || ended => self.blind()?,
+                    request => {
+                        self.asked.push_front(request);
+                        break;
+                    }
+                }
+                if outside.moments.is_some_and(|most| self.moments >= most) {
+                    return Ok(());
+                }
+            }
+            if self.trips.is_due(Instant::now()) && !ended {
+                self.tick()?;
+                if outside.moments.is_some_and(|most| self.moments >= most) {
+                    return Ok(());
+                }
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.trips.due_in(Instant::now()).map_or(LOOK, |due| due.min(LOOK))
+    }
+
+    /// A frame has come: does it ask for a verdict, or answer a request?
+    fn look(&mut self, frame: Frame) -> Result<()> {
+        let requested = self.asked.iter().position(|asked| matches!(asked, Asked::Request(_)));
+        if let Some(at) = requested {
+            self.asked[at] = Asked::Frame(frame);
+            return Ok(());
+        }
+        match self.trips.see(&frame) {
+            Ok(true) => self.asked.push_back(Asked::Frame(frame)),
+            Ok(false) => {}
+            Err(error) if error.kind() == ErrorKind::Input => {
+                self.stats.camera.count(FaultKind::Damaged, 1);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The interval is over.
+    fn tick(&mut self) -> Result<()> {
+        match self.trips.take_newest() {
+            Some(frame) => self.judge(frame),
+            None => self.blind(),
+        }
+    }
+
+    fn judge(&mut self, frame: Frame) -> Result<()> {
+        let clip = self.mailbox.clip(&frame);
+        let moment = Moment { frame: Some(frame), clip, ..Moment::default() };
+        let Some(frame) = &moment.frame else { return Ok(()) };
+        let report = match self.inspector.inspect(frame) {
+            Ok(report) => report,
+            Err(error) if error.kind() == ErrorKind::Input => {
+                self.stats.camera.count(FaultKind::Damaged, 1);
+                Report::invalid(error.chain(), self.inspector.judged_by().clone())
+            }
+            Err(error) => return Err(error),
+        };
+        self.deliver(moment, report)
+    }
+
+    fn blind(&mut self) -> Result<()> {
+        let why = format!("no picture: {}", self.stats.camera.why_none());
+        let report = Report::invalid(why, self.inspector.judged_by().clone());
+        self.deliver(Moment::default(), report)
+    }
+
+    fn deliver(&mut self, moment: Moment, report: Report) -> Result<()> {
+        let now = Stamp::now();
+        let faults = self.stats.unreported();
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let judged = Judged {
+            station: self.station.name.clone(),
+            moment: self.moments,
+            frame: moment.frame.as_ref().map(|frame| frame.sequence),
+            unix_ms: unix.as_millis() as u64,
+            age_ms: moment.frame.as_ref().map_or(0.0, |frame| now.ms_since(frame.stamp)),
+            replaced: self.mailbox.replaced_since(),
+            sound: None,
+            degraded: report.verdict == Verdict::Invalid && moment.frame.is_none(),
+            faults,
+            report,
+        };
+        self.moments += 1;
+        self.stats.judged(judged.report.verdict, judged.age_ms);
+        self.stats.replaced(judged.replaced);
+        let delivery = Delivery { judged: Arc::new(judged), moment: Arc::new(moment) };
+        for queue in &self.queues {
+            // A sink that has ended tells why when it is joined.
+            if queue.send(delivery.clone()).is_err() {
+                return Err(Error::new(ErrorKind::Io, "a sink has ended"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits until something is told to stop, looking now and then.
+pub(crate) fn rest(span: Duration, stopped: &dyn Fn() -> bool) {
+    let until = Instant::now() + span;
+    while !stopped() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(LOOK / 4));
+    }
+}

@@ -1,0 +1,211 @@
+//! What a station counts, and its status for people and programs.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::report::{Counted, Verdict};
+use crate::source::FaultKind;
+
+/// What a running station counts.
+pub struct Stats {
+    station: String,
+    started: Instant,
+    pub(super) camera: SourceStats,
+    pub(super) microphone: SourceStats,
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
+    verdicts: [u64; 4],
+    replaced: u64,
+    age_ms: f64,
+    oldest_ms: f64,
+    last: Option<Instant>,
+}
+
+/// What one source counts.
+pub(super) struct SourceStats {
+    pub(super) name: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    about: String,
+    /// Why it does not deliver, if so.
+    why: Option<String>,
+    ended: bool,
+    delivered: u64,
+    faults: BTreeMap<FaultKind, u64>,
+    unreported: BTreeMap<FaultKind, u64>,
+}
+
+/// A station's status.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The station's name.
+    pub station: String,
+    /// Seconds since it was started.
+    pub up_s: f64,
+    /// Seconds since the last verdict; `None` before the first.
+    pub last_verdict_s: Option<f64>,
+    /// Verdicts so far, by word.
+    pub verdicts: BTreeMap<&'static str, u64>,
+    /// Milliseconds from the stamp of the last frame to its verdict.
+    pub age_ms: f64,
+    /// The longest so far.
+    pub oldest_ms: f64,
+    /// Frames replaced by newer ones while another was judged.
+    pub replaced: u64,
+    /// Each source.
+    pub sources: Vec<SourceStatus>,
+    /// Resident memory of the process in MB, where the system tells.
+    pub memory_mb: Option<f64>,
+}
+
+/// A source's status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    /// `camera` or `microphone`.
+    pub name: &'static str,
+    /// `opening`, `delivers`, `lost` or `ended`.
+    pub state: &'static str,
+    /// What it is.
+    pub about: String,
+    /// Why it is lost.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// Frames or chunks of sound so far.
+    pub delivered: u64,
+    /// Faults so far, by kind: frames or samples that they cost, at least.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+impl Stats {
+    /// Counts from now on.
+    pub fn new(station: &str) -> Self {
+        Self {
+            station: station.into(),
+            started: Instant::now(),
+            camera: SourceStats::new("camera"),
+            microphone: SourceStats::new("microphone"),
+            work: Mutex::default(),
+        }
+    }
+
+    pub(super) fn judged(&self, verdict: Verdict, age_ms: f64) {
+        let mut work = locked(&self.work);
+        work.verdicts[verdict as usize] += 1;
+        (work.age_ms, work.oldest_ms) = (age_ms, work.oldest_ms.max(age_ms));
+        work.last = Some(Instant::now());
+    }
+
+    pub(super) fn replaced(&self, frames: u64) {
+        locked(&self.work).replaced += frames;
+    }
+
+    /// Faults since this was last asked.
+    pub(super) fn unreported(&self) -> Vec<Counted> {
+        [&self.camera, &self.microphone].into_iter().flat_map(SourceStats::unreported).collect()
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        let work = locked(&self.work);
+        let all = [Verdict::Pass, Verdict::Fail, Verdict::Unsure, Verdict::Invalid];
+        let sources = [&self.camera, &self.microphone].into_iter().filter(|source| source.is_used());
+        Status {
+            station: self.station.clone(),
+            up_s: self.started.elapsed().as_secs_f64(),
+            last_verdict_s: work.last.map(|last| last.elapsed().as_secs_f64()),
+            verdicts: all.iter().map(|verdict| (verdict.as_str(), work.verdicts[*verdict as usize])).collect(),
+            age_ms: work.age_ms,
+            oldest_ms: work.oldest_ms,
+            replaced: work.replaced,
+            sources: sources.map(SourceStats::status).collect(),
+            memory_mb: memory_mb(),
+        }
+    }
+}
+
+impl SourceStats {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, state: Mutex::default() }
+    }
+
+    pub(super) fn opened(&self, about: &str) {
+        let mut state = locked(&self.state);
+        (state.about, state.why) = (about.into(), None);
+    }
+
+    pub(super) fn lost(&self, why: &str) {
+        locked(&self.state).why = Some(why.into());
+    }
+
+    pub(super) fn ended(&self) {
+        locked(&self.state).ended = true;
+    }
+
+    pub(super) fn delivered(&self) {
+        locked(&self.state).delivered += 1;
+    }
+
+    /// Counts a fault; whether it is the first of its kind.
+    pub(super) fn count(&self, kind: FaultKind, count: u64) -> bool {
+        let mut state = locked(&self.state);
+        *state.unreported.entry(kind).or_default() += count;
+        let all = state.faults.entry(kind).or_default();
+        *all += count;
+        *all == count
+    }
+
+    pub(super) fn unreported(&self) -> Vec<Counted> {
+        let faults = std::mem::take(&mut locked(&self.state).unreported);
+        let counted = |(kind, count): (FaultKind, u64)| Counted { source: self.name, kind: kind.as_str(), count };
+        faults.into_iter().map(counted).collect()
+    }
+
+    /// Why nothing comes.
+    pub(super) fn why_none(&self) -> String {
+        locked(&self.state).why.clone().unwrap_or_else(|| format!("the {} delivered none in time", self.name))
+    }
+
+    fn is_used(&self) -> bool {
+        let state = locked(&self.state);
+        !state.about.is_empty() || state.why.is_some()
+    }
+
+    fn status(&self) -> SourceStatus {
+        let state = locked(&self.state);
+        let word = match &*state {
+            State { why: Some(_), .. } => "lost",
+            State { ended: true, .. } => "ended",
+            State { about, .. } if about.is_empty() => "opening",
+            _ => "delivers",
+        };
+        SourceStatus {
+            name: self.name,
+            state: word,
+            about: state.about.clone(),
+            why: state.why.clone().unwrap_or_default(),
+            delivered: state.delivered,
+            faults: state.faults.iter().map(|(kind, count)| (kind.as_str(), *count)).collect(),
+        }
+    }
+}
+
+/// What a panicking thread left is still whole: each change is one step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Resident memory of this process (`/proc/self/statm`, in pages of 4 KiB on the systems that eyear runs on).
+fn memory_mb() -> Option<f64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: f64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4096.0 / 1e6)
+}

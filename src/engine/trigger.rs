@@ -1,0 +1,145 @@
+//! When to judge: frames, time and sound go in, "now" comes out.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::prepare::pixels::Developer;
+use crate::sample::Frame;
+use crate::station::Trigger;
+
+/// Rows and columns at which frames are compared for motion.
+const COARSE: [usize; 2] = [36, 64];
+/// Frames without motion until a part counts as at rest.
+const AT_REST: u32 = 3;
+
+/// A trigger with what it remembers.
+pub(super) struct Trips {
+    trigger: Trigger,
+    /// When the interval is over.
+    due: Option<Instant>,
+    newest: Option<Frame>,
+    motion: Motion,
+}
+
+#[derive(Default)]
+struct Motion {
+    developer: Developer,
+    row: Vec<u8>,
+    /// Mean brightness of each coarse cell of the last frame, and of this one.
+    last: Vec<f32>,
+    now: Vec<f32>,
+    moved: bool,
+    still: u32,
+}
+
+impl Trips {
+    pub(super) fn new(trigger: Trigger) -> Self {
+        let due = matches!(trigger, Trigger::Interval { .. }).then(Instant::now);
+        Self { trigger, due, newest: None, motion: Motion::default() }
+    }
+
+    /// Whether this frame is to be judged by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when it cannot be looked at.
+    pub(super) fn see(&mut self, frame: &Frame) -> Result<bool> {
+        match self.trigger {
+            Trigger::EveryFrame => Ok(true),
+            Trigger::Motion { threshold } => {
+                let change = self.motion.change(frame)?;
+                Ok(self.motion.comes_to_rest(change > threshold))
+            }
+            Trigger::Interval { .. } => {
+                self.newest = Some(frame.clone());
+                Ok(false)
+            }
+            Trigger::SoundLevel { .. } | Trigger::Request => Ok(false),
+        }
+    }
+
+    /// The frame that an interval judges, once.
+    pub(super) fn take_newest(&mut self) -> Option<Frame> {
+        self.newest.take()
+    }
+
+    /// Whether the interval is over; if so, the next begins.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let (Trigger::Interval { ms }, Some(due)) = (self.trigger, self.due) else { return false };
+        if now < due {
+            return false;
+        }
+        let every = Duration::from_millis(ms);
+        // Intervals that were slept through are not caught up with.
+        self.due = Some(if now - due > every { now + every } else { due + every });
+        true
+    }
+
+    /// How long until the interval is over.
+    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
+        self.due.map(|due| due.saturating_duration_since(now))
+    }
+}
+
+impl Motion {
+    /// Mean change of brightness since the last frame, 0 to 255.
+    fn change(&mut self, frame: &Frame) -> Result<f32> {
+        let planes = self.developer.develop(frame, COARSE)?;
+        std::mem::swap(&mut self.last, &mut self.now);
+        self.now.clear();
+        for i in 0..COARSE[0] {
+            planes.brightness(i * planes.height / COARSE[0], &mut self.row);
+            for j in 0..COARSE[1] {
+                let from = j * self.row.len() / COARSE[1];
+                let cell = &self.row[from..((j + 1) * self.row.len() / COARSE[1]).max(from + 1).min(self.row.len())];
+                let sum: u32 = cell.iter().map(|&value| u32::from(value)).sum();
+                self.now.push(sum as f32 / cell.len().max(1) as f32);
+            }
+        }
+        if self.last.len() != self.now.len() {
+            return Ok(0.0);
+        }
+        let apart = self.last.iter().zip(&self.now).map(|(a, b)| (a - b).abs()).sum::<f32>();
+        Ok(apart / self.now.len() as f32)
+    }
+
+    fn comes_to_rest(&mut self, moves: bool) -> bool {
+        if moves {
+            (self.moved, self.still) = (true, 0);
+            return false;
+        }
+        self.still += 1;
+        let rests = self.moved && self.still >= AT_REST;
+        self.moved &= !rests;
+        rests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::PixelFormat;
+
+    fn frame(value: u8) -> Frame {
+        Frame::new(vec![value; 64 * 48], PixelFormat::Grey8, 64, 48).unwrap()
+    }
+
+    #[test]
+    fn a_part_that_comes_to_rest_is_judged_once() {
+        let mut trips = Trips::new(Trigger::Motion { threshold: 4.0 });
+        let seen = [10, 10, 10, 10, 90, 200, 120, 121, 120, 121, 120, 120, 10, 11, 10, 11];
+        let judged: Vec<usize> =
+            seen.iter().enumerate().filter(|(_, v)| trips.see(&frame(**v)).unwrap()).map(|(i, _)| i).collect();
+        assert_eq!(judged, [9, 15]);
+    }
+
+    #[test]
+    fn an_interval_is_due_in_time_and_is_not_caught_up_with() {
+        let mut trips = Trips::new(Trigger::Interval { ms: 100 });
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        assert!(trips.is_due(at(0)) && !trips.is_due(at(50)) && trips.is_due(at(110)) && trips.is_due(at(205)));
+        assert!(trips.is_due(at(900)) && !trips.is_due(at(950)) && trips.is_due(at(1001)));
+        assert!(!trips.see(&frame(1)).unwrap());
+        assert!(trips.take_newest().is_some() && trips.take_newest().is_none());
+    }
+}

@@ -1,0 +1,177 @@
+//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, and the film around it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Sink;
+use super::avi::Avi;
+use super::draw;
+use super::picture::Picture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::prepare::pixels;
+use crate::report::{Judged, Verdict};
+use crate::sample::{Frame, Moment, PixelFormat};
+
+/// A folder that takes what did not pass.
+pub struct Evidence {
+    dir: PathBuf,
+    /// Told once, until it works again.
+    failed: bool,
+    tell: Box<dyn FnMut(&str) + Send>,
+}
+
+impl Evidence {
+    /// Into `dir`, made where it is missing; `tell` hears of a place that takes nothing any more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be made.
+    pub fn create(dir: &Path, tell: Box<dyn FnMut(&str) + Send>) -> Result<Self> {
+        fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+        Ok(Self { dir: dir.into(), failed: false, tell })
+    }
+
+    fn keep(&self, judged: &Judged, moment: &Moment) -> Result<()> {
+        // A second start of the station must not write over what the first one kept.
+        let stem = format!("{}-{:06}", judged.unix_ms, judged.moment);
+        let json = serde_json::to_string_pretty(judged);
+        let json = json.map_err(|error| Error::caused(ErrorKind::Io, "cannot write the report", error))?;
+        self.write(&format!("{stem}.json"), json.as_bytes())?;
+        let Some(frame) = &moment.frame else { return Ok(()) };
+        if frame.format() == PixelFormat::Jpeg {
+            self.write(&format!("{stem}.jpg"), frame.pixels())?;
+        }
+        // A damaged frame is kept as it came.
+        if let Ok(plain) = pixels::plain(frame) {
+            let picture = Picture::of(&plain)?;
+            if frame.format() != PixelFormat::Jpeg {
+                self.write(&format!("{stem}.png"), &picture.png()?)?;
+            }
+            if judged.report.verdict != Verdict::Invalid {
+                let overlay = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report);
+                self.write(&format!("{stem}.overlay.png"), &overlay.png()?)?;
+            }
+        }
+        match &moment.clip[..] {
+            [first, .., last] => {
+                let seconds = last.stamp.ms_since(first.stamp) / 1e3;
+                let rate = (moment.clip.len() - 1) as f64 / seconds.max(1e-3);
+                self.write(&format!("{stem}.avi"), &film(&moment.clip, rate)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.dir.join(name);
+        // What is half written must not look like evidence.
+        let half = self.dir.join(format!("{name}.half"));
+        let written = fs::write(&half, bytes).and_then(|()| fs::rename(&half, &path));
+        written.map_err(|error| {
+            let _gone = fs::remove_file(&half);
+            Error::io("write", &path, error)
+        })
+    }
+}
+
+/// Frames as a film that any player shows.
+fn film(clip: &[Frame], rate: f64) -> Result<Vec<u8>> {
+    let mut avi = Avi::new([clip[0].width(), clip[0].height()], rate);
+    for frame in clip {
+        match frame.format() {
+            PixelFormat::Jpeg => avi.add(frame.pixels()),
+            _ => avi.add(&Picture::of(&pixels::plain(frame)?)?.jpeg()?),
+        }
+    }
+    Ok(avi.finish())
+}
+
+impl Sink for Evidence {
+    fn name(&self) -> &'static str {
+        "evidence"
+    }
+
+    /// A full disk does not stop the line: it is told once, and tried again.
+    fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()> {
+        if judged.report.verdict == Verdict::Pass {
+            return Ok(());
+        }
+        match self.keep(judged, moment) {
+            Ok(()) => self.failed = false,
+            Err(error) => {
+                if !self.failed {
+                    (self.tell)(&format!("evidence is not kept: {}", error.chain()));
+                }
+                self.failed = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::sink::example;
+    use crate::time::Stamp;
+
+    fn judged(verdict: Verdict) -> Judged {
+        Judged {
+            station: "lid".into(),
+            moment: 7,
+            frame: Some(41),
+            unix_ms: 1_700_000_000_000,
+            age_ms: 20.0,
+            replaced: 0,
+            sound: None,
+            degraded: false,
+            faults: Vec::new(),
+            report: example::report(verdict),
+        }
+    }
+
+    fn moment(frames: u64) -> Moment {
+        let frame = |sequence: u64| {
+            let mut frame = Frame::new(vec![40 * sequence as u8; 8 * 8], PixelFormat::Grey8, 8, 8).unwrap();
+            (frame.sequence, frame.stamp) = (sequence, Stamp { ns: sequence * 40_000_000 });
+            frame
+        };
+        Moment { frame: Some(frame(frames - 1)), clip: (0..frames).map(frame).collect(), ..Moment::default() }
+    }
+
+    #[test]
+    fn what_passed_is_not_kept_and_what_failed_is_kept_whole() {
+        let home = tempfile::TempDir::new().unwrap();
+        let dir = home.path().join("evidence");
+        let mut sink = Evidence::create(&dir, Box::new(|why| panic!("{why}"))).unwrap();
+        sink.take(&judged(Verdict::Pass), &moment(3)).unwrap();
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+        sink.take(&judged(Verdict::Fail), &moment(3)).unwrap();
+        let mut names: Vec<String> =
+            fs::read_dir(&dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        let stem = "1700000000000-000007";
+        let kept = ["avi", "json", "overlay.png", "png"].map(|ending| format!("{stem}.{ending}"));
+        assert_eq!(names, kept);
+        let film = fs::read(dir.join(&kept[0])).unwrap();
+        assert!(film.starts_with(b"RIFF") && film.windows(4).filter(|w| w == b"00dc").count() >= 3);
+    }
+
+    #[test]
+    fn a_place_that_takes_nothing_is_told_once_and_stops_nothing() {
+        let home = tempfile::TempDir::new().unwrap();
+        let dir = home.path().join("evidence");
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let tell = move |why: &str| heard.lock().unwrap().push(why.to_string());
+        let mut sink = Evidence::create(&dir, Box::new(tell)).unwrap();
+        fs::remove_dir(&dir).unwrap();
+        (0..3).for_each(|_| sink.take(&judged(Verdict::Fail), &moment(2)).unwrap());
+        fs::create_dir(&dir).unwrap();
+        sink.take(&judged(Verdict::Fail), &moment(2)).unwrap();
+        let told = told.lock().unwrap();
+        assert!(told.len() == 1 && told[0].starts_with("evidence is not kept: cannot write"), "{told:?}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+    }
+}

@@ -1,0 +1,216 @@
+//! Recorded pictures played as a camera: a folder, a picture, or a film by way of `ffmpeg`, where that is installed.
+//! Which files are pictures, and their decoding, is left to `recording`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use super::beat::Beat;
+use super::pool::Pool;
+use super::{Fault, FaultKind, Next, Source, recording};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sample::{Colour, Frame, PixelFormat};
+use crate::station;
+
+/// Opens a recording as a camera.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] when it holds no picture,
+/// [`ErrorKind::Config`] when it is a film and there is no `ffmpeg`.
+pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
+    let path = &wanted.path;
+    let kind = path.metadata().map_err(|error| Error::io("read", path, error))?;
+    if kind.is_dir() || recording::is_picture(path) {
+        Ok(Box::new(Pictures::open(wanted)?))
+    } else {
+        Ok(Box::new(Film::open(wanted)?))
+    }
+}
+
+/// Pictures from files, in the order of their names.
+struct Pictures {
+    path: PathBuf,
+    files: Vec<PathBuf>,
+    at: usize,
+    repeat: bool,
+    rate: Option<f64>,
+    beat: Beat,
+}
+
+impl Pictures {
+    fn open(wanted: &station::Recording) -> Result<Self> {
+        let files = recording::list(std::slice::from_ref(&wanted.path))?;
+        let station::Recording { path, rate, repeat } = wanted.clone();
+        Ok(Self { path, files, at: 0, repeat, rate, beat: Beat::new(rate) })
+    }
+}
+
+impl Source for Pictures {
+    fn describe(&self) -> String {
+        format!("{} pictures in {}{}", self.files.len(), self.path.display(), told(self.rate))
+    }
+
+    fn next(&mut self, patience: Duration) -> Result<Next> {
+        if self.at == self.files.len() {
+            if !self.repeat {
+                return Ok(Next::End);
+            }
+            self.at = 0;
+        }
+        let Some((stamp, number)) = self.beat.wait(patience) else { return Ok(Next::Nothing) };
+        let path = &self.files[self.at];
+        self.at += 1;
+        match recording::read(path) {
+            Ok(mut frame) => {
+                (frame.stamp, frame.sequence) = (stamp, number);
+                Ok(Next::Frame(frame))
+            }
+            Err(error) => Ok(Next::Fault(Fault { kind: FaultKind::Damaged, count: 1, detail: error.chain() })),
+        }
+    }
+}
+
+fn told(rate: Option<f64>) -> String {
+    rate.map(|rate| format!(", {rate}/s")).unwrap_or_default()
+}
+
+/// A film that `ffmpeg` decodes in a process of its own.
+struct Film {
+    wanted: station::Recording,
+    child: Child,
+    frames: BufReader<ChildStdout>,
+    size: [usize; 2],
+    rate: f64,
+    beat: Beat,
+    pool: Pool,
+    delivered: bool,
+    planes: Vec<u8>,
+}
+
+impl Film {
+    fn open(wanted: &station::Recording) -> Result<Self> {
+        let (child, mut frames) = decoder(&wanted.path)?;
+        let (size, rate) = header(&mut frames, &wanted.path)?;
+        let beat = Beat::new(wanted.rate);
+        let (pool, planes) = (Pool::default(), Vec::new());
+        Ok(Self { wanted: wanted.clone(), child, frames, size, rate, beat, pool, delivered: false, planes })
+    }
+
+    /// The next picture's bytes as NV12, if there is one.
+    fn read(&mut self) -> Result<Option<(std::sync::Arc<[u8]>, usize)>> {
+        let path = &self.wanted.path;
+        let failed = |error| Error::io("read", path, error);
+        let mut line = Vec::new();
+        self.frames.read_until(b'\n', &mut line).map_err(failed)?;
+        if !line.starts_with(b"FRAME") {
+            return Ok(None);
+        }
+        let [width, height] = self.size;
+        let (luma, pairs) = (width * height, width * height / 2);
+        self.planes.resize(luma + pairs, 0);
+        if self.frames.read_exact(&mut self.planes).is_err() {
+            return Ok(None);
+        }
+        let (luma, differences) = self.planes.split_at(luma);
+        let (blue, red) = differences.split_at(pairs / 2);
+        let length = luma.len() + pairs;
+        let bytes = self.pool.fill(length, |bytes| {
+            let (into, pairs) = bytes[..length].split_at_mut(luma.len());
+            into.copy_from_slice(luma);
+            let (pairs, _) = pairs.as_chunks_mut::<2>();
+            pairs.iter_mut().zip(blue).zip(red).for_each(|((pair, &blue), &red)| *pair = [blue, red]);
+        });
+        Ok(Some((bytes, length)))
+    }
+}
+
+impl Source for Film {
+    fn describe(&self) -> String {
+        let ([width, height], rate) = (self.size, self.rate);
+        format!("{}: {width} x {height}, taken at {rate:.4}/s{}", self.wanted.path.display(), told(self.wanted.rate))
+    }
+
+    fn next(&mut self, patience: Duration) -> Result<Next> {
+        let Some((stamp, number)) = self.beat.wait(patience) else { return Ok(Next::Nothing) };
+        let read = match self.read()? {
+            None if !self.delivered => {
+                return Err(Error::new(
+                    ErrorKind::Input,
+                    format!("{}: the film has no picture", self.wanted.path.display()),
+                ));
+            }
+            None if self.wanted.repeat => {
+                let _ended = self.child.wait();
+                (self.child, self.frames) = decoder(&self.wanted.path)?;
+                header(&mut self.frames, &self.wanted.path)?;
+                self.read()?
+            }
+            read => read,
+        };
+        let Some((bytes, length)) = read else { return Ok(Next::End) };
+        self.delivered = true;
+        let [width, height] = self.size;
+        let colour = Colour { bt709: height >= 720, full: false };
+        let mut frame = Frame::over(bytes, length, PixelFormat::Nv12(colour), width, height)?;
+        (frame.stamp, frame.sequence) = (stamp, number);
+        Ok(Next::Frame(frame))
+    }
+}
+
+impl Drop for Film {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// Starts `ffmpeg`, which writes the film's pictures as YUV4MPEG2 (its header tells size and rate), with even sides.
+fn decoder(path: &Path) -> Result<(Child, BufReader<ChildStdout>)> {
+    let child = Command::new("ffmpeg")
+        .args(["-v", "quiet", "-nostdin", "-i"])
+        .arg(path)
+        .args(["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = child.map_err(|error| {
+        let what = format!(
+            "{} is no picture, and a film is read by `ffmpeg`, which is not there (apt install ffmpeg)",
+            path.display()
+        );
+        Error::caused(ErrorKind::Config, what, error)
+    })?;
+    let out = child.stdout.take().ok_or_else(|| Error::new(ErrorKind::Runtime, "ffmpeg writes nowhere"))?;
+    Ok((child, BufReader::with_capacity(1 << 20, out)))
+}
+
+/// Size and pictures a second of a YUV4MPEG2 stream, as in `YUV4MPEG2 W1920 H1080 F30:1 …`.
+fn header(stream: &mut BufReader<ChildStdout>, path: &Path) -> Result<([usize; 2], f64)> {
+    let none =
+        || Error::new(ErrorKind::Input, format!("{}: neither a picture nor a film that ffmpeg reads", path.display()));
+    let mut line = Vec::new();
+    stream.take(1000).read_until(b'\n', &mut line).map_err(|error| Error::io("read", path, error))?;
+    let line = String::from_utf8_lossy(&line);
+    let mut words = line.split_whitespace();
+    if words.next() != Some("YUV4MPEG2") {
+        return Err(none());
+    }
+    let (mut size, mut rate) = ([0; 2], 0.0);
+    for word in words {
+        match word.split_at(1) {
+            ("W", width) => size[0] = width.parse().unwrap_or(0),
+            ("H", height) => size[1] = height.parse().unwrap_or(0),
+            ("F", fraction) => {
+                let parts = fraction.split_once(':').map(|(a, b)| (a.parse::<f64>(), b.parse::<f64>()));
+                if let Some((Ok(a), Ok(b))) = parts {
+                    rate = a / b;
+                }
+            }
+            _ => {}
+        }
+    }
+    if size.iter().any(|&side| side == 0 || side > 1 << 14) { Err(none()) } else { Ok((size, rate)) }
+}
