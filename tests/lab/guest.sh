@@ -165,23 +165,40 @@ loop_frames() {
 
 # ---- the station: the binary at work ----
 
-# station LINES: what stands under [camera] of its file, beside the source.
-station() {
+# camera_file LINES: writes a station's file; the lines stand under [camera], beside the source.
+camera_file() {
     cat >"$work/station.toml" <<STATION
 part = "/lab/biscuit"
+[reports]
+address = "127.0.0.1:7460"
 [camera]
 source = "v4l2"
 stall_ms = 1000
 $1
 STATION
+}
+
+# station LINES: starts such a station.
+station() {
+    camera_file "$1"
     : >"$work/reports"
-    start eyear run "$work/station.toml" >>"$work/reports" 2>"$work/station.log"
+    : >"$work/station.log"
+    start eyear run "$work/station.toml" >>"$work/reports" 2>>"$work/station.log"
     station=$!
 }
 
-# Reports until now.
+# A station that is told to end does so, with 0 or, where something did not pass, 1.
+stop_station() {
+    kill "$station"
+    code=0
+    wait "$station" || code=$?
+    [ $code -le 1 ] || fail "the station ended with $code"
+    told "ended after"
+}
+
+# Moments with a picture until now.
 reports() {
-    grep -c '"sequence"' "$work/reports" || true
+    grep -c '"frame":[0-9]' "$work/reports" || true
 }
 
 have_reports() {
@@ -193,11 +210,20 @@ more_reports() {
     wait_for 20 "$1 more reports" have_reports $(($(reports) + $1))
 }
 
-# told WORDS...: waits until one of them stands in a report or message.
+# told WORDS: waits until they stand in a report or in what the station told.
 told() {
-    wait_for 20 "the words \`$*\`" grep -q "$(printf '%s\n' "$@")" "$work/reports" "$work/station.log"
+    wait_for 20 "the words \`$1\`" grep -q "$1" "$work/reports" "$work/station.log"
 }
 
 not_told() {
     ! grep "$1" "$work/reports" "$work/station.log" || fail "it speaks of \`$1\`"
+}
+
+# status_tells WORDS: waits until the station's status says so. A loss is told once, what follows it stands there.
+status_tells() {
+    wait_for 20 "the words \`$1\` in the status" status_has "$1"
+}
+
+status_has() {
+    eyear status "$work/station.toml" | grep -q "$1"
 }

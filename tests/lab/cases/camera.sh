@@ -3,5 +3,6 @@
 . "$LAB/guest.sh"
 
 need_camera
-v4l2-ctl -d "$CAMERA" --stream-mmap --stream-count=10 --stream-to="$work/seen"
-[ -s "$work/seen" ] || fail "$CAMERA delivered nothing"
+camera_file "device = \"$CAMERA\""
+eyear record "$work/station.toml" --frames 10 --out "$work/seen"
+expect_equal "the number of frames" "$(ls "$work/seen" | wc -l)" 10

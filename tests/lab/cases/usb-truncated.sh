@@ -4,5 +4,6 @@
 plug_usb --truncate 4 /lab/good/*.jpg
 station "device = \"$USB\"
 format = \"MJPG\""
-told damaged
+told '"kind":"damaged"'
 more_reports 3
+stop_station

@@ -8,11 +8,12 @@ control disconnect=1
 told "was lost"
 more_reports 3
 
-: >"$work/reports"
+: >"$work/station.log"
 # Ends only when nobody holds a node any more.
 echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind &
 told "was lost"
 wait_for 10 "the node to go" test ! -e $WEBCAM
-told "no camera"
+status_tells "no camera $WEBCAM"
 echo vivid.0 >/sys/bus/platform/drivers/vivid/bind
 more_reports 3
+stop_station

@@ -4,5 +4,8 @@
 need_vivid
 control wrap_sequence_number=1
 station "device = \"$WEBCAM\""
-more_reports 150
-not_told '"\(sequence\|count\)":[0-9]\{4,\}'
+more_reports 3
+# It began 128 before the end.
+wait_for 20 "frame 150" grep -q '"frame":1[5-9][0-9],' "$work/reports"
+not_told '"\(frame\|count\)":[0-9]\{4,\}'
+stop_station
