@@ -17,6 +17,7 @@ pub mod report;
 
 // The path, in travelling order.
 pub mod source;
+pub mod align;
 pub mod prepare;
 pub mod backend;
 pub mod encode;

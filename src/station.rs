@@ -83,13 +83,14 @@ fn default_stall_ms() -> u64 {
     2000
 }
 
-/// Files that stand in for a camera.
+/// Files that stand in for a camera or a microphone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
-    /// A folder of pictures, a picture, or a film.
+    /// A folder of pictures, a picture, or a film; of a microphone, a WAV or FLAC file.
     pub path: PathBuf,
-    /// Frames a second; as fast as they are judged where none is given.
+    /// Frames a second; as fast as they are judged where none is given. Of sound, how many times as fast as it was
+    /// recorded: in real time where none is given, and `inf` for as fast as it is fetched.
     pub rate: Option<f64>,
     /// Begin again at the end.
     #[serde(default)]
@@ -286,6 +287,13 @@ impl Station {
             return Err(format!(
                 "camera.rate wants frames a second, over 0 and up to 1000, found {}",
                 rate.unwrap_or(0.0)
+            ));
+        }
+        if let Some(Microphone::Recording(Recording { rate: Some(speed), .. })) = &self.microphone
+            && (speed.is_nan() || *speed <= 0.0)
+        {
+            return Err(format!(
+                "microphone.rate of a recording wants a speed over 0, such as 1.0 or inf, found {speed}"
             ));
         }
         if let Some(Microphone::Alsa(alsa)) = &self.microphone {

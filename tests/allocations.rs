@@ -1,4 +1,4 @@
-//! An inspection takes no memory that it does not give back, and takes little.
+//! An inspection takes no memory that it does not give back, and takes little; an audio callback takes none.
 //!
 //! A binary of its own, because the allocator that counts is the whole process's. It sees what Rust allocates, on all
 //! threads; ONNX Runtime's own C++ memory is not seen.
@@ -16,7 +16,9 @@ use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::Kind;
 use eyear::sample::Frame;
 use eyear::source::recording;
+use eyear::source::ring::{self, Samples};
 use eyear::teach::{self, Wishes};
+use eyear::time::Stamp;
 
 /// More bytes than this are large.
 const LARGE: usize = 64 << 10;
@@ -90,11 +92,41 @@ fn taken(inspector: &mut Inspector, frame: &Frame) -> Taken {
     Taken { calls, large, left }
 }
 
+// One test: two at a time would count each other's.
 #[test]
-fn an_inspection_takes_little_and_gives_it_back() {
+fn memory_is_taken_sparingly() {
+    an_audio_callback_takes_none();
     // One thread, so that the numbers are the same each time.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(measure);
+}
+
+/// What the callback does with each period of a card, for 20 s of four channels that are read in between: the ring goes
+/// round five times, and finds no room for a while.
+fn an_audio_callback_takes_none() {
+    let (mut writer, stops, mut reader) = ring::ring(4, 4 * 48_000);
+    let (floats, shorts) = (vec![0.5f32; 4 * 4800], vec![7i16; 4 * 4800]);
+    let (longs, bytes) = (vec![9i32; 4 * 4800], vec![130u8; 4 * 4800]);
+    let mut read = 0;
+    for period in 0..200u64 {
+        let samples = match period % 4 {
+            0 => Samples::F32(&floats),
+            1 => Samples::I16(&shorts),
+            2 => Samples::I32(&longs),
+            _ => Samples::U8(&bytes),
+        };
+        let before = CALLS.load(Ordering::Relaxed);
+        writer.write(samples, Stamp::now(), Stamp::now(), period);
+        stops.count();
+        assert_eq!(CALLS.load(Ordering::Relaxed), before, "allocations for period {period}");
+        // The reader, which may allocate, sleeps through five seconds.
+        if !(50..100).contains(&period) {
+            while reader.read().is_some() {
+                read += 1;
+            }
+        }
+    }
+    assert_eq!(read, 190, "the ring holds forty periods");
 }
 
 /// Allocations of one inspection at most, large ones among them, and bytes of these together, for each kind: a little

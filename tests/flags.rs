@@ -53,12 +53,14 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 7] = [
+const TRIED: [(&[&str], &str); 8] = [
     (&["teach"], "add good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "json model out threads"),
     (&["eval"], "input json kind model out overkill part precision seed shots threads"),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),
+    // In microphone.rs.
+    (&["doctor", "microphone"], "channels device format json rate seconds"),
     (&["model", "list"], "json"),
     (&["model", "verify"], ""),
 ];

@@ -16,6 +16,8 @@ mod flags;
 mod lab;
 /// Imports go one way.
 mod layers;
+/// The microphone, against a card that fails on demand.
+mod microphone;
 /// What a camera or a program may write.
 mod pictures;
 /// What somebody changed on purpose.

@@ -4,21 +4,30 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::encode::VisionEncoder;
 use eyear::manifest::Manifest;
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, doctor_microphone};
 
 /// Tell which runtime and models are used, and what is missing
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// What else can be looked into.
+#[derive(Subcommand)]
+enum What {
+    Microphone(doctor_microphone::Arguments),
 }
 
 /// All that was found.
@@ -75,6 +84,9 @@ struct Model {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
+    if let Some(What::Microphone(arguments)) = &arguments.what {
+        return doctor_microphone::run(arguments);
+    }
     let runtimes: Vec<Runtime> = BACKENDS.iter().map(|backend| runtime(*backend)).collect();
     let runs = runtimes.iter().any(|runtime| runtime.found.is_some());
     let models: Vec<Model> = Manifest::all()

@@ -5,6 +5,7 @@
 mod bench;
 mod devices;
 mod doctor;
+mod doctor_microphone;
 mod eval;
 mod inspect;
 mod model;

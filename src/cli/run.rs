@@ -22,7 +22,7 @@ use eyear::sink::lines::Lines;
 use eyear::station::{Station, Trigger};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{Outcome, complain, one_line};
+use super::{Outcome, complain, is_broken_pipe};
 
 /// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
 #[derive(Args)]
@@ -95,9 +95,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         over.store(true, Ordering::Relaxed);
         anyhow::Ok(outcome)
     })?;
-    match outcome {
+    match outcome.map_err(anyhow::Error::from) {
         // Who read our lines went away: that is its right.
-        Err(error) if one_line(&error.into()).contains("Broken pipe") => {}
+        Err(error) if is_broken_pipe(&error) => {}
         outcome => outcome?,
     }
     let status = stats.status();

@@ -47,7 +47,6 @@ pub enum Event {
 /// What a source delivered.
 pub(super) enum Sample {
     Frame(Frame),
-    #[expect(dead_code)]
     Sound(Sound),
 }
 

@@ -66,6 +66,11 @@ impl Mailbox {
         locked(&self.into).take();
     }
 
+    /// A frame gave way to newer ones elsewhere.
+    pub(super) fn count_replaced(&self) {
+        self.replaced.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Frames that were replaced since this was last asked.
     pub(super) fn replaced_since(&self) -> u64 {
         self.replaced.swap(0, Ordering::Relaxed)

@@ -21,13 +21,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
+use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Inspector;
-use crate::report::{Judged, Report, Verdict};
-use crate::sample::{Frame, Moment};
+use crate::report::{Heard, Judged, Report};
+use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::source::{self, FaultKind, Source};
-use crate::station::{Camera, Station};
+use crate::station::{Camera, Microphone, Station};
 use crate::time::Stamp;
 
 pub use feed::Event;
@@ -41,6 +42,14 @@ const QUEUE: usize = 64;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a request waits for a frame.
 const BLIND: Duration = Duration::from_secs(1);
+/// How long a frame waits for sound that should have come: a sound card hands over a tenth of a second at a time.
+const DEAF: Duration = Duration::from_millis(500);
+/// Chunks of sound that wait for the judge, at most: more than comes during the longest inspection.
+const CHUNKS: usize = 64;
+/// How old a frame may be when its sound is looked for.
+const LATE: Duration = Duration::from_secs(3);
+/// Frames that wait for their sound, at most; beyond, the oldest gives way.
+const WAITING: usize = 32;
 
 /// What reaches a running station from outside.
 pub struct Outside<'a> {
@@ -105,13 +114,32 @@ pub fn run(
             let (events, mailbox, stopped) = (events.clone(), &mailbox, &stopped);
             named(scope, "camera", move || {
                 let open = || open_camera(&station.camera);
-                let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| match sample {
-                    feed::Sample::Frame(frame) => mailbox.put(frame, stopped),
-                    feed::Sample::Sound(_) => {}
+                let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| {
+                    if let feed::Sample::Frame(frame) = sample {
+                        mailbox.put(frame, stopped);
+                    }
                 });
                 mailbox.close();
                 outcome
             })?
+        };
+        let (into, sounds) = channel::bounded(CHUNKS);
+        let microphone = match &station.microphone {
+            Some(wanted) => {
+                let (events, stopped) = (events.clone(), &stopped);
+                Some(named(scope, "microphone", move || {
+                    let open = || open_microphone(wanted);
+                    feed::feed(&stats.microphone, &events, stopped, &open, &mut |sample| {
+                        if let feed::Sample::Sound(sound) = sample {
+                            hand_over(&into, sound, stopped);
+                        }
+                    })
+                })?)
+            }
+            None => {
+                drop(into);
+                None
+            }
         };
         let (queues, writers): (Vec<_>, Vec<_>) = sinks
             .into_iter()
@@ -131,17 +159,19 @@ pub fn run(
             mailbox: &mailbox,
             queues,
             trips: Trips::new(station.trigger),
+            aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
             asked: VecDeque::new(),
             moments: 0,
         };
-        let outcome = judge.work(&frames, &outside, &heard, told);
+        let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
         over.store(true, Ordering::Relaxed);
-        drop(frames);
+        drop((frames, sounds));
         drop(judge);
         let camera = joined(camera);
+        let microphone = microphone.map_or(Ok(()), joined);
         heard.try_iter().for_each(|event| told(&event));
         let writers = writers.into_iter().map(joined).collect::<Vec<_>>();
-        outcome.and(camera).and(writers.into_iter().collect())
+        outcome.and(camera).and(microphone).and(writers.into_iter().collect())
     })
 }
 
@@ -184,6 +214,28 @@ pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
     })
 }
 
+/// Opens the microphone that a station means.
+///
+/// # Errors
+/// As the source says.
+pub fn open_microphone(microphone: &Microphone) -> Result<Box<dyn Source>> {
+    Ok(match microphone {
+        Microphone::Alsa(wanted) => Box::new(source::microphone::Microphone::open(wanted)?),
+        Microphone::Recording(wanted) => Box::new(source::recording::sound::SoundFile::open(wanted)?),
+    })
+}
+
+/// Hands sound to the judge, who may be busy: it waits, for sound that is left out is a gap.
+fn hand_over(into: &Sender<Sound>, sound: Sound, stopped: &dyn Fn() -> bool) {
+    let mut sound = sound;
+    while !stopped() {
+        match into.send_timeout(sound, LOOK) {
+            Err(channel::SendTimeoutError::Timeout(kept)) => sound = kept,
+            _ => return,
+        }
+    }
+}
+
 /// Feeds a sink until nothing comes any more. One that cannot go on ends the station; other failures are its own to
 /// tell.
 fn write(mut sink: Box<dyn Sink>, deliveries: &Receiver<Delivery>) -> Result<()> {
@@ -199,6 +251,8 @@ enum Asked {
     Frame(Frame),
     /// By a request, for the next frame.
     Request(Instant),
+    /// By an interval in which no frame came.
+    Nothing,
 }
 
 struct Judge<'a> {
@@ -208,6 +262,7 @@ struct Judge<'a> {
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
     trips: Trips,
+    aligner: Option<Aligner>,
     /// Moments that wait for what belongs to them, oldest first.
     asked: VecDeque<Asked>,
     moments: u64,
@@ -217,21 +272,27 @@ impl Judge<'_> {
     fn work(
         &mut self,
         frames: &Receiver<Frame>,
+        sounds: &Receiver<Sound>,
         outside: &Outside,
         heard: &Receiver<Event>,
         told: &mut dyn FnMut(&Event),
     ) -> Result<()> {
-        let mut requests = outside.requests.0.clone();
+        let (mut requests, mut sounds) = (outside.requests.0.clone(), sounds.clone());
+        let mut ended = false;
+        let mut frames = frames.clone();
         loop {
             heard.try_iter().for_each(|event| told(&event));
             if outside.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let mut ended = false;
             channel::select! {
                 recv(frames) -> frame => match frame {
                     Ok(frame) => self.look(frame)?,
-                    Err(_) => ended = true,
+                    Err(_) => (ended, frames) = (true, channel::never()),
+                },
+                recv(sounds) -> sound => match sound {
+                    Ok(sound) => self.hear(&sound),
+                    Err(_) => sounds = channel::never(),
                 },
                 recv(requests) -> request => match request {
                     Ok(()) => self.asked.push_back(Asked::Request(Instant::now())),
@@ -240,26 +301,29 @@ impl Judge<'_> {
                 },
                 default(self.patience()) => {}
             }
+            if self.trips.is_due(Instant::now()) && !ended {
+                self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
+            }
             while let Some(asked) = self.asked.pop_front() {
                 match asked {
-                    Asked::Frame(frame) => self.judge(frame)?,
-                    Asked::Request(since) if since.elapsed() >= BLIND || ended => self.blind()?,
-                    request => {
-                        self.asked.push_front(request);
+                    Asked::Frame(frame) => match self.sound_of(&frame)? {
+                        Some((sound, heard)) => self.judge(frame, sound, heard)?,
+                        None => {
+                            self.asked.push_front(Asked::Frame(frame));
+                            break;
+                        }
+                    },
+                    Asked::Request(since) if since.elapsed() < BLIND && !ended => {
+                        self.asked.push_front(Asked::Request(since));
                         break;
                     }
+                    Asked::Request(_) | Asked::Nothing => self.blind()?,
                 }
                 if outside.moments.is_some_and(|most| self.moments >= most) {
                     return Ok(());
                 }
             }
-            if self.trips.is_due(Instant::now()) && !ended {
-                self.tick()?;
-                if outside.moments.is_some_and(|most| self.moments >= most) {
-                    return Ok(());
-                }
-            }
-            if ended {
+            if ended && self.asked.is_empty() {
                 return Ok(());
             }
         }
@@ -276,6 +340,10 @@ impl Judge<'_> {
             self.asked[at] = Asked::Frame(frame);
             return Ok(());
         }
+        if self.asked.len() >= WAITING && matches!(self.asked.front(), Some(Asked::Frame(_))) {
+            self.asked.pop_front();
+            self.mailbox.count_replaced();
+        }
         match self.trips.see(&frame) {
             Ok(true) => self.asked.push_back(Asked::Frame(frame)),
             Ok(false) => {}
@@ -287,17 +355,37 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// The interval is over.
-    fn tick(&mut self) -> Result<()> {
-        match self.trips.take_newest() {
-            Some(frame) => self.judge(frame),
-            None => self.blind(),
+    fn hear(&mut self, sound: &Sound) {
+        if let Some(aligner) = &mut self.aligner {
+            aligner.hear(sound);
+        }
+        if self.trips.hear(sound) {
+            self.asked.push_back(Asked::Request(Instant::now()));
         }
     }
 
-    fn judge(&mut self, frame: Frame) -> Result<()> {
+    /// The sound that belongs to a frame, and what there is to say of it; `None` while it may still come.
+    fn sound_of(&mut self, frame: &Frame) -> Result<Option<(Option<Sound>, Option<Heard>)>> {
+        let Some(aligner) = &mut self.aligner else { return Ok(Some((None, None))) };
+        let missing = |why: &str| Some((None, Some(Heard { ms: 0.0, skew_ms: 0.0, missing: why.into() })));
+        Ok(match aligner.cut(frame.stamp)? {
+            Cut::Ready(window) => {
+                let ms = window.sound.duration().as_secs_f64() * 1e3;
+                let missing =
+                    if window.lost > 0 { format!("{} samples were lost", window.lost) } else { String::new() };
+                Some((Some(window.sound), Some(Heard { ms, skew_ms: window.skew_ms, missing })))
+            }
+            Cut::Missing(why) => missing(why.as_str()),
+            Cut::Wait => {
+                let due = frame.stamp.after(self.station.sound.after()).after(DEAF);
+                if Stamp::now() < due { None } else { missing("the sound did not come in time") }
+            }
+        })
+    }
+
+    fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let clip = self.mailbox.clip(&frame);
-        let moment = Moment { frame: Some(frame), clip, ..Moment::default() };
+        let moment = Moment { frame: Some(frame), clip, sound, text: None };
         let Some(frame) = &moment.frame else { return Ok(()) };
         let report = match self.inspector.inspect(frame) {
             Ok(report) => report,
@@ -307,16 +395,16 @@ impl Judge<'_> {
             }
             Err(error) => return Err(error),
         };
-        self.deliver(moment, report)
+        self.deliver(moment, heard, report)
     }
 
     fn blind(&mut self) -> Result<()> {
         let why = format!("no picture: {}", self.stats.camera.why_none());
         let report = Report::invalid(why, self.inspector.judged_by().clone());
-        self.deliver(Moment::default(), report)
+        self.deliver(Moment::default(), None, report)
     }
 
-    fn deliver(&mut self, moment: Moment, report: Report) -> Result<()> {
+    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, report: Report) -> Result<()> {
         let now = Stamp::now();
         let faults = self.stats.unreported();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -327,8 +415,8 @@ impl Judge<'_> {
             unix_ms: unix.as_millis() as u64,
             age_ms: moment.frame.as_ref().map_or(0.0, |frame| now.ms_since(frame.stamp)),
             replaced: self.mailbox.replaced_since(),
-            sound: None,
-            degraded: report.verdict == Verdict::Invalid && moment.frame.is_none(),
+            degraded: moment.frame.is_none() || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty()),
+            sound,
             faults,
             report,
         };

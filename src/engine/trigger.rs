@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::prepare::pixels::Developer;
-use crate::sample::Frame;
+use crate::sample::{Frame, Sound};
 use crate::station::Trigger;
 
 /// Rows and columns at which frames are compared for motion.
 const COARSE: [usize; 2] = [36, 64];
+/// Decibels below the level to which sound must fall before it can rise again.
+const HYSTERESIS: f32 = 6.0;
 /// Frames without motion until a part counts as at rest.
 const AT_REST: u32 = 3;
 
@@ -19,6 +21,8 @@ pub(super) struct Trips {
     due: Option<Instant>,
     newest: Option<Frame>,
     motion: Motion,
+    /// The sound was over the level and has not fallen clearly below it since.
+    loud: bool,
 }
 
 #[derive(Default)]
@@ -35,7 +39,7 @@ struct Motion {
 impl Trips {
     pub(super) fn new(trigger: Trigger) -> Self {
         let due = matches!(trigger, Trigger::Interval { .. }).then(Instant::now);
-        Self { trigger, due, newest: None, motion: Motion::default() }
+        Self { trigger, due, newest: None, motion: Motion::default(), loud: false }
     }
 
     /// Whether this frame is to be judged by itself.
@@ -55,6 +59,21 @@ impl Trips {
             }
             Trigger::SoundLevel { .. } | Trigger::Request => Ok(false),
         }
+    }
+
+    /// Whether the sound has just risen to the level.
+    pub(super) fn hear(&mut self, sound: &Sound) -> bool {
+        let Trigger::SoundLevel { dbfs } = self.trigger else { return false };
+        // Short pieces, so that a knock is not averaged away.
+        let piece = (sound.rate() as usize / 100).max(1) * sound.channels();
+        let mut rose = false;
+        for samples in sound.samples().chunks(piece) {
+            let square = samples.iter().map(|v| v * v).sum::<f32>() / samples.len() as f32;
+            let level = 10.0 * square.max(1e-20).log10();
+            rose |= level >= dbfs && !self.loud;
+            self.loud = level >= dbfs || (self.loud && level >= dbfs - HYSTERESIS);
+        }
+        rose
     }
 
     /// The frame that an interval judges, once.
@@ -130,6 +149,14 @@ mod tests {
         let judged: Vec<usize> =
             seen.iter().enumerate().filter(|(_, v)| trips.see(&frame(**v)).unwrap()).map(|(i, _)| i).collect();
         assert_eq!(judged, [9, 15]);
+    }
+
+    #[test]
+    fn a_knock_is_heard_once_and_again_after_silence() {
+        let mut trips = Trips::new(Trigger::SoundLevel { dbfs: -30.0 });
+        let mut heard = |level: f32| trips.hear(&Sound::new(vec![level; 480], 48_000, 1).unwrap());
+        let levels = [0.001, 0.2, 0.3, 0.02, 0.2, 0.001, 0.2];
+        assert_eq!(levels.map(&mut heard), [false, true, false, false, false, false, true]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod fixture;
 pub mod pixels;
 pub mod image;
+pub mod listen;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;

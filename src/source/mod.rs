@@ -6,9 +6,15 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
+// What sources share.
 mod beat;
+pub mod pace;
 mod pool;
+pub mod ring;
+
+// The sources.
 pub mod film;
+pub mod microphone;
 pub mod recording;
 pub mod synthetic;
 #[cfg(target_os = "linux")]

@@ -10,6 +10,8 @@ use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, PixelFormat};
 
+pub mod sound;
+
 /// File extensions that are taken from a folder, in lower case.
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
 

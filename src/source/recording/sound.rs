@@ -1,0 +1,542 @@
+//! A sound file (WAV, FLAC) that stands in for a microphone: the same chunks of a tenth of a second, exact to the
+//! sample from its first to its last.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as Damage;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sample::Sound;
+use crate::source::{Fault, FaultKind, Next, Source};
+use crate::station::Recording;
+use crate::time::Stamp;
+
+/// Chunks of a second.
+const CHUNKS_A_SECOND: u32 = 10;
+
+/// Rates and numbers of channels that are believed, as in `station.toml`.
+const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
+const MOST_CHANNELS: usize = 64;
+
+/// A sound file that is being played.
+///
+/// A chunk comes when its last sample would have been taken, and stamps go by the samples: sample n was taken n / rate
+/// after the first, which was taken when [`Source::next`] was first called.
+pub struct SoundFile {
+    path: PathBuf,
+    repeat: bool,
+    /// How many times as fast as it was recorded; infinite for as fast as it is fetched.
+    speed: f64,
+    decoder: Decoder,
+    rate: u32,
+    channels: usize,
+    /// When the first sample was taken, once it was asked for.
+    start: Option<Stamp>,
+    /// Samples of one channel delivered since, over all repetitions.
+    position: u64,
+    /// Samples of all channels that are decoded and not yet delivered.
+    decoded: Vec<f32>,
+    /// Samples of one channel that were decoded of this repetition.
+    of_this: u64,
+    /// Nothing more is to be decoded.
+    over: bool,
+    /// What was decoded holds samples that are no numbers.
+    fault: Option<Fault>,
+}
+
+struct Decoder {
+    format: Box<dyn FormatReader>,
+    codec: Box<dyn AudioDecoder>,
+    track: u32,
+    /// Samples of one channel, as the file's head says.
+    promised: Option<u64>,
+    rate: u32,
+    channels: usize,
+}
+
+impl SoundFile {
+    /// Opens a sound file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be read; [`ErrorKind::Input`] when it is empty, no sound file of a known format,
+    /// or has no samples, no channel or an impossible rate; [`ErrorKind::Config`] when `rate` is no speed.
+    pub fn open(recording: &Recording) -> Result<Self> {
+        let speed = recording.rate.unwrap_or(1.0);
+        if speed.is_nan() || speed <= 0.0 {
+            let what =
+                format!("microphone.rate of a recording wants a speed over 0, such as 1.0 or inf, found {speed}");
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let decoder = Decoder::open(&recording.path)?;
+        let (rate, channels) = (decoder.rate, decoder.channels);
+        let mut file = Self {
+            path: recording.path.clone(),
+            repeat: recording.repeat,
+            speed,
+            decoder,
+            rate,
+            channels,
+            start: None,
+            position: 0,
+            decoded: Vec::new(),
+            of_this: 0,
+            over: false,
+            fault: None,
+        };
+        file.decode()?;
+        if file.decoded.is_empty() {
+            return Err(wrong(&file.path, "the sound file has no samples"));
+        }
+        Ok(file)
+    }
+
+    /// Samples of one channel in a second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// Channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Samples of one channel of a chunk.
+    fn chunk(&self) -> usize {
+        (self.rate / CHUNKS_A_SECOND).max(1) as usize
+    }
+
+    /// Decodes until a chunk is there, or the end.
+    fn decode(&mut self) -> Result<()> {
+        let wanted = self.chunk() * self.channels;
+        while self.decoded.len() < wanted && !self.over && self.fault.is_none() {
+            let before = self.decoded.len();
+            let damage = match self.decoder.packet(&mut self.decoded) {
+                Ok(true) => None,
+                Ok(false) => Some(None),
+                Err(Damage::DecodeError(what)) => Some(Some(what.to_string())),
+                // The file ends amid a packet.
+                Err(Damage::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Some(None),
+                Err(Damage::IoError(error)) => return Err(Error::io("read", &self.path, error)),
+                Err(error) => Some(Some(error.to_string())),
+            };
+            self.clean(before);
+            self.of_this += ((self.decoded.len() - before) / self.channels) as u64;
+            if let Some(damage) = damage {
+                self.end(damage)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is no number becomes silence, and is told.
+    fn clean(&mut self, from: usize) {
+        let mut damaged = 0;
+        for sample in self.decoded[from..].iter_mut().filter(|sample| !sample.is_finite()) {
+            *sample = 0.0;
+            damaged += 1;
+        }
+        if damaged > 0 {
+            let count = usize::div_ceil(damaged, self.channels) as u64;
+            self.fault = Some(self.damaged(count, &format!("{damaged} samples are no numbers; they are silence now")));
+        }
+    }
+
+    fn damaged(&self, count: u64, what: &str) -> Fault {
+        Fault { kind: FaultKind::Damaged, count, detail: format!("{}: {what}", self.path.display()) }
+    }
+
+    /// The file is over, or goes no further: begins again, or ends.
+    fn end(&mut self, damage: Option<String>) -> Result<()> {
+        let missing = self.decoder.promised.map_or(0, |promised| promised.saturating_sub(self.of_this));
+        if missing > 0 || damage.is_some() {
+            let why = damage.map_or(String::new(), |what| format!(" ({what})"));
+            let what = format!("the sound file ends {missing} samples before its head says{why}");
+            self.fault = Some(self.damaged(missing.max(1), &what));
+        }
+        self.over = !self.repeat || self.of_this == 0;
+        if !self.over {
+            let again = Decoder::open(&self.path)?;
+            if (again.rate, again.channels) != (self.rate, self.channels) {
+                return Err(wrong(&self.path, "the sound file changed its rate or channels while it was repeated"));
+            }
+            self.decoder = again;
+        }
+        self.of_this = 0;
+        Ok(())
+    }
+
+    /// How long after the start the sample at `position` is taken.
+    fn time_of(&self, position: u64) -> Duration {
+        Duration::from_nanos((u128::from(position) * 1_000_000_000 / u128::from(self.rate)) as u64)
+    }
+}
+
+impl Source for SoundFile {
+    fn describe(&self) -> String {
+        let channels = format!("{} channel{}", self.channels, if self.channels == 1 { "" } else { "s" });
+        let pace = match self.speed {
+            1.0 => "in real time".to_string(),
+            speed if speed.is_infinite() => "as fast as it is fetched".to_string(),
+            speed => format!("{speed} times as fast as it was recorded"),
+        };
+        format!("{}: {} Hz, {channels}, {pace}", self.path.display(), self.rate)
+    }
+
+    fn next(&mut self, patience: Duration) -> Result<Next> {
+        let start = *self.start.get_or_insert_with(Stamp::now);
+        self.decode()?;
+        if let Some(fault) = self.fault.take() {
+            return Ok(Next::Fault(fault));
+        }
+        let frames = self.chunk().min(self.decoded.len() / self.channels);
+        if frames == 0 {
+            return Ok(Next::End);
+        }
+        if self.speed.is_finite() {
+            let due = self.time_of(self.position + frames as u64).as_secs_f64() / self.speed;
+            let due = start.after(Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX));
+            let wait = Duration::from_nanos(due.ns.saturating_sub(Stamp::now().ns));
+            std::thread::sleep(wait.min(patience));
+            if wait > patience {
+                return Ok(Next::Nothing);
+            }
+        }
+        let samples: Vec<f32> = self.decoded.drain(..frames * self.channels).collect();
+        let mut sound = Sound::new(samples, self.rate, self.channels)?;
+        sound.position = self.position;
+        sound.stamp = start.after(self.time_of(self.position));
+        self.position += frames as u64;
+        Ok(Next::Sound(sound))
+    }
+}
+
+impl Decoder {
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+        let about = file.metadata().map_err(|error| Error::io("read", path, error))?;
+        if about.is_dir() {
+            return Err(wrong(path, "a folder is no sound file"));
+        }
+        if about.is_file() && about.len() == 0 {
+            return Err(wrong(path, "the file is empty"));
+        }
+        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let (format_options, meta_options) = (FormatOptions::default(), MetadataOptions::default());
+        let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format_options, meta_options);
+        let format = probed.map_err(|error| match error {
+            Damage::DecodeError(what) => wrong(path, &format!("damaged sound file: {what}")),
+            Damage::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                Error::io("read", path, error)
+            }
+            Damage::IoError(_) => wrong(path, "no sound file of a known format (wav, flac), or it ends in its head"),
+            Damage::Unsupported(what) if what.starts_with("wav") => wrong(path, &format!("damaged sound file: {what}")),
+            _ => wrong(path, "no sound file of a known format (wav, flac)"),
+        })?;
+        let track = format.default_track(TrackType::Audio).ok_or_else(|| wrong(path, "the sound file has no sound"))?;
+        let (id, promised) = (track.id, track.num_frames);
+        let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+        let parameters = parameters.ok_or_else(|| wrong(path, "the sound file has no sound"))?;
+        let rate = parameters.sample_rate.unwrap_or(0);
+        let channels = parameters.channels.as_ref().map_or(0, Channels::count);
+        if !RATES.contains(&rate) {
+            return Err(wrong(path, &format!("the sound file wants 1000 to 768000 Hz, found {rate}")));
+        }
+        if !(1..=MOST_CHANNELS).contains(&channels) {
+            return Err(wrong(path, &format!("the sound file wants 1 to 64 channels, found {channels}")));
+        }
+        let codec = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
+        let codec = codec.map_err(|error| wrong(path, &format!("the sound file cannot be decoded: {error}")))?;
+        Ok(Self { format, codec, track: id, promised, rate, channels })
+    }
+
+    /// Decodes the next packet to the end of `decoded`; `false` at the end.
+    fn packet(&mut self, decoded: &mut Vec<f32>) -> std::result::Result<bool, Damage> {
+        loop {
+            let Some(packet) = self.format.next_packet()? else { return Ok(false) };
+            if packet.track_id != self.track {
+                continue;
+            }
+            let buffer = self.codec.decode(&packet)?;
+            // A packet that says otherwise would shift one channel into another.
+            if buffer.spec().channels().count() != self.channels || buffer.spec().rate() != self.rate {
+                return Err(Damage::DecodeError(
+                    "a packet has another rate or number of channels than the file's head",
+                ));
+            }
+            let before = decoded.len();
+            decoded.resize(before + buffer.samples_interleaved(), 0.0);
+            buffer.copy_to_slice_interleaved(&mut decoded[before..]);
+            return Ok(true);
+        }
+    }
+}
+
+fn wrong(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Input, format!("{}: {what}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A WAV file: `tag` 1 for numbers, 3 for floats; `data` as it stands in the file.
+    fn wav(tag: u16, bits: u16, rate: u32, channels: u16, data: &[u8]) -> Vec<u8> {
+        let frame = channels * bits / 8;
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((36 + data.len() as u32).to_le_bytes());
+        bytes.extend(b"WAVEfmt \x10\0\0\0");
+        bytes.extend([tag.to_le_bytes(), channels.to_le_bytes()].concat());
+        bytes.extend([rate.to_le_bytes(), rate.wrapping_mul(frame.into()).to_le_bytes()].concat());
+        bytes.extend([frame.to_le_bytes(), bits.to_le_bytes()].concat());
+        bytes.extend(b"data");
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    fn wav16(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
+        wav(1, 16, rate, channels, &samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<_>>())
+    }
+
+    /// A FLAC file of 16 bits whose frames hold the samples as they are (verbatim), up to 192 of a channel in each.
+    fn flac(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
+        const BLOCK: usize = 192;
+        let crc8 = |bytes: &[u8]| {
+            bytes.iter().fold(0u8, |crc, byte| {
+                (0..8).fold(crc ^ byte, |crc, _| if crc & 0x80 != 0 { crc << 1 ^ 0x07 } else { crc << 1 })
+            })
+        };
+        let crc16 =
+            |bytes: &[u8]| {
+                bytes.iter().fold(0u16, |crc, byte| {
+                    (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+                        if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 }
+                    })
+                })
+            };
+        let frames = samples.len() as u64 / u64::from(channels);
+        let mut bytes = b"fLaC\x80\0\0\x22".to_vec();
+        bytes.extend([(BLOCK as u16).to_be_bytes(), (BLOCK as u16).to_be_bytes()].concat());
+        bytes.extend([0; 6]);
+        let packed = u64::from(rate) << 44 | u64::from(channels - 1) << 41 | 15 << 36 | frames;
+        bytes.extend(packed.to_be_bytes());
+        bytes.extend([0; 16]);
+        for (number, block) in samples.chunks(BLOCK * usize::from(channels)).enumerate() {
+            let length = block.len() / usize::from(channels);
+            // Fixed block size; its length in 16 bits, the rate from the head; channels; 16 bits a sample.
+            let mut frame = vec![0xff, 0xf8, 0x70, (channels as u8 - 1) << 4 | 0b1000, number as u8];
+            assert!(number < 128);
+            frame.extend((length as u16 - 1).to_be_bytes());
+            frame.push(crc8(&frame));
+            for channel in 0..usize::from(channels) {
+                frame.push(0b0000_0010);
+                let own = block.iter().skip(channel).step_by(channels.into());
+                frame.extend(own.flat_map(|sample| sample.to_be_bytes()));
+            }
+            frame.extend(crc16(&frame).to_be_bytes());
+            bytes.extend(frame);
+        }
+        bytes
+    }
+
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, Recording) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.wav");
+        std::fs::write(&path, bytes).unwrap();
+        (dir, Recording { path, rate: Some(f64::INFINITY), repeat: false })
+    }
+
+    /// All samples, and the faults.
+    fn all(source: &mut SoundFile) -> (Vec<f32>, Vec<Fault>) {
+        let (mut samples, mut faults) = (Vec::new(), Vec::new());
+        let (mut next, mut start) = (0, None);
+        loop {
+            match source.next(Duration::from_secs(1)).unwrap() {
+                Next::Sound(sound) => {
+                    assert_eq!(sound.position, next);
+                    let start = *start.get_or_insert(sound.stamp);
+                    let past = u128::from(sound.position) * 1_000_000_000 / u128::from(sound.rate());
+                    assert_eq!(sound.stamp.ns - start.ns, past as u64, "stamps go by the samples");
+                    next += sound.len() as u64;
+                    samples.extend_from_slice(sound.samples());
+                }
+                Next::Fault(fault) => faults.push(fault),
+                Next::End => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End), "the end is the end");
+        (samples, faults)
+    }
+
+    fn noise(count: usize) -> Vec<i16> {
+        (0..count as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as u16 as i16).collect()
+    }
+
+    fn numbers(samples: &[f32]) -> Vec<i16> {
+        samples.iter().map(|sample| (sample * 32_768.0) as i16).collect()
+    }
+
+    #[test]
+    fn each_sample_comes_once_and_exactly() {
+        for channels in [1, 2, 3] {
+            for frames in [1, 799, 800, 801, 2000] {
+                let played = noise(frames * usize::from(channels));
+                for bytes in [wav16(8000, channels, &played), flac(8000, channels, &played)] {
+                    let (_dir, recording) = file(&bytes);
+                    let mut source = SoundFile::open(&recording).unwrap();
+                    assert_eq!((source.rate(), source.channels()), (8000, usize::from(channels)));
+                    let (samples, faults) = all(&mut source);
+                    assert_eq!(faults, []);
+                    assert_eq!(numbers(&samples), played, "{frames} x {channels}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_width_is_scaled_to_one() {
+        let cases: [(u16, u16, &[u8], [f32; 2]); 5] = [
+            (1, 8, &[0, 192], [-1.0, 0.5]),
+            (1, 24, &[0, 0, 0x80, 0, 0, 0x40], [-1.0, 0.5]),
+            (1, 32, &[0, 0, 0, 0x80, 0, 0, 0, 0x40], [-1.0, 0.5]),
+            (3, 32, &[0, 0, 0x80, 0xbf, 0, 0, 0, 0x3f], [-1.0, 0.5]),
+            (3, 64, &[0, 0, 0, 0, 0, 0, 0xf0, 0xbf, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f], [-1.0, 0.5]),
+        ];
+        for (tag, bits, data, expected) in cases {
+            let (_dir, recording) = file(&wav(tag, bits, 8000, 1, data));
+            assert_eq!(all(&mut SoundFile::open(&recording).unwrap()).0, expected, "{tag} {bits}");
+        }
+    }
+
+    #[test]
+    fn a_recording_begins_again_without_a_gap() {
+        let played = noise(1234);
+        let (_dir, mut recording) = file(&wav16(8000, 1, &played));
+        recording.repeat = true;
+        let mut source = SoundFile::open(&recording).unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < 5000 {
+            let Next::Sound(sound) = source.next(Duration::ZERO).unwrap() else { panic!() };
+            assert_eq!((sound.position, sound.len()), (heard.len() as u64, 800));
+            heard.extend(numbers(sound.samples()));
+        }
+        assert!(heard.iter().eq(played.iter().cycle().take(heard.len())));
+    }
+
+    #[test]
+    fn it_is_played_in_real_time() {
+        let (_dir, mut recording) = file(&wav16(8000, 1, &noise(2400)));
+        recording.rate = None;
+        let mut source = SoundFile::open(&recording).unwrap();
+        assert!(source.describe().ends_with("a.wav: 8000 Hz, 1 channel, in real time"), "{}", source.describe());
+        let before = Stamp::now();
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::Nothing));
+        let mut heard = 0;
+        loop {
+            match source.next(Duration::from_millis(20)).unwrap() {
+                Next::Sound(sound) => {
+                    heard += sound.len();
+                    assert!(Stamp::now() >= sound.stamp.after(sound.duration()), "not before it was taken");
+                }
+                Next::Nothing => {}
+                Next::End => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(heard, 2400);
+        assert!(Stamp::now().ms_since(before) >= 300.0);
+    }
+
+    #[test]
+    fn what_is_no_sound_is_refused_in_one_sentence() {
+        let whole = wav16(8000, 1, &noise(100));
+        let cases: Vec<(Vec<u8>, &str)> = vec![
+            (vec![], "the file is empty"),
+            (b"hello, this is no sound at all".to_vec(), "no sound file of a known format (wav, flac)"),
+            (whole[..20].to_vec(), ""),
+            (whole[..44].to_vec(), "the sound file has no samples"),
+            (wav16(8000, 1, &[]), "the sound file has no samples"),
+            (wav16(8000, 0, &[1, 2]), ""),
+            (wav16(0, 1, &[1, 2]), "the sound file wants 1000 to 768000 Hz, found 0"),
+            (wav16(u32::MAX, 1, &[1, 2]), "the sound file wants 1000 to 768000 Hz, found 4294967295"),
+            (wav(1, 8, 8000, 4096, &[0; 8192]), ""),
+            (wav(85, 16, 8000, 1, &[0; 64]), ""),
+        ];
+        for (at, (bytes, expected)) in cases.into_iter().enumerate() {
+            let (_dir, recording) = file(&bytes);
+            let Err(error) = SoundFile::open(&recording) else { panic!("{at}: was taken") };
+            println!("{}", error.chain());
+            assert_eq!(error.kind(), ErrorKind::Input, "{at}: {}", error.chain());
+            assert!(error.message().contains("a.wav: ") && error.message().contains(expected), "{}", error.chain());
+        }
+        let missing = Recording { path: "/no/such/a.wav".into(), rate: None, repeat: false };
+        assert_eq!(
+            SoundFile::open(&missing).err().unwrap().chain().split(": ").next(),
+            Some("cannot read /no/such/a.wav")
+        );
+        let (_dir, mut recording) = file(&whole);
+        recording.rate = Some(-1.0);
+        assert_eq!(SoundFile::open(&recording).err().unwrap().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn samples_that_are_no_numbers_are_counted_and_silent() {
+        let samples = [0.5f32, f32::NAN, f32::INFINITY, 0.25];
+        let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let (_dir, recording) = file(&wav(3, 32, 8000, 1, &data));
+        let (heard, faults) = all(&mut SoundFile::open(&recording).unwrap());
+        assert_eq!(heard, [0.5, 0.0, 0.0, 0.25]);
+        assert_eq!(faults.iter().map(|fault| (fault.kind, fault.count)).collect::<Vec<_>>(), [(FaultKind::Damaged, 2)]);
+    }
+
+    #[test]
+    fn a_file_that_ends_early_says_by_how_much() {
+        let whole = wav16(8000, 1, &noise(10_000));
+        let (_dir, recording) = file(&whole[..whole.len() - 5000]);
+        let (samples, faults) = all(&mut SoundFile::open(&recording).unwrap());
+        assert_eq!(numbers(&samples), noise(10_000)[..samples.len()]);
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!((fault.kind, fault.count), (FaultKind::Damaged, 10_000 - samples.len() as u64));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// However a file is cut off or changed: an error or an end, and no panic.
+        #[test]
+        fn damaged_files_end(
+            is_flac: bool,
+            cut in 0..3000usize,
+            changes in prop::collection::vec((0..3000usize, any::<u8>()), 0..4),
+        ) {
+            let whole = if is_flac { flac(8000, 2, &noise(1400)) } else { wav16(8000, 2, &noise(1400)) };
+            let mut bytes = whole[..cut.min(whole.len())].to_vec();
+            for (at, byte) in changes {
+                if let Some(place) = bytes.get_mut(at % 3000) {
+                    *place = byte;
+                }
+            }
+            let (_dir, recording) = file(&bytes);
+            if let Ok(mut source) = SoundFile::open(&recording) {
+                for _ in 0..10_000 {
+                    match source.next(Duration::ZERO) {
+                        Ok(Next::End) | Err(_) => return Ok(()),
+                        Ok(Next::Sound(sound)) => prop_assert!(sound.samples().iter().all(|s| s.is_finite())),
+                        Ok(_) => {}
+                    }
+                }
+                prop_assert!(false, "no end");
+            }
+        }
+    }
+}
