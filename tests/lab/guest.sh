@@ -49,19 +49,18 @@ start() {
 end_all() {
     # shellcheck disable=SC2086
     [ -z "$started" ] || kill $started 2>/dev/null || true
-    wait
     rm -rf "$work"
 }
 trap end_all EXIT
 
-# ---- vivid: four cameras of the kernel's, each made for one kind of case ----
+# ---- vivid: cameras of the kernel's, each made for one kind of case ----
 
 # A webcam; an HDMI capture card whose input is fed by the output beside it; a camera of several planes.
 WEBCAM=/dev/video10 HDMI=/dev/video11 HDMI_OUT=/dev/video21 PLANES=/dev/video12
 
 # Fresh ones: what a case before this one made go wrong is forgotten.
 need_vivid() {
-    [ ! -e /sys/module/vivid ] || rmmod vivid
+    [ ! -e /sys/module/vivid ] || wait_for 10 "vivid's programs to end" rmmod vivid
     modprobe vivid n_devs=3 vid_cap_nr=10,11,12 vid_out_nr=20,21,22 \
         node_types=0x1,0x101,0x1 num_inputs=1,1,1 input_types=0x0,0x3,0x0 num_outputs=0,1,0 output_types=0x0,0x1,0x0 \
         multiplanar=1,1,2

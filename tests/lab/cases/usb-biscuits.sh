@@ -12,13 +12,13 @@ eyear record "$work/station.toml" --frames 4 --out "$work/frames"
 for frame in "$work"/frames/*.jpg; do
     cmp "$frame" /lab/good/t003.jpg || cmp "$frame" /lab/good/t007.jpg || fail "$frame is not what the camera showed"
 done
+# The camera's other format.
+camera_file "device = \"$USB\"
+format = \"YUYV\""
+eyear record "$work/station.toml" --frames 1 --out "$work/ramp"
 pull_usb
 
 plug_usb --fps 10 /lab/broken/*.jpg
-station "device = \"$USB\"
-format = \"YUYV\""
-more_reports 1
-stop_station
 station "device = \"$USB\"
 format = \"MJPG\""
 more_reports 4
