@@ -11,6 +11,9 @@ mod commands;
 mod encoder;
 /// Every flag of `--help`.
 mod flags;
+/// A camera for tests, and what it is worth.
+#[cfg(target_os = "linux")]
+mod lab;
 /// Imports go one way.
 mod layers;
 /// The microphone, against a card that fails on demand.
