@@ -20,6 +20,9 @@ mod layers;
 mod microphone;
 /// What a camera or a program may write.
 mod pictures;
+/// A station at work.
+#[cfg(target_os = "linux")]
+mod station;
 /// What somebody changed on purpose.
 mod tampered;
 /// Nothing is sent, nothing else is written.

@@ -68,7 +68,7 @@ pub(super) fn feed(
         let _ended = events.send(event);
     };
     let mut wait = RESTS[0];
-    let mut lost = false;
+    let (mut lost, mut delivered) = (false, false);
     while !stopped() {
         let why = match open() {
             Ok(mut opened) => {
@@ -81,12 +81,12 @@ pub(super) fn feed(
                     }
                     match opened.next(PATIENCE) {
                         Ok(Next::Frame(frame)) => {
-                            (wait, lost) = (RESTS[0], false);
+                            (wait, lost, delivered) = (RESTS[0], false, true);
                             stats.delivered();
                             deliver(Sample::Frame(frame));
                         }
                         Ok(Next::Sound(sound)) => {
-                            (wait, lost) = (RESTS[0], false);
+                            (wait, lost, delivered) = (RESTS[0], false, true);
                             stats.delivered();
                             deliver(Sample::Sound(sound));
                         }
@@ -106,8 +106,9 @@ pub(super) fn feed(
                 stats.count(FaultKind::Reopened, 1);
                 broke
             }
-            Err(error) if error.kind() != ErrorKind::Unavailable && error.kind() != ErrorKind::Io => return Err(error),
-            Err(error) => error,
+            // What has delivered once may do so again, such as a signal that came back at another size.
+            Err(error) if delivered || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io) => error,
+            Err(error) => return Err(error),
         };
         let why = why.chain();
         stats.lost(&why);

@@ -1,33 +1,36 @@
-//! Between a camera and the judge: one place, in which the newest frame wins and those it replaces are counted; or, for
+//! Between a camera and the judge: one place, in which the newest frame wins and counts those that it replaced; or, for
 //! a recording that must lose nothing, one for which the recording waits. It keeps the last frames for clips.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam::channel::{self, Receiver, SendTimeoutError, Sender, TrySendError};
 
 use crate::sample::Frame;
 
+/// A frame, and how many it has replaced.
+pub(super) struct Letter {
+    pub(super) frame: Frame,
+    pub(super) replaced: u64,
+}
+
 pub(super) struct Mailbox {
     /// `None` once it is closed.
-    into: Mutex<Option<Sender<Frame>>>,
+    into: Mutex<Option<Sender<Letter>>>,
     /// The camera's own end of the receiver: it takes out what it replaces.
-    from: Receiver<Frame>,
+    from: Receiver<Letter>,
     waits: bool,
-    replaced: AtomicU64,
     last: Mutex<VecDeque<Frame>>,
     clip: usize,
 }
 
 impl Mailbox {
     /// A mailbox, and the judge's end of it. With `waits`, no frame is replaced.
-    pub(super) fn new(waits: bool, clip: usize) -> (Self, Receiver<Frame>) {
+    pub(super) fn new(waits: bool, clip: usize) -> (Self, Receiver<Letter>) {
         let (into, from) = channel::bounded(1);
         let last = Mutex::new(VecDeque::with_capacity(clip + 1));
-        let mailbox =
-            Self { into: Mutex::new(Some(into)), from: from.clone(), waits, replaced: AtomicU64::new(0), last, clip };
+        let mailbox = Self { into: Mutex::new(Some(into)), from: from.clone(), waits, last, clip };
         (mailbox, from)
     }
 
@@ -40,20 +43,19 @@ impl Mailbox {
             last.drain(..above);
         }
         let Some(into) = locked(&self.into).clone() else { return };
-        let mut frame = frame;
+        let mut letter = Letter { frame, replaced: 0 };
         while !stopped() {
-            frame = if self.waits {
-                match into.send_timeout(frame, Duration::from_millis(100)) {
-                    Err(SendTimeoutError::Timeout(frame)) => frame,
+            letter = if self.waits {
+                match into.send_timeout(letter, Duration::from_millis(100)) {
+                    Err(SendTimeoutError::Timeout(letter)) => letter,
                     _ => return,
                 }
             } else {
-                match into.try_send(frame) {
-                    Err(TrySendError::Full(frame)) => {
+                match into.try_send(letter) {
+                    Err(TrySendError::Full(letter)) => {
                         // The judge may have taken it in between.
-                        let replaced = self.from.try_recv().is_ok();
-                        self.replaced.fetch_add(u64::from(replaced), Ordering::Relaxed);
-                        frame
+                        let older = self.from.try_recv().map_or(0, |older| 1 + older.replaced);
+                        Letter { replaced: letter.replaced + older, ..letter }
                     }
                     _ => return,
                 }
@@ -64,16 +66,6 @@ impl Mailbox {
     /// No frame will come any more.
     pub(super) fn close(&self) {
         locked(&self.into).take();
-    }
-
-    /// A frame gave way to newer ones elsewhere.
-    pub(super) fn count_replaced(&self) {
-        self.replaced.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Frames that were replaced since this was last asked.
-    pub(super) fn replaced_since(&self) -> u64 {
-        self.replaced.swap(0, Ordering::Relaxed)
     }
 
     /// The last frames up to and with `frame`, oldest first, as many as a clip has.
@@ -104,8 +96,10 @@ mod tests {
     fn the_newest_frame_wins_and_those_it_replaces_are_counted() {
         let (mailbox, frames) = Mailbox::new(false, 3);
         (0..10).for_each(|i| mailbox.put(frame(i), &|| false));
-        assert_eq!((frames.try_recv().unwrap().sequence, mailbox.replaced_since()), (9, 9));
-        assert_eq!(mailbox.replaced_since(), 0);
+        let letter = frames.try_recv().unwrap();
+        assert_eq!((letter.frame.sequence, letter.replaced), (9, 9));
+        mailbox.put(frame(10), &|| false);
+        assert_eq!(frames.try_recv().unwrap().replaced, 0);
         let clip = |of: u64| mailbox.clip(&frame(of)).iter().map(|f| f.sequence).collect::<Vec<_>>();
         assert_eq!(clip(9), [7, 8, 9]);
         // The camera went on while a frame was judged: its clip ends with it.
@@ -123,9 +117,11 @@ mod tests {
                 (0..100).for_each(|i| mailbox.put(frame(i), &|| false));
                 mailbox.close();
             });
-            let got: Vec<u64> = (0..100).map(|_| frames.recv().unwrap().sequence).collect();
+            let got: Vec<Letter> = (0..100).map(|_| frames.recv().unwrap()).collect();
+            assert!(got.iter().all(|letter| letter.replaced == 0));
+            let got: Vec<u64> = got.iter().map(|letter| letter.frame.sequence).collect();
             assert_eq!(got, (0..100).collect::<Vec<_>>());
         });
-        assert_eq!((mailbox.replaced_since(), mailbox.clip(&frame(3)).len()), (0, 0));
+        assert_eq!(mailbox.clip(&frame(3)).len(), 0);
     }
 }

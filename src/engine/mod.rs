@@ -32,7 +32,7 @@ use crate::station::{Camera, Microphone, Station};
 use crate::time::Stamp;
 
 pub use feed::Event;
-use mailbox::Mailbox;
+use mailbox::{Letter, Mailbox};
 pub use stats::{Stats, Status};
 use trigger::Trips;
 
@@ -160,6 +160,7 @@ pub fn run(
             queues,
             trips: Trips::new(station.trigger),
             aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
+            replaced: 0,
             asked: VecDeque::new(),
             moments: 0,
         };
@@ -263,6 +264,8 @@ struct Judge<'a> {
     queues: Vec<Sender<Delivery>>,
     trips: Trips,
     aligner: Option<Aligner>,
+    /// Frames that were replaced by newer ones since the last moment.
+    replaced: u64,
     /// Moments that wait for what belongs to them, oldest first.
     asked: VecDeque<Asked>,
     moments: u64,
@@ -271,7 +274,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn work(
         &mut self,
-        frames: &Receiver<Frame>,
+        frames: &Receiver<Letter>,
         sounds: &Receiver<Sound>,
         outside: &Outside,
         heard: &Receiver<Event>,
@@ -287,7 +290,7 @@ impl Judge<'_> {
             }
             channel::select! {
                 recv(frames) -> frame => match frame {
-                    Ok(frame) => self.look(frame)?,
+                    Ok(letter) => self.look(letter)?,
                     Err(_) => (ended, frames) = (true, channel::never()),
                 },
                 recv(sounds) -> sound => match sound {
@@ -334,7 +337,8 @@ impl Judge<'_> {
     }
 
     /// A frame has come: does it ask for a verdict, or answer a request?
-    fn look(&mut self, frame: Frame) -> Result<()> {
+    fn look(&mut self, Letter { frame, replaced }: Letter) -> Result<()> {
+        self.replaced += replaced;
         let requested = self.asked.iter().position(|asked| matches!(asked, Asked::Request(_)));
         if let Some(at) = requested {
             self.asked[at] = Asked::Frame(frame);
@@ -342,7 +346,7 @@ impl Judge<'_> {
         }
         if self.asked.len() >= WAITING && matches!(self.asked.front(), Some(Asked::Frame(_))) {
             self.asked.pop_front();
-            self.mailbox.count_replaced();
+            self.replaced += 1;
         }
         match self.trips.see(&frame) {
             Ok(true) => self.asked.push_back(Asked::Frame(frame)),
@@ -414,7 +418,7 @@ impl Judge<'_> {
             frame: moment.frame.as_ref().map(|frame| frame.sequence),
             unix_ms: unix.as_millis() as u64,
             age_ms: moment.frame.as_ref().map_or(0.0, |frame| now.ms_since(frame.stamp)),
-            replaced: self.mailbox.replaced_since(),
+            replaced: std::mem::take(&mut self.replaced),
             degraded: moment.frame.is_none() || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty()),
             sound,
             faults,

@@ -170,8 +170,8 @@ impl Node {
     pub(super) fn serial(&self) -> Option<String> {
         let name = self.path.canonicalize().ok()?.file_name()?.to_owned();
         let device = Path::new("/sys/class/video4linux").join(name).join("device").canonicalize().ok()?;
-        // The node belongs to an interface of the device that has the number.
-        let mut above = device.ancestors().take(4);
+        // The node belongs to an interface of the device that has the number. Farther up are hubs and controllers.
+        let mut above = device.ancestors().take(2);
         above.find_map(|folder| fs::read_to_string(folder.join("serial")).ok()).map(|serial| serial.trim().to_string())
     }
 

@@ -73,7 +73,10 @@ impl V4l2 {
         let layout = set_layout(&node, wanted)?;
         let format = pixel_format(&layout).ok_or_else(|| unknown_format(&node, layout.fourcc))?;
         let rate = set_rate(&node, wanted, &layout)?;
-        for (name, &value) in &wanted.controls {
+        // What is automatic refuses a value: such switches come first.
+        let (automatic, by_hand): (Vec<_>, Vec<_>) =
+            wanted.controls.iter().partition(|(name, _)| name.contains("auto"));
+        for (name, &value) in automatic.into_iter().chain(by_hand) {
             set_control(&node, name, value)?;
         }
         node.watch_signal();

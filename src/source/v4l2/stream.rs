@@ -105,8 +105,8 @@ impl Stream {
                 error => Err(error),
             },
             0 => Ok(Wake::Nothing),
-            _ if poll.revents & libc::POLLPRI != 0 => Ok(Wake::Event),
-            // With POLLERR or POLLHUP, taking the frame tells the reason.
+            // An unplugged device reports everything at once: with POLLERR or POLLHUP, taking the frame tells the reason.
+            _ if poll.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLPRI) == libc::POLLPRI => Ok(Wake::Event),
             _ => Ok(Wake::Frame),
         }
     }

@@ -1,0 +1,335 @@
+//! A station at work: the real binary on recordings, on the preloaded camera of `lab` and on the microphone that fails
+//! on demand.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::commands::{eyear, lines, said};
+use crate::lab::Camera;
+
+/// Nothing here waits longer: these machines are slow at times.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A part taught from good biscuits, once for all tests.
+fn biscuit() -> &'static Path {
+    static PART: OnceLock<PathBuf> = OnceLock::new();
+    PART.get_or_init(|| {
+        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("station-biscuit-{}", std::process::id()));
+        let output = eyear(&["teach", part.to_str().unwrap(), "--good", "tests/data/cookie/train/good"]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        part
+    })
+}
+
+/// Writes a station file with this part.
+fn station(dir: &TempDir, rest: &str) -> PathBuf {
+    let path = dir.path().join("line.toml");
+    fs::write(&path, format!("part = \"{}\"\n{rest}", biscuit().display())).unwrap();
+    path
+}
+
+/// A station that runs.
+struct Running {
+    child: Child,
+    reports: Receiver<Value>,
+    told: Arc<Mutex<String>>,
+}
+
+impl Running {
+    fn start(file: &Path, arguments: &[&str], give: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+        command.arg("run").arg(file).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        give(&mut command);
+        let mut child = command.spawn().unwrap();
+        let (into, reports) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::Builder::new()
+            .spawn(move || {
+                for line in out.lines() {
+                    // A line that is cut off fails here, and the test by the report that does not come.
+                    into.send(serde_json::from_str(&line.unwrap()).unwrap()).unwrap_or(());
+                }
+            })
+            .unwrap();
+        let told = Arc::new(Mutex::new(String::new()));
+        let (errors, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&told));
+        std::thread::Builder::new()
+            .spawn(move || errors.lines().for_each(|line| *heard.lock().unwrap() += &(line.unwrap() + "\n")))
+            .unwrap();
+        Self { child, reports, told }
+    }
+
+    fn report(&self) -> Value {
+        let report = self.reports.recv_timeout(LONG);
+        report.unwrap_or_else(|error| panic!("no report ({error}); told: {}", self.told()))
+    }
+
+    /// The next report that `is` so.
+    fn report_that(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        while start.elapsed() < LONG {
+            let report = self.report();
+            if is(&report) {
+                return report;
+            }
+        }
+        panic!("no report {what}; told: {}", self.told())
+    }
+
+    fn told(&self) -> String {
+        self.told.lock().unwrap().clone()
+    }
+
+    fn wait_until_told(&self, words: &str) {
+        let start = Instant::now();
+        while !self.told().contains(words) {
+            assert!(start.elapsed() < LONG, "never told `{words}`: {}", self.told());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it by a signal; its exit code and how long that took.
+    fn stop(&mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let code = self.child.wait().unwrap().code();
+        (code, start.elapsed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+fn count(report: &Value, kind: &str) -> u64 {
+    let faults = report["faults"].as_array().unwrap().iter();
+    faults.filter(|fault| fault["kind"] == kind).map(|fault| fault["count"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn a_recording_is_judged_whole_as_inspect_judges_it_and_ends() {
+    let dir = TempDir::new().unwrap();
+    let pictures = "tests/data/cookie/test/broken";
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(pictures);
+    let camera = format!("source = \"recording\"\npath = \"{}\"", full.display());
+    let file = station(&dir, &format!("clip = 3\n[camera]\n{camera}\n[reports]\nfolder = \"kept\"\n"));
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("10 pictures in") && told.contains("0 frames replaced"), "{told}");
+    let (run, inspected) =
+        (lines(&output), lines(&eyear(&["inspect", biscuit().to_str().unwrap(), "--json", pictures])));
+    assert_eq!((run.len(), inspected.len()), (10, 10));
+    for (i, (run, inspected)) in run.iter().zip(&inspected).enumerate() {
+        assert_eq!((run["moment"].as_u64(), run["frame"].as_u64()), (Some(i as u64), Some(i as u64)));
+        for field in ["verdict", "score", "p_value", "findings", "judged_by"] {
+            assert_eq!(run[field], inspected[field], "{field} of picture {i}");
+        }
+    }
+    let bad = run.iter().filter(|report| report["verdict"] != "pass").count();
+    let kept = |ending: &str| {
+        let files = fs::read_dir(dir.path().join("kept")).unwrap().map(|file| file.unwrap().file_name());
+        files.filter(|name| name.to_str().unwrap().ends_with(ending)).count()
+    };
+    assert_eq!((kept(".json"), kept(".overlay.png"), kept(".half")), (bad, bad, 0));
+    assert!(kept(".avi") >= bad - 1, "a clip of two frames or more is kept as a film");
+}
+
+#[test]
+fn a_camera_of_jpegs_is_judged_as_its_files_are_and_what_is_replaced_is_counted() {
+    let folder = Path::new("tests/data/cookie/test/good");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let pictures: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+    let size = image::image_dimensions(&files[0]).unwrap();
+    let inspected = lines(&eyear(&["inspect", biscuit().to_str().unwrap(), "--json", folder.to_str().unwrap()]));
+    let camera = Camera::new("MJPG", [size.0, size.1], &pictures).with("LABCAM_FPS", "60");
+    let dir = TempDir::new().unwrap();
+    let file = station(&dir, &format!("[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nrate = 60\n", Camera::DEVICE));
+    let mut running = Running::start(&file, &[], |command| camera.give_to(command));
+    let reports: Vec<Value> = (0..12).map(|_| running.report()).collect();
+    for report in &reports {
+        let picture = &inspected[report["frame"].as_u64().unwrap() as usize % pictures.len()];
+        let of = |report: &Value| report["score"].as_f64().unwrap();
+        // Two decoders, and colour that is interpolated by one and resized apart by the other.
+        assert!((of(report) - of(picture)).abs() < 0.35, "{} and {}", of(report), of(picture));
+    }
+    for pair in reports.windows(2) {
+        let frame = |report: &Value| report["frame"].as_u64().unwrap();
+        let between = frame(&pair[1]) - frame(&pair[0]) - 1;
+        assert_eq!(pair[1]["replaced"].as_u64().unwrap() + count(&pair[1], "lost"), between, "{pair:?}");
+    }
+    let (code, took) = running.stop();
+    assert!(code.is_some_and(|code| code <= 1) && took < Duration::from_secs(10), "{code:?} after {took:?}");
+    assert!(running.told().contains("ended after"), "{}", running.told());
+}
+
+#[test]
+fn every_fault_of_a_camera_is_counted_and_lived_through() {
+    let picture = fs::read("tests/data/cookie/test/good/t003.jpg").unwrap();
+    let grey = image::load_from_memory(&picture).unwrap().into_luma8();
+    let size = [grey.width(), grey.height()];
+    let camera = Camera::new("GREY", size, &[grey.into_raw()]).with("LABCAM_FPS", "30");
+    let dir = TempDir::new().unwrap();
+    let settings = "rate = 30\nstall_ms = 400\ncontrols = { gain = 17 }\n";
+    let file = station(&dir, &format!("[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\n{settings}", Camera::DEVICE));
+    let running = Running::start(&file, &[], |command| camera.give_to(command));
+    running.report();
+    assert!(camera.settings().contains("Gain=17"), "{}", camera.settings());
+    for (word, kind) in
+        [("gap 5", "lost"), ("flagerr 3", "damaged"), ("short 2", "damaged"), ("step 7000", "clock_step")]
+    {
+        camera.fault(word);
+        let report = running.report_that(word, |report| count(report, kind) > 0);
+        assert!(count(&report, kind) >= 1, "{report}");
+        camera.fault("step 0");
+        camera.fault("");
+    }
+    for word in ["stall", "eio", "enodev"] {
+        let before = running.told().matches("camera lost").count();
+        camera.fault(word);
+        let start = Instant::now();
+        while running.told().matches("camera lost").count() == before {
+            assert!(start.elapsed() < LONG, "{word} was never told: {}", running.told());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // What stays broken is told once.
+        std::thread::sleep(Duration::from_millis(500));
+        camera.fault("");
+        running.report_that(word, |report| count(report, "reopened") > 0);
+        assert_eq!(running.told().matches("camera lost").count(), before + 1, "{}", running.told());
+    }
+}
+
+#[test]
+fn requests_are_answered_and_a_blind_station_says_so() {
+    let grey = vec![vec![90u8; 64 * 48]];
+    let camera = Camera::new("GREY", [64, 48], &grey).with("LABCAM_FPS", "30");
+    let dir = TempDir::new().unwrap();
+    let rest = "[trigger]\non = \"request\"\n[reports]\naddress = \"127.0.0.1:0\"\n";
+    let file =
+        station(&dir, &format!("[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nstall_ms = 300\n{rest}", Camera::DEVICE));
+    let mut running = Running::start(&file, &[], |command| camera.give_to(command));
+    running.wait_until_told("Lab camera");
+    running.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    let report = running.report();
+    // Not this part, but a picture.
+    assert!(report["frame"].is_u64() && report["verdict"] == "invalid", "{report}");
+    let told = running.told();
+    let address = told.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let status = eyear(&["status", address, "--json"]);
+    let status: Value = serde_json::from_str(&said(&status)).unwrap();
+    assert_eq!((&status["verdicts"]["invalid"], &status["sources"][0]["state"]), (&1.into(), &"delivers".into()));
+    camera.fault("enodev");
+    running.wait_until_told("camera lost");
+    let asked = eyear(&["status", address, "--trigger"]);
+    assert!(said(&asked).contains("true"), "{}", said(&asked));
+    let report = running.report();
+    assert!(report["frame"].is_null() && report["degraded"] == true, "{report}");
+    assert!(report["reason"].as_str().unwrap().starts_with("no picture: "), "{report}");
+    assert_eq!(eyear(&["status", address]).status.code(), Some(1), "a camera is lost");
+    // Whoever reads the status sees when it is back.
+    camera.fault("");
+    let start = Instant::now();
+    while eyear(&["status", address]).status.code() != Some(0) {
+        assert!(start.elapsed() < LONG, "{}", running.told());
+    }
+}
+
+#[test]
+fn what_no_waiting_mends_ends_with_one_sentence() {
+    let camera = Camera::new("YUYV", [64, 48], &[vec![90u8; 64 * 96]]).with("LABCAM_FPS", "30");
+    let dir = TempDir::new().unwrap();
+    let device = format!("source = \"v4l2\"\ndevice = \"{}\"\n", Camera::DEVICE);
+    let cases = [
+        ("format = \"MJPG\"", "it offers YUYV (64 x 48)"),
+        ("size = [1920, 1080]", "it offers YUYV (64 x 48)"),
+        ("controls = { gian = 3 }", "did you mean `gain`?"),
+        ("controls = { gain = 70000 }", "camera.controls.gain: wants"),
+        ("divice = 3", "unknown field `divice`"),
+    ];
+    for (line, expected) in cases {
+        let file = station(&dir, &format!("[camera]\n{device}{line}\n"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+        command.arg("run").arg(&file).current_dir(env!("CARGO_MANIFEST_DIR"));
+        camera.give_to(&mut command);
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {told}");
+        assert!(told.lines().any(|told| told.starts_with("error: ") && told.contains(expected)), "{line}: {told}");
+    }
+    let file = station(&dir, "[camera]\nsource = \"recording\"\npath = \"line.toml\"\n");
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("line.toml"), "{told}");
+    let file = station(&dir, "[camera]\nsource = \"v4l2\"\ndevice = \"/dev/video987\"\n");
+    let mut running = Running::start(&file, &[], |_| ());
+    running.wait_until_told("there is no camera /dev/video987");
+    assert_eq!(running.stop().0, Some(0), "it waited for a camera that may come");
+}
+
+#[test]
+fn a_film_is_played_to_its_end() {
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        assert!(std::env::var("CI").is_err(), "ffmpeg is missing, and CI is to play a film");
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let film = dir.path().join("film.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=96x64:rate=10:duration=1.2"])
+        .args(["-c:v", "mpeg4"])
+        .arg(&film)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let file = station(&dir, "[camera]\nsource = \"recording\"\npath = \"film.mp4\"\n");
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("96 x 64, taken at 10.0000/s"), "{told}");
+    assert_eq!(lines(&output).len(), 12, "{told}");
+}
+
+#[test]
+fn a_picture_has_the_sound_around_it() {
+    let samples: Vec<f64> =
+        (0..96_000).map(|i| (f64::from(i) / 48_000.0 * 440.0 * std::f64::consts::TAU).sin() / 2.0).collect();
+    let microphone = crate::microphone::Card::new(&crate::microphone::wav("i16", 48_000, 1, &samples), "");
+    let camera = Camera::new("GREY", [64, 48], &[vec![90u8; 64 * 48]]).with("LABCAM_FPS", "20");
+    let dir = TempDir::new().unwrap();
+    let senses = format!(
+        "[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nrate = 20\n[microphone]\nsource = \"alsa\"\ndevice = \"labmic\"\nrate = 48000\n",
+        Camera::DEVICE
+    );
+    let file = station(&dir, &format!("{senses}[sound]\nbefore_ms = 200\nafter_ms = 50\n"));
+    let mut running = Running::start(&file, &[], |command| {
+        camera.give_to(command);
+        command.env("ALSA_CONFIG_PATH", microphone.path("asoundrc"));
+    });
+    for _ in 0..5 {
+        let report = running.report_that("with sound", |report| report["degraded"] == false);
+        let sound = &report["sound"];
+        assert!((sound["ms"].as_f64().unwrap() - 250.0).abs() < 0.1, "{report}");
+        assert!(sound["skew_ms"].as_f64().unwrap().abs() < 20.0, "{report}");
+    }
+    microphone.say("disconnect");
+    let report = running.report_that("without sound", |report| report["degraded"] == true);
+    assert!(report["frame"].is_u64() && report["sound"]["missing"].is_string(), "{report}");
+    running.wait_until_told("microphone lost");
+    microphone.say("ok");
+    running.report_that("with sound again", |report| report["degraded"] == false);
+    assert!(running.stop().1 < Duration::from_secs(10));
+}
