@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use eyear::source::microphone::Microphone;
+use eyear::source::microphone::{self, Microphone};
 use eyear::source::{Next, Source as _};
 use eyear::station::Alsa;
 use eyear::time::Stamp;
@@ -40,8 +40,10 @@ enum Step {
     Say(String),
     /// Does nothing for so many milliseconds.
     Sleep(u64),
-    /// Opens the microphone anew.
+    /// Closes the microphone and opens it anew.
     Open,
+    /// Lists all microphones.
+    List,
 }
 
 /// What came of it.
@@ -56,6 +58,10 @@ struct Heard {
     /// Kind, sentence, and milliseconds from the last chunk or opening to it.
     errors: Vec<(String, String, f64)>,
     rate: f64,
+    /// What was listed.
+    found: Vec<Value>,
+    /// The longest that closing took, in milliseconds.
+    closing: f64,
 }
 
 impl Heard {
@@ -87,8 +93,10 @@ fn listen() {
     for step in [Step::Open].into_iter().chain(case.steps) {
         match step {
             Step::Open => {
+                let closed = Stamp::now();
                 drop(microphone.take());
                 since = Stamp::now();
+                heard.closing = heard.closing.max(since.ms_since(closed));
                 match Microphone::open(&settings) {
                     Ok(opened) => {
                         heard.about = opened.describe();
@@ -96,6 +104,10 @@ fn listen() {
                     }
                     Err(error) => heard.errors.push((error.kind().as_str().into(), error.chain(), 0.0)),
                 }
+            }
+            Step::List => {
+                heard.found =
+                    microphone::list().unwrap().iter().map(|one| serde_json::to_value(one).unwrap()).collect();
             }
             Step::Say(word) => fs::write(dir.join("control"), word).unwrap(),
             Step::Sleep(ms) => std::thread::sleep(Duration::from_millis(ms)),
@@ -339,7 +351,7 @@ fn stamps_follow_the_card() {
     std::thread::scope(|scope| {
         for ppm in [200, -200] {
             scope.spawn(move || {
-                let card = Card::new(&wav("f32", RATE, 1, &numbers(12 * 48_000)), &format!("ppm \"{ppm}\""));
+                let card = Card::new(&wav("f32", RATE, 1, &numbers(12 * 48_000)), &format!("ppm {ppm}"));
                 let heard = card.listen_undisturbed(&case(1, "f32", vec![Step::Listen(480_000)]));
                 assert_eq!((&heard.faults, &heard.errors), (&vec![], &vec![]));
                 let true_rate = f64::from(RATE) * (1.0 + f64::from(ppm) * 1e-6);
@@ -399,7 +411,8 @@ fn samples_that_are_missing_without_a_word_are_noticed() {
 fn what_nobody_fetches_is_counted_exactly() {
     let card = Card::new(&wav("i32", RATE, 2, &numbers(2 * 20 * 48_000)), "");
     let steps = vec![Step::Listen(9600), Step::Sleep(5500), Step::Listen(5 * 48_000)];
-    let heard = card.listen_undisturbed(&case(2, "i32", steps));
+    // The reader may be late for longer than a card may be silent.
+    let heard = card.listen_undisturbed(&Case { stall_ms: 700, ..case(2, "i32", steps) });
     assert!(heard.errors.is_empty(), "{:?}", heard.errors);
     let numbers: Vec<i64> = numbered(&heard.samples).into_iter().step_by(2).map(|number| number / 2).collect();
     let positions: Vec<i64> = heard.positions().into_iter().map(|position| position as i64).collect();
@@ -417,6 +430,30 @@ fn a_stuck_card_is_given_up_in_time() {
     assert_eq!((kind.as_str(), sentence.as_str()), ("unavailable", "microphone labmic gave no sample for 700 ms"));
     // From the last chunk's arrival, which is a little before the reader had it.
     assert!((600.0..2700.0).contains(waited), "{waited} ms");
+}
+
+#[test]
+fn a_driver_that_does_not_return_holds_nobody_up() {
+    let card = Card::new(&wav("i16", RATE, 1, &chirp(1)), "");
+    let steps = vec![Step::Listen(9600), say("hang"), Step::Listen(480_000), Step::Open];
+    let heard = card.listen(&Case { stall_ms: 700, ..case(1, "i16", steps) });
+    assert_eq!(heard.errors.len(), 1, "{:?}", heard.errors);
+    assert!((900.0..5000.0).contains(&heard.closing), "closing took {} ms", heard.closing);
+}
+
+#[test]
+fn microphones_are_listed_with_what_they_offer() {
+    let card = Card::new(&wav("i16", RATE, 2, &chirp(2)), "");
+    let steps = vec![Step::List];
+    let found = card.listen(&case(2, "i16", steps.clone())).found;
+    let offered = serde_json::json!({
+        "id": "labmic", "name": "Lab microphone", "formats": ["i16"], "rates": [[48_000, 48_000]], "channels": [2],
+    });
+    assert_eq!(found, [offered]);
+    card.say("busy");
+    let found = card.listen(&case(2, "i16", steps)).found;
+    let problem = found[0]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("microphone labmic is busy: another program holds it"), "{problem}");
 }
 
 #[test]

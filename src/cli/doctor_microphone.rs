@@ -38,6 +38,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// Samples of all channels that are kept at most: a gibibyte.
+const MOST_SAMPLES: u64 = 1 << 28;
+
 /// All that was found.
 #[derive(Serialize)]
 struct Findings {
@@ -96,6 +99,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn listen_to(settings: &Alsa, seconds: u64) -> Result<Findings> {
+    let samples = seconds * u64::from(settings.rate) * u64::from(settings.channels);
+    if samples > MOST_SAMPLES {
+        let what = format!(
+            "{samples} samples are more than the {MOST_SAMPLES} that are listened to at most: give fewer --seconds"
+        );
+        return Err(Error::new(ErrorKind::Config, what).into());
+    }
     let mut microphone = Microphone::open(settings)?;
     let bar = super::progress_bar("listening")?;
     bar.set_length(seconds);

@@ -25,6 +25,9 @@ const STANDS_OUT: f64 = 10.0;
 /// Harmonics that must stand out before it is called hum.
 const LEAST_HARMONICS: usize = 3;
 
+/// Decibels against the rest under which hum is not told: what rounding makes of a loud tone stands out as well.
+const LEAST_HUM: f64 = -40.0;
+
 /// The lowest level that is told, in dBFS: below the last of 24 bits.
 const LOWEST: f64 = -150.0;
 
@@ -134,7 +137,7 @@ fn hum(samples: &[f32], rate: u32, offset: f64) -> Option<Hum> {
             Hum { hz, dbfs: rms_dbfs(power), above_rest_db: 10.0 * (power / rest).log10(), harmonics }
         })
     });
-    found.max_by(|a, b| a.dbfs.total_cmp(&b.dbfs))
+    found.filter(|hum| hum.above_rest_db >= LEAST_HUM).max_by(|a, b| a.dbfs.total_cmp(&b.dbfs))
 }
 
 /// The power of the five bins around `bin`, for the mains wanders, and that of five bins of its neighbourhood.
@@ -306,6 +309,9 @@ mod tests {
         }
         let tone = sum(&[sine(100.0, 0.1, 3.0), noise(0.01, 3.0)]);
         assert_eq!(measure(&tone, RATE).unwrap().hum, None);
+        let clipped: Vec<f32> = sine(997.0, 2.0, 2.0).iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
+        let rounded: Vec<f32> = clipped.iter().map(|sample| (sample * 32_767.0).trunc() / 32_768.0).collect();
+        assert_eq!(measure(&rounded, RATE).unwrap().hum, None);
         assert_eq!(measure(&noise(0.1, 3.0), RATE).unwrap().hum, None);
         assert_eq!(measure(&noise(0.1, 0.5), RATE).unwrap().hum, None);
     }

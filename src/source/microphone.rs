@@ -61,7 +61,7 @@ pub struct Microphone {
     rate: u32,
     channels: usize,
     stall: Duration,
-    /// When the last chunk came, or when the microphone was opened.
+    /// When the last chunk was read, or when the microphone was opened.
     heard: Stamp,
     pace: Pace,
     /// The position that is expected next, losses counted.
@@ -222,7 +222,8 @@ impl Microphone {
 
     /// Makes ready what a chunk is: faults first, then the sound.
     fn take(&mut self, mark: Mark, samples: Arc<[f32]>) -> Result<()> {
-        self.heard = mark.arrival;
+        // When it was read, not when it came: a reader who was late must not take that for a stuck card.
+        self.heard = Stamp::now();
         let mut position = mark.position + self.lost;
         let unread = position.saturating_sub(self.expected);
         if unread > 0 {

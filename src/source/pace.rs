@@ -211,7 +211,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// Stamps up to 0.4 ms late, every seventh up to 15 ms, of a card up to 200 ppm off: within 0.6 ms after the
         /// first second, and its rate within 20 ppm after half a minute.

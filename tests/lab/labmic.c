@@ -14,6 +14,7 @@
  *        silence     zeros
  *        xrun        one overrun, when the word is first read
  *        stall       no sample comes any more; time goes on, so that what the card would have taken is lost
+ *        hang        the driver does not return from a call, as with a dead sound server
  *        disconnect  unplugged: hang-up, and opening fails
  *        busy, denied  opening fails so
  *
@@ -171,6 +172,8 @@ static int mic_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *fds, unsigned c
 	(void)count;
 	if (read(mic->timer, &ticks, sizeof ticks) < 0)
 		ticks = 0;
+	while (told(mic->control, "hang"))
+		usleep(10000);
 	if (told(mic->control, "disconnect"))
 		*events = POLLERR | POLLHUP;
 	else if (told(mic->control, "xrun") && !mic->xrun_done)
