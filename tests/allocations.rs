@@ -14,7 +14,10 @@ use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::{Eye, Inspector};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::Kind;
-use eyear::sample::Frame;
+use eyear::prepare::image::Preparer;
+use eyear::prepare::pixels::Developer;
+use eyear::prepare::quality;
+use eyear::sample::{Colour, Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::source::ring::{self, Samples};
 use eyear::teach::{self, Wishes};
@@ -98,7 +101,47 @@ fn memory_is_taken_sparingly() {
     an_audio_callback_takes_none();
     // One thread, so that the numbers are the same each time.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(a_frame_takes_no_buffer);
     pool.install(measure);
+}
+
+/// From a camera's bytes to the encoder's input, after the first frame: nothing but the resizer's weights, one small
+/// list for each row and column of each plane that it resizes, and what decoding a JPEG takes in C is not seen here.
+fn a_frame_takes_no_buffer() {
+    const SIZE: [usize; 2] = [448, 448];
+    let (width, height) = (640, 480);
+    let video = Colour { bt709: false, full: false };
+    let grey: Vec<u8> = (0..3 * width * height).map(|i| (i * 7 % 251) as u8).collect();
+    let image =
+        turbojpeg::Image { pixels: &grey[..], width, pitch: 3 * width, height, format: turbojpeg::PixelFormat::RGB };
+    let jpeg = turbojpeg::compress(image, 80, turbojpeg::Subsamp::Sub2x1).unwrap().to_vec();
+    let formats = [
+        (PixelFormat::Grey8, grey[..width * height].to_vec(), 1),
+        (PixelFormat::Bgr8, grey.clone(), 1),
+        (PixelFormat::Grey16 { bits: 12 }, grey[..2 * width * height].to_vec(), 1),
+        (PixelFormat::Yuyv(video), grey[..2 * width * height].to_vec(), 2),
+        (PixelFormat::Nv12(video), grey[..width * height * 3 / 2].to_vec(), 2),
+        (PixelFormat::Jpeg, jpeg, 3),
+    ];
+    let (mut developer, mut preparer) = (Developer::default(), Preparer::new([127.5; 3], [127.5; 3]));
+    let (mut row, mut into) = (Vec::new(), vec![0.0; 3 * SIZE[0] * SIZE[1]]);
+    for (format, bytes, planes) in formats {
+        let frame = Frame::new(bytes, format, width, height).unwrap();
+        for turn in 0..4 {
+            LARGE_CALLS.store(0, Ordering::Relaxed);
+            let (calls, held) = (CALLS.load(Ordering::Relaxed), HELD.load(Ordering::Relaxed));
+            let developed = developer.develop(&frame, SIZE).unwrap();
+            quality::measure(&developed, &mut row);
+            preparer.run(&developed, SIZE, &mut into).unwrap();
+            if turn > 0 {
+                let calls = CALLS.load(Ordering::Relaxed) - calls;
+                let most = planes * (SIZE[0] + SIZE[1] + 16);
+                assert!(calls <= most, "{format:?}: {calls} allocations, at most {most}");
+                assert_eq!(LARGE_CALLS.load(Ordering::Relaxed), 0, "{format:?}: large allocations");
+                assert_eq!(HELD.load(Ordering::Relaxed), held, "{format:?}: bytes that are kept");
+            }
+        }
+    }
 }
 
 /// What the callback does with each period of a card, for 20 s of four channels that are read in between: the ring goes

@@ -301,8 +301,10 @@ fn set_layout(node: &Node, wanted: &station::V4l2) -> Result<Layout> {
         }
         None if KNOWN.contains(&&now.fourcc) && offers(node, now.fourcc, size) => now.fourcc,
         None => {
-            let known = KNOWN.iter().find(|fourcc| offered.contains(**fourcc) && offers(node, ***fourcc, size));
-            **known.ok_or_else(|| unknown_format(node, now.fourcc))?
+            let known = || KNOWN.iter().filter(|fourcc| offered.contains(**fourcc));
+            // Where none has the size, the driver's answer to the first tells what it has instead.
+            let best = known().find(|fourcc| offers(node, ***fourcc, size)).or_else(|| known().next());
+            **best.ok_or_else(|| unknown_format(node, now.fourcc))?
         }
     };
     let layout = node.set_layout(fourcc, size).map_err(failed)?;
