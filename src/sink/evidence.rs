@@ -1,6 +1,8 @@
-//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, and the film around it.
+//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, and the sound and the film
+//! around it.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use super::Sink;
@@ -10,7 +12,7 @@ use super::picture::Picture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
 use crate::report::{Judged, Verdict};
-use crate::sample::{Frame, Moment, PixelFormat};
+use crate::sample::{Frame, Moment, PixelFormat, Sound};
 
 /// A folder that takes what did not pass.
 pub struct Evidence {
@@ -36,6 +38,9 @@ impl Evidence {
         let json = serde_json::to_string_pretty(judged);
         let json = json.map_err(|error| Error::caused(ErrorKind::Io, "cannot write the report", error))?;
         self.write(&format!("{stem}.json"), json.as_bytes())?;
+        if let Some(sound) = &moment.sound {
+            self.write(&format!("{stem}.wav"), &wav(sound)?)?;
+        }
         let Some(frame) = &moment.frame else { return Ok(()) };
         if frame.format() == PixelFormat::Jpeg {
             self.write(&format!("{stem}.jpg"), frame.pixels())?;
@@ -71,6 +76,22 @@ impl Evidence {
             Error::io("write", &path, error)
         })
     }
+}
+
+/// Sound as it was heard: samples of 32-bit floats, so that nothing is lost.
+fn wav(sound: &Sound) -> Result<Vec<u8>> {
+    let failed = |error| Error::caused(ErrorKind::Io, "cannot write the sound", error);
+    let spec = hound::WavSpec {
+        channels: sound.channels() as u16,
+        sample_rate: sound.rate(),
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).map_err(failed)?;
+    sound.samples().iter().try_for_each(|&sample| writer.write_sample(sample)).map_err(failed)?;
+    writer.finalize().map_err(failed)?;
+    Ok(bytes.into_inner())
 }
 
 /// Frames as a film that any player shows.
@@ -137,7 +158,9 @@ mod tests {
             (frame.sequence, frame.stamp) = (sequence, Stamp { ns: sequence * 40_000_000 });
             frame
         };
-        Moment { frame: Some(frame(frames - 1)), clip: (0..frames).map(frame).collect(), ..Moment::default() }
+        let sound = Sound::new(vec![0.25, -1.0, 0.0, 1.0], 8000, 2).unwrap();
+        let clip = (0..frames).map(frame).collect();
+        Moment { frame: Some(frame(frames - 1)), clip, sound: Some(sound), text: None }
     }
 
     #[test]
@@ -152,8 +175,11 @@ mod tests {
             fs::read_dir(&dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         let stem = "1700000000000-000007";
-        let kept = ["avi", "json", "overlay.png", "png"].map(|ending| format!("{stem}.{ending}"));
+        let kept = ["avi", "json", "overlay.png", "png", "wav"].map(|ending| format!("{stem}.{ending}"));
         assert_eq!(names, kept);
+        let mut sound = hound::WavReader::open(dir.join(&kept[4])).unwrap();
+        assert_eq!((sound.spec().sample_rate, sound.spec().channels), (8000, 2));
+        assert_eq!(sound.samples::<f32>().map(Result::unwrap).collect::<Vec<_>>(), [0.25, -1.0, 0.0, 1.0]);
         let film = fs::read(dir.join(&kept[0])).unwrap();
         assert!(film.starts_with(b"RIFF") && film.windows(4).filter(|w| w == b"00dc").count() >= 3);
     }
@@ -172,6 +198,6 @@ mod tests {
         sink.take(&judged(Verdict::Fail), &moment(2)).unwrap();
         let told = told.lock().unwrap();
         assert!(told.len() == 1 && told[0].starts_with("evidence is not kept: cannot write"), "{told:?}");
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 4);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 5);
     }
 }
