@@ -281,7 +281,7 @@ impl Judge<'_> {
         told: &mut dyn FnMut(&Event),
     ) -> Result<()> {
         let (mut requests, mut sounds) = (outside.requests.0.clone(), sounds.clone());
-        let mut ended = false;
+        let (mut ended, mut more) = (false, false);
         let mut frames = frames.clone();
         loop {
             heard.try_iter().for_each(|event| told(&event));
@@ -302,34 +302,40 @@ impl Judge<'_> {
                     // Nobody can ask any more.
                     Err(_) => requests = channel::never(),
                 },
-                default(self.patience()) => {}
+                default(if more { Duration::ZERO } else { self.patience() }) => {}
             }
             if self.trips.is_due(Instant::now()) && !ended {
                 self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
             }
-            while let Some(asked) = self.asked.pop_front() {
-                match asked {
-                    Asked::Frame(frame) => match self.sound_of(&frame)? {
-                        Some((sound, heard)) => self.judge(frame, sound, heard)?,
-                        None => {
-                            self.asked.push_front(Asked::Frame(frame));
-                            break;
-                        }
-                    },
-                    Asked::Request(since) if since.elapsed() < BLIND && !ended => {
-                        self.asked.push_front(Asked::Request(since));
-                        break;
-                    }
-                    Asked::Request(_) | Asked::Nothing => self.blind()?,
-                }
-                if outside.moments.is_some_and(|most| self.moments >= most) {
-                    return Ok(());
-                }
+            // One moment a turn: between two, what has come is taken in, so that no frame is replaced for want of a look.
+            more = self.answer(ended)?;
+            if outside.moments.is_some_and(|most| self.moments >= most) {
+                return Ok(());
             }
             if ended && self.asked.is_empty() {
                 return Ok(());
             }
         }
+    }
+
+    /// Judges the oldest moment that was asked for, if what belongs to it is there; whether others wait behind it.
+    fn answer(&mut self, ended: bool) -> Result<bool> {
+        match self.asked.pop_front() {
+            None => return Ok(false),
+            Some(Asked::Frame(frame)) => match self.sound_of(&frame)? {
+                Some((sound, heard)) => self.judge(frame, sound, heard)?,
+                None => {
+                    self.asked.push_front(Asked::Frame(frame));
+                    return Ok(false);
+                }
+            },
+            Some(Asked::Request(since)) if since.elapsed() < BLIND && !ended => {
+                self.asked.push_front(Asked::Request(since));
+                return Ok(false);
+            }
+            Some(Asked::Request(_) | Asked::Nothing) => self.blind()?,
+        }
+        Ok(!self.asked.is_empty())
     }
 
     fn patience(&self) -> Duration {
