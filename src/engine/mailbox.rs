@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{self, Receiver, SendTimeoutError, Sender, TrySendError};
 
+use super::locked;
 use crate::sample::Frame;
 
 /// A frame, and how many it has replaced.
@@ -74,11 +75,6 @@ impl Mailbox {
         let end = last.iter().rposition(|kept| kept.sequence <= frame.sequence).map_or(0, |at| at + 1);
         last.range(end.saturating_sub(self.clip)..end).cloned().collect()
     }
-}
-
-/// What a panicking thread left is still whole: each change is one step.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

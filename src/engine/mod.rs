@@ -14,8 +14,8 @@ mod stats;
 mod trigger;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -444,8 +444,13 @@ impl Judge<'_> {
     }
 }
 
+/// What a panicking thread left is still whole: each change is one step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Waits until something is told to stop, looking now and then.
-pub(crate) fn rest(span: Duration, stopped: &dyn Fn() -> bool) {
+fn rest(span: Duration, stopped: &dyn Fn() -> bool) {
     let until = Instant::now() + span;
     while !stopped() {
         let left = until.saturating_duration_since(Instant::now());

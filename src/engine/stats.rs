@@ -1,11 +1,12 @@
 //! What a station counts, and its status for people and programs.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use super::locked;
 use crate::report::{Counted, Verdict};
 use crate::source::FaultKind;
 
@@ -196,11 +197,6 @@ impl SourceStats {
             faults: state.faults.iter().map(|(kind, count)| (kind.as_str(), *count)).collect(),
         }
     }
-}
-
-/// What a panicking thread left is still whole: each change is one step.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Resident memory of this process (`/proc/self/statm`, in pages of 4 KiB on the systems that eyear runs on).
