@@ -210,6 +210,8 @@ fn every_fault_of_a_camera_is_counted_and_lived_through() {
         std::thread::sleep(Duration::from_millis(500));
         camera.fault("");
         running.report_that(word, |report| count(report, "reopened") > 0);
+        // That may have been of a frame from before the fault, judged after it: with two more behind it, none is left.
+        (0..3).for_each(|_| drop(running.report()));
         assert_eq!(running.told().matches("camera lost").count(), before + 1, "{}", running.told());
     }
 }

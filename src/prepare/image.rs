@@ -1,148 +1,100 @@
-//! Planes of bytes → `f32[3, height, width]` at the encoder's size.
+//! Channels of bytes → `f32[3, height, width]` at the encoder's size.
 //!
 //! The whole picture is stretched to the encoder's size, its sides apart: padding is a texture of its own, and wasted
 //! cells.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
 use crate::error::{Error, ErrorKind, Result};
-use crate::prepare::pixels::{Bytes, Chroma, Planes, ToRgb};
+use crate::prepare::pixels::{Channels, Planes, ToRgb};
+use crate::prepare::stretch::Stretcher;
 
-/// Turns planes into encoder inputs, reusing its memory: nothing is allocated for a picture of a known size.
+/// Turns channels into encoder inputs, reusing its memory: nothing is allocated for a picture of a known size.
 pub struct Preparer {
-    stretcher: Stretcher,
-    /// Resized bytes: of a picture, or of luma and then of the colour differences.
-    bytes: [Vec<u8>; 3],
+    stretchers: [Stretcher; 3],
+    /// Weighed rows of a picture, with all that stands in them.
+    sums: Vec<u16>,
+    /// A row of each channel at the encoder's width.
+    rows: [Vec<f32>; 3],
     mean: [f32; 3],
-    scale: [f32; 3],
-    /// Model value of each byte, per channel.
-    table: [[f32; 256]; 3],
+    gain: [f32; 3],
 }
 
 impl Preparer {
     /// For a model that takes `(byte - mean) / scale` per channel.
     pub fn new(mean: [f32; 3], scale: [f32; 3]) -> Self {
-        let table = std::array::from_fn(|c| std::array::from_fn(|byte| (byte as f32 - mean[c]) / scale[c]));
-        Self { stretcher: Stretcher::new(), bytes: Default::default(), mean, scale, table }
+        let gain = scale.map(|scale| 1.0 / scale);
+        Self { stretchers: Default::default(), sums: Vec::new(), rows: Default::default(), mean, gain }
     }
 
     /// Stretches `planes` to `height` x `width` and writes them to `into`, `f32[3, height, width]`, RGB.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when `into` has another size or a plane is not as large as it says.
+    /// [`ErrorKind::Input`] when `into` has another size or a channel is not as large as it says.
     pub fn run(&mut self, planes: &Planes, [height, width]: [usize; 2], into: &mut [f32]) -> Result<()> {
         if into.len() != 3 * height * width {
             let what = format!("the input of {} values is not 3 x {height} x {width}", into.len());
             return Err(Error::new(ErrorKind::Input, what));
         }
-        let (from, to) = ([planes.width, planes.height], [width, height]);
-        let Self { stretcher, bytes: [first, second, third], .. } = self;
-        match planes.bytes {
-            Bytes::Grey(pixels) => {
-                stretcher.run(pixels, from, PixelType::U8, first, to)?;
-                self.spread_grey(into);
-            }
-            Bytes::Three { pixels, blue_first } => {
-                stretcher.run(pixels, from, PixelType::U8x3, first, to)?;
-                self.spread_three(blue_first, into);
-            }
-            Bytes::Video { luma, chroma, size, colour } => {
-                stretcher.run(luma, from, PixelType::U8, first, to)?;
-                match chroma {
-                    Chroma::Pairs(pairs) => stretcher.run(pairs, size, PixelType::U8x2, second, to)?,
-                    Chroma::Planes([blue, red]) => {
-                        stretcher.run(blue, size, PixelType::U8, second, to)?;
-                        stretcher.run(red, size, PixelType::U8, third, to)?;
-                    }
-                }
-                let to_rgb = ToRgb::new(colour);
-                match chroma {
-                    Chroma::Pairs(_) => {
-                        let pairs = self.bytes[1].as_chunks::<2>().0.iter().copied();
-                        self.spread_video(to_rgb, pairs, into);
-                    }
-                    Chroma::Planes(_) => {
-                        let pairs = self.bytes[1].iter().zip(&self.bytes[2]).map(|(&blue, &red)| [blue, red]);
-                        self.spread_video(to_rgb, pairs, into);
-                    }
-                }
-            }
+        for (channel, stretcher) in planes.channels.as_slice().iter().zip(&mut self.stretchers) {
+            stretcher.fit(channel, [width, height])?;
         }
+        self.rows.iter_mut().for_each(|row| row.resize(width, 0.0));
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, checked on the line above.
+            unsafe { self.spread_avx2(&planes.channels, [height, width], into) };
+            return Ok(());
+        }
+        self.spread(&planes.channels, [height, width], into);
         Ok(())
     }
 
-    fn spread_grey(&self, into: &mut [f32]) {
-        for (plane, table) in into.chunks_exact_mut(self.bytes[0].len()).zip(&self.table) {
-            plane.iter_mut().zip(&self.bytes[0]).for_each(|(value, &byte)| *value = table[usize::from(byte)]);
-        }
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn spread_avx2(&mut self, channels: &Channels, size: [usize; 2], into: &mut [f32]) {
+        self.spread(channels, size, into);
     }
 
-    fn spread_three(&self, blue_first: bool, into: &mut [f32]) {
-        // In the order of the bytes.
-        let (mut planes, mut tables) = (split(into), [&self.table[0], &self.table[1], &self.table[2]]);
-        if blue_first {
-            planes.reverse();
-            tables.reverse();
+    #[inline(always)]
+    fn spread(&mut self, channels: &Channels, [height, width]: [usize; 2], into: &mut [f32]) {
+        let Self { stretchers, sums, rows, mean, gain } = self;
+        let fit = |value: f32, c: usize| (value - mean[c]) * gain[c];
+        let (red, rest) = into.split_at_mut(height * width);
+        let (green, blue) = rest.split_at_mut(height * width);
+        for y in 0..height {
+            let mut summed: &[u8] = &[];
+            for ((channel, stretcher), row) in channels.as_slice().iter().zip(&mut *stretchers).zip(&mut *rows) {
+                // Channels that stand in the same rows are summed up together.
+                if !std::ptr::eq(channel.bytes, summed) {
+                    stretcher.down(channel.bytes, y, sums);
+                    summed = channel.bytes;
+                }
+                stretcher.along(channel, sums, row);
+            }
+            let line = y * width..(y + 1) * width;
+            let into = [&mut red[line.clone()], &mut green[line.clone()], &mut blue[line]];
+            let [first, second, third] = &*rows;
+            match channels {
+                Channels::Grey(_) => {
+                    for (c, plane) in into.into_iter().enumerate() {
+                        plane.iter_mut().zip(first).for_each(|(value, &grey)| *value = fit(grey, c));
+                    }
+                }
+                Channels::Rgb(_) => {
+                    for (c, (plane, row)) in into.into_iter().zip(rows.iter()).enumerate() {
+                        plane.iter_mut().zip(row).for_each(|(value, &byte)| *value = fit(byte, c));
+                    }
+                }
+                Channels::Video(_, colour) => {
+                    let to_rgb = ToRgb::new(*colour);
+                    let [red, green, blue] = into;
+                    let planes = red.iter_mut().zip(green).zip(blue);
+                    for (((&y, &b), &r), ((red, green), blue)) in first.iter().zip(second).zip(third).zip(planes) {
+                        let rgb = to_rgb.apply([y, b, r]);
+                        (*red, *green, *blue) = (fit(rgb[0], 0), fit(rgb[1], 1), fit(rgb[2], 2));
+                    }
+                }
+            }
         }
-        let [a, b, c] = planes;
-        let (pixels, _) = self.bytes[0].as_chunks::<3>();
-        for (((&[x, y, z], a), b), c) in pixels.iter().zip(a).zip(b).zip(c) {
-            *a = tables[0][usize::from(x)];
-            *b = tables[1][usize::from(y)];
-            *c = tables[2][usize::from(z)];
-        }
-    }
-
-    fn spread_video(&self, to_rgb: ToRgb, pairs: impl Iterator<Item = [u8; 2]>, into: &mut [f32]) {
-        let gain = self.scale.map(|scale| 1.0 / scale);
-        let [red, green, blue] = split(into);
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for ((&luma, [blue, red]), ((r, g), b)) in self.bytes[0].iter().zip(pairs).zip(planes) {
-            let rgb = to_rgb.apply(luma, blue, red);
-            *r = (rgb[0] - self.mean[0]) * gain[0];
-            *g = (rgb[1] - self.mean[1]) * gain[1];
-            *b = (rgb[2] - self.mean[2]) * gain[2];
-        }
-    }
-}
-
-/// Three planes of equal length.
-fn split(into: &mut [f32]) -> [&mut [f32]; 3] {
-    let plane = into.len() / 3;
-    let (first, rest) = into.split_at_mut(plane);
-    let (second, third) = rest.split_at_mut(plane);
-    [first, second, third]
-}
-
-/// Resizes planes by a triangle filter that widens when shrinking: the antialiased bilinear of PIL and torchvision.
-struct Stretcher {
-    resizer: Resizer,
-    options: ResizeOptions,
-}
-
-impl Stretcher {
-    fn new() -> Self {
-        let algorithm = ResizeAlg::Convolution(FilterType::Bilinear);
-        let options = ResizeOptions { algorithm, mul_div_alpha: false, ..ResizeOptions::default() };
-        Self { resizer: Resizer::new(), options }
-    }
-
-    /// Brings `pixels` of `from`, `[width, height]`, to `to` in `into`.
-    fn run(
-        &mut self,
-        pixels: &[u8],
-        from: [usize; 2],
-        kind: PixelType,
-        into: &mut Vec<u8>,
-        to: [usize; 2],
-    ) -> Result<()> {
-        into.resize(to[0] * to[1] * kind.size(), 0);
-        let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Input, format!("cannot resize: {error}"));
-        let [width, height] = from.map(|side| side as u32);
-        let source = ImageRef::new(width, height, pixels, kind).map_err(|e| failed(&e))?;
-        let mut target = Image::from_slice_u8(to[0] as u32, to[1] as u32, into, kind).map_err(|e| failed(&e))?;
-        self.resizer.resize(&source, &mut target, &self.options).map_err(|e| failed(&e))
     }
 }
 

@@ -7,5 +7,6 @@ pub mod listen;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;
+pub mod stretch;
 pub mod watch;
 pub mod register;

@@ -1,6 +1,6 @@
-//! What cameras send → planes of bytes, as `image` resizes them, and plain frames, as everything else wants them.
-//! Luma and colour differences stay apart as long as they can: they are resized as they came, and only what the model
-//! sees becomes red, green and blue.
+//! What cameras send → channels of bytes, as `image` resizes them, and plain frames, as everything else wants them.
+//! Nothing is moved that need not be: channels are read where they stand, luma and colour differences are resized as
+//! they came, and only what the model sees becomes red, green and blue.
 
 use turbojpeg::{Decompressor, ScalingFactor, Subsamp, YuvImage};
 
@@ -14,49 +14,64 @@ const JFIF: Colour = Colour { bt709: false, full: true };
 /// the entropy coding is read in full.
 const SHRINK: [ScalingFactor; 3] = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
 
-/// A frame's bytes in planes.
+/// A frame's channels.
 #[derive(Debug, Clone, Copy)]
 pub struct Planes<'a> {
-    /// The bytes.
-    pub bytes: Bytes<'a>,
-    /// Columns of the first plane: the frame's, or fewer where it was shrunk.
+    /// What they are.
+    pub channels: Channels<'a>,
+    /// Columns of the first channel: the frame's, or fewer where it was shrunk.
     pub width: usize,
-    /// Rows of the first plane.
+    /// Rows of the first channel.
     pub height: usize,
 }
 
-/// The planes themselves.
+/// The channels themselves.
 #[derive(Debug, Clone, Copy)]
-pub enum Bytes<'a> {
-    /// `u8[height, width]`.
-    Grey(&'a [u8]),
-    /// `u8[height, width, 3]`.
-    Three {
-        /// The bytes.
-        pixels: &'a [u8],
-        /// Blue comes first, else red.
-        blue_first: bool,
-    },
-    /// Luma and colour differences.
-    Video {
-        /// `u8[height, width]`.
-        luma: &'a [u8],
-        /// Colour differences.
-        chroma: Chroma<'a>,
-        /// Columns and rows of the colour differences.
-        size: [usize; 2],
-        /// How they are to be read.
-        colour: Colour,
-    },
+pub enum Channels<'a> {
+    /// Brightness.
+    Grey(Channel<'a>),
+    /// Red, green and blue.
+    Rgb([Channel<'a>; 3]),
+    /// Luma, blue and red difference, and how they are to be read; the differences may have fewer rows and columns.
+    Video([Channel<'a>; 3], Colour),
 }
 
-/// Colour differences, `[width, height]` of [`Bytes::Video`]'s `size`.
+impl<'a> Channels<'a> {
+    /// One or three.
+    pub fn as_slice(&self) -> &[Channel<'a>] {
+        match self {
+            Self::Grey(grey) => std::slice::from_ref(grey),
+            Self::Rgb(three) | Self::Video(three, _) => three,
+        }
+    }
+}
+
+/// One channel, `u8[height, width]`: its values stand `step` bytes apart, from `offset` on, in rows of
+/// `step * width` bytes.
 #[derive(Debug, Clone, Copy)]
-pub enum Chroma<'a> {
-    /// Blue and red difference in turn.
-    Pairs(&'a [u8]),
-    /// A plane of blue, one of red differences.
-    Planes([&'a [u8]; 2]),
+pub struct Channel<'a> {
+    /// The rows, with what else stands in them.
+    pub bytes: &'a [u8],
+    /// Where the first value stands.
+    pub offset: usize,
+    /// From one value to the next.
+    pub step: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl<'a> Channel<'a> {
+    fn new(bytes: &'a [u8], [offset, step]: [usize; 2], [width, height]: [usize; 2]) -> Self {
+        Self { bytes, offset, step, width, height }
+    }
+
+    /// The values of row `y`, which must be under `height`.
+    fn row(&self, y: usize) -> impl Iterator<Item = u8> + use<'a> {
+        let length = self.step * self.width;
+        self.bytes[y * length..(y + 1) * length].iter().skip(self.offset).step_by(self.step).copied()
+    }
 }
 
 impl<'a> Planes<'a> {
@@ -65,11 +80,12 @@ impl<'a> Planes<'a> {
     /// # Errors
     /// As [`Frame::channels`].
     pub fn of(frame: &'a Frame) -> Result<Self> {
-        let bytes = match frame.channels()? {
-            1 => Bytes::Grey(frame.pixels()),
-            _ => Bytes::Three { pixels: frame.pixels(), blue_first: false },
+        let (pixels, size) = (frame.pixels(), [frame.width(), frame.height()]);
+        let channels = match frame.channels()? {
+            1 => Channels::Grey(Channel::new(pixels, [0, 1], size)),
+            _ => Channels::Rgb([0, 1, 2].map(|c| Channel::new(pixels, [c, 3], size))),
         };
-        Ok(Self { bytes, width: frame.width(), height: frame.height() })
+        Ok(Self { channels, width: frame.width(), height: frame.height() })
     }
 
     /// Brightness of row `y`, 0 black to 255 white, of which green stands for RGB, into `row`.
@@ -77,12 +93,11 @@ impl<'a> Planes<'a> {
     /// `y` must be under `height`.
     pub fn brightness(&self, y: usize, row: &mut Vec<u8>) {
         row.clear();
-        let line = |pixels: &'a [u8], step: usize| &pixels[y * self.width * step..(y + 1) * self.width * step];
-        match self.bytes {
-            Bytes::Grey(pixels) => row.extend_from_slice(line(pixels, 1)),
-            Bytes::Three { pixels, .. } => row.extend(line(pixels, 3).as_chunks::<3>().0.iter().map(|pixel| pixel[1])),
-            Bytes::Video { luma, colour, .. } if colour.full => row.extend_from_slice(line(luma, 1)),
-            Bytes::Video { luma, .. } => row.extend(line(luma, 1).iter().map(|&luma| from_studio(luma))),
+        match self.channels {
+            Channels::Grey(grey) => row.extend(grey.row(y)),
+            Channels::Rgb([_, green, _]) => row.extend(green.row(y)),
+            Channels::Video([luma, ..], colour) if colour.full => row.extend(luma.row(y)),
+            Channels::Video([luma, ..], _) => row.extend(luma.row(y).map(from_studio)),
         }
     }
 }
@@ -92,47 +107,45 @@ fn from_studio(luma: u8) -> u8 {
     ((i32::from(luma) - 16) * 255 / 219).clamp(0, 255) as u8
 }
 
-/// Brings frames into planes, in memory that is used again: nothing is allocated for a frame of a known size.
+/// Finds the channels of frames, decoding them where they are packed, in memory that is used again: nothing is
+/// allocated for a frame of a known size.
 #[derive(Default)]
 pub struct Developer {
-    first: Vec<u8>,
-    second: Vec<u8>,
+    unpacked: Vec<u8>,
     jpeg: Option<Decompressor>,
 }
 
 impl Developer {
-    /// The planes of `frame`. A JPEG is shrunk on the way by 2, 4 or 8, as long as it keeps `least` rows and columns.
+    /// The channels of `frame`. A JPEG is shrunk on the way by 2, 4 or 8, as long as it keeps `least` rows and columns.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] on a JPEG that is damaged, cut off, or of another size than its frame.
     pub fn develop<'a>(&'a mut self, frame: &'a Frame, least: [usize; 2]) -> Result<Planes<'a>> {
         let (pixels, width, height) = (frame.pixels(), frame.width(), frame.height());
-        let bytes = match frame.format() {
-            PixelFormat::Grey8 => Bytes::Grey(pixels),
-            PixelFormat::Rgb8 => Bytes::Three { pixels, blue_first: false },
-            PixelFormat::Bgr8 => Bytes::Three { pixels, blue_first: true },
+        let size = [width, height];
+        let channels = match frame.format() {
+            PixelFormat::Grey8 => Channels::Grey(Channel::new(pixels, [0, 1], size)),
+            PixelFormat::Rgb8 => Channels::Rgb([0, 1, 2].map(|c| Channel::new(pixels, [c, 3], size))),
+            PixelFormat::Bgr8 => Channels::Rgb([2, 1, 0].map(|c| Channel::new(pixels, [c, 3], size))),
             PixelFormat::Grey16 { bits } => {
                 let shift = u32::from(bits.clamp(8, 16)) - 8;
                 let values = pixels.as_chunks::<2>().0.iter();
-                self.first.clear();
-                self.first.extend(values.map(|&value| (u16::from_le_bytes(value) >> shift).min(255) as u8));
-                Bytes::Grey(&self.first)
+                self.unpacked.clear();
+                self.unpacked.extend(values.map(|&value| (u16::from_le_bytes(value) >> shift).min(255) as u8));
+                Channels::Grey(Channel::new(&self.unpacked, [0, 1], size))
             }
             PixelFormat::Yuyv(colour) => {
-                self.first.resize(pixels.len() / 2, 0);
-                self.second.resize(pixels.len() / 2, 0);
-                let apart = pixels.as_chunks::<2>().0.iter().zip(&mut self.first).zip(&mut self.second);
-                apart.for_each(|((&[luma, difference], first), second)| (*first, *second) = (luma, difference));
-                let size = [width / 2, height];
-                Bytes::Video { luma: &self.first, chroma: Chroma::Pairs(&self.second), size, colour }
+                let difference = |offset| Channel::new(pixels, [offset, 4], [width / 2, height]);
+                Channels::Video([Channel::new(pixels, [0, 2], size), difference(1), difference(3)], colour)
             }
             PixelFormat::Nv12(colour) => {
                 let (luma, pairs) = pixels.split_at(width * height);
-                Bytes::Video { luma, chroma: Chroma::Pairs(pairs), size: [width / 2, height / 2], colour }
+                let difference = |offset| Channel::new(pairs, [offset, 2], [width / 2, height / 2]);
+                Channels::Video([Channel::new(luma, [0, 1], size), difference(0), difference(1)], colour)
             }
             PixelFormat::Jpeg => return self.decode(frame, least),
         };
-        Ok(Planes { bytes, width, height })
+        Ok(Planes { channels, width, height })
     }
 
     fn decode(&mut self, frame: &Frame, least: [usize; 2]) -> Result<Planes<'_>> {
@@ -154,20 +167,22 @@ impl Developer {
             return Err(Error::new(ErrorKind::Input, "a JPEG frame of no known subsampling"));
         }
         let length = turbojpeg::yuv_pixels_len(width, 1, height, subsamp).map_err(damaged)?;
-        self.first.resize(length, 0);
-        let planes = YuvImage { pixels: &mut self.first[..], width, align: 1, height, subsamp };
+        self.unpacked.resize(length, 0);
+        let planes = YuvImage { pixels: &mut self.unpacked[..], width, align: 1, height, subsamp };
         decoder.decompress_to_yuv(frame.pixels(), planes).map_err(damaged)?;
         if subsamp == Subsamp::Gray {
-            return Ok(Planes { bytes: Bytes::Grey(&self.first), width, height });
+            let channels = Channels::Grey(Channel::new(&self.unpacked, [0, 1], [width, height]));
+            return Ok(Planes { channels, width, height });
         }
         // Rows and columns are rounded up to whole pixels of the colour differences.
         let [wide, tall] = [subsamp.width(), subsamp.height()];
         let size = [width.div_ceil(wide), height.div_ceil(tall)];
         let [width, height] = [size[0] * wide, size[1] * tall];
-        let (luma, differences) = self.first.split_at(width * height);
+        let (luma, differences) = self.unpacked.split_at(width * height);
         let (blue, red) = differences.split_at(size[0] * size[1]);
-        let bytes = Bytes::Video { luma, chroma: Chroma::Planes([blue, red]), size, colour: JFIF };
-        Ok(Planes { bytes, width, height })
+        let [luma, blue, red] =
+            [(luma, [width, height]), (blue, size), (red, size)].map(|(bytes, size)| Channel::new(bytes, [0, 1], size));
+        Ok(Planes { channels: Channels::Video([luma, blue, red], JFIF), width, height })
     }
 }
 
@@ -206,11 +221,11 @@ impl ToRgb {
         }
     }
 
-    /// One pixel; `blue` and `red` are the differences, 128 where there is no colour.
-    #[inline]
-    pub fn apply(&self, luma: u8, blue: u8, red: u8) -> [f32; 3] {
-        let luma = (f32::from(luma) - self.black) * self.luma;
-        let [blue, red] = [f32::from(blue) - 128.0, f32::from(red) - 128.0];
+    /// One pixel, from values of 0 to 255; `blue` and `red` are the differences, 128 where there is no colour.
+    #[inline(always)]
+    pub fn apply(&self, [luma, blue, red]: [f32; 3]) -> [f32; 3] {
+        let luma = (luma - self.black) * self.luma;
+        let [blue, red] = [blue - 128.0, red - 128.0];
         let rgb = [
             luma + self.red_of_red * red,
             luma + self.green_of_blue * blue + self.green_of_red * red,
@@ -231,27 +246,32 @@ pub fn plain(frame: &Frame) -> Result<Frame> {
     let (width, height) = (frame.width(), frame.height());
     let mut developer = Developer::default();
     let planes = developer.develop(frame, [height, width])?;
-    let (format, pixels) = match planes.bytes {
-        Bytes::Grey(pixels) => (PixelFormat::Grey8, pixels.to_vec()),
-        Bytes::Three { pixels, .. } => {
-            let (pixels, _) = pixels.as_chunks::<3>();
-            (PixelFormat::Rgb8, pixels.iter().flat_map(|&[blue, green, red]| [red, green, blue]).collect())
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    let format = match planes.channels {
+        Channels::Grey(grey) => {
+            (0..height).for_each(|y| pixels.extend(grey.row(y)));
+            PixelFormat::Grey8
         }
-        Bytes::Video { luma, chroma, size, colour } => {
-            let to_rgb = ToRgb::new(colour);
-            let [wide, tall] = [planes.width / size[0], planes.height / size[1]];
-            let mut pixels = Vec::with_capacity(3 * width * height);
+        Channels::Rgb([red, green, blue]) => {
             for y in 0..height {
-                for x in 0..width {
-                    let at = y / tall * size[0] + x / wide;
-                    let [blue, red] = match chroma {
-                        Chroma::Pairs(pairs) => [pairs[2 * at], pairs[2 * at + 1]],
-                        Chroma::Planes([blue, red]) => [blue[at], red[at]],
-                    };
-                    pixels.extend(to_rgb.apply(luma[y * planes.width + x], blue, red).map(|value| (value + 0.5) as u8));
+                let row = red.row(y).zip(green.row(y)).zip(blue.row(y));
+                row.for_each(|((red, green), blue)| pixels.extend([red, green, blue]));
+            }
+            PixelFormat::Rgb8
+        }
+        Channels::Video([luma, blue, red], colour) => {
+            let to_rgb = ToRgb::new(colour);
+            let [wide, tall] = [luma.width / blue.width, luma.height / blue.height];
+            for y in 0..height {
+                let [blue, red] = [blue, red]
+                    .map(|difference| difference.row(y / tall).flat_map(|value| std::iter::repeat_n(value, wide)));
+                let row = luma.row(y).zip(blue.zip(red)).take(width);
+                for (luma, (blue, red)) in row {
+                    let rgb = to_rgb.apply([luma, blue, red].map(f32::from));
+                    pixels.extend(rgb.map(|value| (value + 0.5) as u8));
                 }
             }
-            (PixelFormat::Rgb8, pixels)
+            PixelFormat::Rgb8
         }
     };
     let mut plain = Frame::new(pixels, format, width, height)?;
