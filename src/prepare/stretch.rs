@@ -1,6 +1,6 @@
 //! Resizes a channel of bytes by a triangle filter that widens when shrinking: the antialiased bilinear of PIL and
-//! torchvision. Weights are made once for a size, bytes are read where they stand, whatever stands between them, and
-//! values are not rounded to bytes: nothing is allocated for a picture of a known size.
+//! torchvision, in whole bytes as theirs. Weights are made once for a size, and bytes are read where they stand, whatever
+//! stands between them: nothing is allocated for a picture of a known size.
 //!
 //! Down the columns first, where rows lie side by side whatever they hold, then along what few rows are left. General
 //! resizing, of other filters and crops, is left to `fast_image_resize`.
@@ -12,8 +12,8 @@ use crate::prepare::pixels::Channel;
 const ROWS_ONE: i32 = 1 << 8;
 /// Weights along a row sum up to this: the largest power of two that an `i16` holds.
 const COLUMNS_ONE: i32 = 1 << 14;
-/// What comes down a column is halved, to be an `i16`, and then weighed along its row.
-const UNIT: f32 = 1.0 / (ROWS_ONE / 2 * COLUMNS_ONE) as f32;
+/// A byte after both: what comes down a column is halved, to be an `i16`, and then weighed along its row.
+const UNIT: i32 = ROWS_ONE / 2 * COLUMNS_ONE;
 
 /// Weights of a row come in multiples of this, and bytes in lines of this, as vector units take them.
 const LANES: usize = 8;
@@ -123,7 +123,7 @@ impl Stretcher {
         }
     }
 
-    /// Picks `channel` out of [`Stretcher::down`]'s sums and weighs it along the row: values of 0 to 255 into `row`.
+    /// Picks `channel` out of [`Stretcher::down`]'s sums and weighs it along the row: whole values of 0 to 255 into `row`.
     #[inline(always)]
     pub fn along(&mut self, channel: &Channel, sums: &[u16], row: &mut [f32]) {
         let offset = channel.offset;
@@ -145,7 +145,7 @@ impl Stretcher {
             _ => {
                 for (i, value) in row.iter_mut().enumerate() {
                     let (first, weights) = self.columns.of(i);
-                    *value = dot(&self.values[first..], weights) as f32 * UNIT;
+                    *value = dot(&self.values[first..], weights);
                 }
             }
         }
@@ -163,13 +163,16 @@ fn pick<const STEP: usize>(sums: &[u16], offset: usize, values: &mut [i16]) {
 fn weigh<const TAPS: usize>(values: &[i16], axis: &Axis, row: &mut [f32]) {
     let weights = axis.weights.as_chunks::<TAPS>().0;
     for ((value, &[first, _]), weights) in row.iter_mut().zip(&axis.spans).zip(weights) {
-        *value = dot(&values[first..][..TAPS], weights) as f32 * UNIT;
+        *value = dot(&values[first..][..TAPS], weights);
     }
 }
 
+/// Rounded to a whole byte. Encoders learn from pictures of bytes and are quantized for them, and flat ground is flat in
+/// bytes: finer values brought noise of good parts into their features (biscuits' defects stood out by a sixth less).
 #[inline(always)]
-fn dot(values: &[i16], weights: &[i16]) -> i32 {
-    values.iter().zip(weights).map(|(&value, &weight)| i32::from(value) * i32::from(weight)).sum()
+fn dot(values: &[i16], weights: &[i16]) -> f32 {
+    let sum: i32 = values.iter().zip(weights).map(|(&value, &weight)| i32::from(value) * i32::from(weight)).sum();
+    ((sum + UNIT / 2) / UNIT) as f32
 }
 
 #[cfg(test)]
