@@ -1,7 +1,8 @@
 //! What a GStreamer pipeline delivers: CSI cameras, RTSP, and whatever else has an element for it.
 //!
 //! The pipeline is the station's, as for `gst-launch-1.0`; its sink is ours. GStreamer keeps threads of its own for it,
-//! which end when the source is dropped. Opening a lost one again is left to `engine`.
+//! which end when the source is dropped, and a list of its plugins in the user's cache folder. Opening a lost one again
+//! is left to `engine`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -392,8 +393,8 @@ fn failure(pipeline: &gst::Pipeline) -> Option<Error> {
                 let name = error.src().map(|source| source.name().to_string()).unwrap_or_default();
                 let debug = error.debug().unwrap_or_default();
                 if debug.contains("not-negotiated") || debug.contains("not-linked") {
-                    let hint = "end it in `videoconvert`, or in `jpegparse`";
-                    return Some(config(format!("`{name}` delivers no format that eyear takes, {FORMATS}: {hint}")));
+                    let what = format!("`{name}` and what follows it agree on no format; eyear takes {FORMATS}");
+                    return Some(config(what + ": end it in `videoconvert`"));
                 }
                 if let Some(missing) = missing {
                     return Some(config(format!("`{name}` wants what is not installed: {missing}")));

@@ -59,8 +59,8 @@ struct Seen {
     /// Milliseconds from each frame's stamp to its arrival.
     ages: Vec<f64>,
     faults: Vec<Fault>,
-    /// Frames that were told to be lost or damaged before the last one here.
-    missing: u64,
+    /// Frames that were told to be lost or damaged before the first one here, and before the last one.
+    missing: [u64; 2],
     /// Whether it came to its end.
     ended: bool,
     error: Option<Error>,
@@ -79,8 +79,10 @@ impl Seen {
             match source.next(Duration::from_millis(100)) {
                 Ok(Next::Frame(frame)) => {
                     seen.ages.push(Stamp::now().ms_since(frame.stamp));
+                    let missing = seen.count(FaultKind::Lost) + seen.count(FaultKind::Damaged);
+                    let first = if seen.frames.is_empty() { missing } else { seen.missing[0] };
+                    seen.missing = [first, missing];
                     seen.frames.push(frame);
-                    seen.missing = seen.count(FaultKind::Lost) + seen.count(FaultKind::Damaged);
                 }
                 Ok(Next::Fault(fault)) => seen.faults.push(fault),
                 Ok(Next::End) => seen.ended = true,
@@ -103,7 +105,7 @@ impl Seen {
         assert!(self.ages.iter().all(|age| (-100.0..1000.0).contains(age)), "{:?}", self.ages);
         let (first, last) = (self.frames.first().unwrap(), self.frames.last().unwrap());
         let missing = last.sequence - first.sequence + 1 - self.frames.len() as u64;
-        assert_eq!(missing, self.missing, "{:?}", self.faults);
+        assert_eq!(missing, self.missing[1] - self.missing[0], "{:?}", self.faults);
         assert_eq!(self.count(FaultKind::ClockStep), 0, "{:?}", self.faults);
     }
 }

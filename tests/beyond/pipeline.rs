@@ -166,34 +166,51 @@ fn what_is_no_pipeline_is_refused_in_one_sentence() {
     }
 }
 
-fn rtsp(port: &str) -> Server {
+/// An RTSP camera whose pictures are made ready for the network by `payload`.
+fn rtsp(port: &str, payload: &str) -> Server {
     let pictures = "videotestsrc is-live=true ! video/x-raw, format=I420, width=320, height=240, framerate=25/1";
-    Server::start(
-        "rtsp_camera",
-        "gstreamer-rtsp-server-1.0",
-        &[port, &format!("( {pictures} ! jpegenc ! rtpjpegpay name=pay0 )")],
-    )
+    let pipeline = format!("( {pictures} ! {payload} name=pay0 )");
+    Server::start("rtsp_camera", "gstreamer-rtsp-server-1.0", &[port, &pipeline])
 }
+
+const JPEG: &str = "jpegenc ! rtpjpegpay";
 
 fn over_rtsp(port: &str, rest: &str) -> String {
     let source = format!("rtspsrc location=rtsp://me:secret@127.0.0.1:{port}/cam protocols=tcp latency=100");
-    written(&format!("{source} ! rtpjpegdepay {rest}"))
+    written(&format!("{source} ! {rest}"))
+}
+
+#[test]
+fn h264_comes_over_the_network() {
+    let server = rtsp("0", "openh264enc gop-size=10 ! rtph264pay config-interval=-1");
+    let mut pictures = open(&over_rtsp(&server.said, "rtph264depay ! h264parse ! openh264dec ! videoconvert")).unwrap();
+    let seen = Seen::of(&mut *pictures, 25);
+    seen.keeps_time();
+    let [one, frame] = [0, 24].map(|at| &seen.frames[at]);
+    assert_eq!((frame.format(), frame.width(), frame.height()), (one.format(), 320, 240));
+    assert!(matches!(frame.format(), PixelFormat::Nv12(_)), "{}", pictures.describe());
+    // The first bar of the drawn picture is white, the last before the noise is blue.
+    let luma = |x: usize| frame.pixels()[20 * 320 + x];
+    assert!(luma(10) > 150 && luma(310) < 80, "{} {}", luma(10), luma(310));
 }
 
 #[test]
 fn a_camera_of_the_network_goes_and_comes() {
-    let server = rtsp("0");
+    let server = rtsp("0", JPEG);
     let port = server.said.clone();
-    let mut jpegs = open(&over_rtsp(&port, "")).unwrap();
+    let mut jpegs = open(&over_rtsp(&port, "rtpjpegdepay")).unwrap();
     assert!(jpegs.describe().starts_with("rtspsrc by GStreamer: 320 x 240 JPEG"), "{}", jpegs.describe());
     let seen = Seen::of(&mut *jpegs, 25);
     seen.keeps_time();
     assert_eq!(seen.frames[0].format(), PixelFormat::Jpeg);
-    let decoded = over_rtsp(&port, "! jpegdec ! videoconvert");
+    let decoded = over_rtsp(&port, "rtpjpegdepay ! jpegdec ! videoconvert");
     let mut pictures = open(&decoded).unwrap();
     let seen = Seen::of(&mut *pictures, 25);
     seen.keeps_time();
     assert!(matches!(seen.frames[0].format(), PixelFormat::Nv12(_)), "{}", pictures.describe());
+    let wrong = refused(&over_rtsp(&port, "rtph264depay ! h264parse ! openh264dec ! videoconvert"));
+    assert_eq!(wrong.kind(), ErrorKind::Config, "{}", wrong.chain());
+    assert!(wrong.message().contains("agree on no format") && !wrong.message().contains("secret"), "{}", wrong.chain());
     drop(server);
     for source in [&mut jpegs, &mut pictures] {
         let error = Seen::until(&mut **source, |_| false).error.unwrap();
@@ -202,13 +219,13 @@ fn a_camera_of_the_network_goes_and_comes() {
     let gone = refused(&decoded);
     assert_eq!(gone.kind(), ErrorKind::Unavailable);
     assert!(gone.message().contains("rtspsrc") && !gone.message().contains("secret"), "{}", gone.chain());
-    let _server = rtsp(&port);
+    let _server = rtsp(&port, JPEG);
     Seen::of(&mut *open_in_the_end(&decoded), 5).keeps_time();
 }
 
 #[test]
 fn a_station_judges_what_an_rtsp_camera_shows_and_comes_back_with_it() {
-    let server = rtsp("0");
+    let server = rtsp("0", JPEG);
     let port = server.said.clone();
-    Running::start(&over_rtsp(&port, "! jpegdec ! videoconvert")).comes_back(server, || rtsp(&port));
+    Running::start(&over_rtsp(&port, "rtpjpegdepay ! jpegdec ! videoconvert")).comes_back(server, || rtsp(&port, JPEG));
 }
