@@ -51,6 +51,10 @@ fn default_model() -> String {
 pub enum Camera {
     /// A camera of the kernel's Video4Linux.
     V4l2(V4l2),
+    /// A GigE Vision camera.
+    Gige(Gige),
+    /// What a GStreamer pipeline delivers.
+    Gstreamer(Gstreamer),
     /// Pictures or a film from files.
     Recording(Recording),
     /// Drawn pictures, for trying a station out.
@@ -81,6 +85,56 @@ pub struct V4l2 {
 
 fn default_stall_ms() -> u64 {
     2000
+}
+
+/// A GigE Vision camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gige {
+    /// Its id as `eyear devices` prints it, its serial number, the name that its owner gave it, or its IP or MAC address.
+    pub device: String,
+    /// The only camera that is accepted there, by its serial number.
+    pub serial: Option<String>,
+    /// GenICam pixel format: `Mono8`, `Mono10`, `Mono12`, `Mono14`, `Mono16`, `RGB8`, `BGR8`, `YUV422_8` (YUYV),
+    /// `YUV422_8_UYVY`; the camera's own where none is given.
+    pub format: Option<String>,
+    /// Width and height in pixels, cut out of the sensor where `features` say (`OffsetX`, `OffsetY`); the camera's own
+    /// where none are given.
+    pub size: Option<[u32; 2]>,
+    /// Frames a second.
+    pub rate: Option<f64>,
+    /// GenICam features by their names, such as `ExposureTime`. Selectors are set first, then what is automatic.
+    #[serde(default)]
+    pub features: BTreeMap<String, Feature>,
+    /// Milliseconds without a frame after which the camera is given up and opened anew.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
+}
+
+/// The value of a GenICam feature.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Feature {
+    /// Of a boolean.
+    Switch(bool),
+    /// Of an integer, or of a float.
+    Integer(i64),
+    /// Of a float.
+    Number(f64),
+    /// Of an enumeration, or of a string.
+    Word(String),
+}
+
+/// A GStreamer pipeline.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gstreamer {
+    /// As for `gst-launch-1.0`, up to the sink, which is eyear's own.
+    pub pipeline: String,
+    /// Milliseconds without a frame after which the pipeline is given up and started anew. For the first frame it has
+    /// 10 s at least.
+    #[serde(default = "default_stall_ms")]
+    pub stall_ms: u64,
 }
 
 /// Files that stand in for a camera or a microphone.
@@ -275,6 +329,18 @@ impl Station {
                 }
                 v4l2.rate.map(f64::from)
             }
+            Camera::Gige(gige) => {
+                if gige.size.is_some_and(|size| size.iter().any(|side| !(1..=65_536).contains(side))) {
+                    return Err("camera.size wants a width and a height of 1 to 65536".into());
+                }
+                gige.rate
+            }
+            Camera::Gstreamer(gstreamer) => {
+                if gstreamer.pipeline.trim().is_empty() {
+                    return Err("camera.pipeline wants a GStreamer pipeline up to its sink, found nothing".into());
+                }
+                None
+            }
             Camera::Recording(recording) => recording.rate,
             Camera::Synthetic(synthetic) => {
                 if synthetic.size.iter().any(|side| !(1..=16_384).contains(side)) {
@@ -370,6 +436,31 @@ mod tests {
         assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
         assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
         assert!(matches!(station.microphone, Some(Microphone::Alsa(Alsa { rate: 48_000, channels: 1, .. }))));
+    }
+
+    #[test]
+    fn cameras_of_every_build_are_read() {
+        let camera = |text: &str| Station::parse(&format!("part = \"lid\"\n[camera]\n{text}"), "line.toml");
+        let gige = "source = \"gige\"\ndevice = \"LAB01\"\nsize = [640, 480]\nrate = 12.5\n\
+                    features = { Gain = 2, ExposureTime = 80.5, ReverseX = true, GainAuto = \"Off\" }";
+        let Camera::Gige(read) = camera(gige).unwrap().camera else { panic!("{gige}") };
+        assert_eq!((read.rate, read.stall_ms, read.features["Gain"].clone()), (Some(12.5), 2000, Feature::Integer(2)));
+        assert_eq!(read.features["ExposureTime"], Feature::Number(80.5));
+        assert_eq!(read.features["ReverseX"], Feature::Switch(true));
+        assert_eq!(read.features["GainAuto"], Feature::Word("Off".into()));
+        let pipeline = "source = \"gstreamer\"\npipeline = \"videotestsrc\"";
+        assert!(matches!(camera(pipeline).unwrap().camera, Camera::Gstreamer(_)));
+        let cases = [
+            (gige.replace("640", "0"), "camera.size"),
+            (gige.replace("12.5", "0.0"), "camera.rate"),
+            (gige.replace("\"Off\"", "[1]"), "did not match"),
+            (pipeline.replace("videotestsrc", " "), "camera.pipeline"),
+            (pipeline.replace("gstreamer", "gstreamr"), "did you mean `gstreamer`?"),
+        ];
+        for (text, words) in cases {
+            let error = camera(&text).unwrap_err();
+            assert!(error.message().contains(words), "{}", error.message());
+        }
     }
 
     #[test]

@@ -283,6 +283,34 @@ fn what_no_waiting_mends_ends_with_one_sentence() {
     assert_eq!(running.stop().0, Some(0), "it waited for a camera that may come");
 }
 
+#[cfg(not(any(feature = "gige", feature = "gstreamer")))]
+#[test]
+fn a_camera_that_this_build_has_not_is_refused_with_the_feature_that_brings_it() {
+    let dir = TempDir::new().unwrap();
+    let cameras = [("gige", "device = \"LAB01\""), ("gstreamer", "pipeline = \"videotestsrc\"")];
+    for (source, rest) in cameras {
+        let file = station(&dir, &format!("[camera]\nsource = \"{source}\"\n{rest}\n"));
+        for arguments in [&["run"][..], &["doctor", "camera", "--station"]] {
+            let output = eyear(&[arguments, &[file.to_str().unwrap()]].concat());
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{told}");
+            let words = format!("built without {source}; build it with `cargo build --features {source}`");
+            assert!(told.contains(&words), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_doctor_looks_through_the_camera_of_a_station() {
+    let dir = TempDir::new().unwrap();
+    let file = station(&dir, "[camera]\nsource = \"synthetic\"\nframes = 5\n");
+    let output = eyear(&["doctor", "camera", "--station", file.to_str().unwrap(), "--json"]);
+    let found = &lines(&output)[0];
+    assert_eq!((found["frames"].as_u64(), found["damaged"].as_u64()), (Some(5), Some(0)), "{found}");
+    let both = ["doctor", "camera", "--station", file.to_str().unwrap(), "--rate", "5"];
+    assert_eq!(eyear(&both).status.code(), Some(2));
+}
+
 #[test]
 fn a_film_is_played_to_its_end() {
     if Command::new("ffmpeg").arg("-version").output().is_err() {

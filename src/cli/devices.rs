@@ -27,8 +27,11 @@ struct Devices {
 
 #[derive(Serialize)]
 struct Camera {
+    /// As a station names it: `v4l2` or `gige`.
+    source: &'static str,
     device: String,
-    path: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
     card: String,
     bus: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +48,13 @@ struct Offer {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let (cameras, mut errors) = cameras();
+    let (mut cameras, mut errors) = (Vec::new(), Vec::new());
+    for found in v4l2_cameras().into_iter().chain(gige_cameras()) {
+        match found {
+            Ok(camera) => cameras.push(camera),
+            Err(error) => errors.push(error.chain()),
+        }
+    }
     let microphones = microphone::list().unwrap_or_else(|error| {
         errors.push(error.chain());
         Vec::new()
@@ -57,7 +66,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     } else {
         for camera in &found.cameras {
             let serial = camera.serial.as_ref().map(|serial| format!(", serial {serial}")).unwrap_or_default();
-            writeln!(out, "{} ({}{serial}), {}", camera.card, camera.bus, camera.path.display())?;
+            let path = camera.path.as_ref().map(|path| format!(", {}", path.display())).unwrap_or_default();
+            writeln!(out, "{} ({}{serial}){path}", camera.card, camera.bus)?;
             for Offer { format, size: [width, height], rates } in &camera.offers {
                 let rates: Vec<String> = rates.iter().take(8).map(|rate| format!("{rate:.4}")).collect();
                 let rates = if rates.is_empty() { String::new() } else { format!("  at {}/s", rates.join(", ")) };
@@ -96,7 +106,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// What a station file says of this camera.
 fn snippet(camera: &Camera) -> String {
-    let mut lines = vec!["[camera]".to_string(), "source = \"v4l2\"".into(), format!("device = \"{}\"", camera.device)];
+    let Camera { source, device, .. } = camera;
+    let mut lines = vec!["[camera]".into(), format!("source = \"{source}\""), format!("device = \"{device}\"")];
     if let Some(serial) = &camera.serial {
         lines.push(format!("serial = \"{serial}\""));
     }
@@ -108,25 +119,36 @@ fn snippet(camera: &Camera) -> String {
     lines.join("\n") + "\n"
 }
 
+fn offers(found: Vec<(String, [u32; 2], Vec<f64>)>) -> Vec<Offer> {
+    found.into_iter().map(|(format, size, rates)| Offer { format, size, rates }).collect()
+}
+
 #[cfg(target_os = "linux")]
-fn cameras() -> (Vec<Camera>, Vec<String>) {
-    let (mut cameras, mut errors) = (Vec::new(), Vec::new());
-    for found in eyear::source::v4l2::list() {
-        match found {
-            Ok(found) => {
-                let offers = found.offers.into_iter();
-                let offers = offers.map(|(format, size, rates)| Offer { format, size, rates }).collect();
-                let device = found.links.first().unwrap_or(&found.path).display().to_string();
-                let (path, card, bus, serial) = (found.path, found.card, found.bus, found.serial);
-                cameras.push(Camera { device, path, card, bus, serial, offers });
-            }
-            Err(error) => errors.push(error.chain()),
-        }
-    }
-    (cameras, errors)
+fn v4l2_cameras() -> Vec<eyear::Result<Camera>> {
+    let camera = |found: eyear::source::v4l2::Found| {
+        let device = found.links.first().unwrap_or(&found.path).display().to_string();
+        let (path, card, bus, serial) = (Some(found.path), found.card, found.bus, found.serial);
+        Camera { source: "v4l2", device, path, card, bus, serial, offers: offers(found.offers) }
+    };
+    eyear::source::v4l2::list().into_iter().map(|found| found.map(camera)).collect()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cameras() -> (Vec<Camera>, Vec<String>) {
-    (Vec::new(), vec!["V4L2 cameras are there on Linux alone".into()])
+fn v4l2_cameras() -> Vec<eyear::Result<Camera>> {
+    let what = "V4L2 cameras are there on Linux alone";
+    vec![Err(eyear::Error::new(eyear::ErrorKind::Unavailable, what))]
+}
+
+#[cfg(feature = "gige")]
+fn gige_cameras() -> Vec<eyear::Result<Camera>> {
+    let camera = |found: eyear::source::gige::Found| {
+        let (card, bus, serial) = (found.title, found.address, found.serial);
+        Camera { source: "gige", device: found.id, path: None, card, bus, serial, offers: offers(found.offers) }
+    };
+    eyear::source::gige::list().into_iter().map(|found| found.map(camera)).collect()
+}
+
+#[cfg(not(feature = "gige"))]
+fn gige_cameras() -> Vec<eyear::Result<Camera>> {
+    Vec::new()
 }

@@ -1,6 +1,7 @@
 //! `eyear doctor camera`: how a camera sees and delivers, and what mends it.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use eyear::engine::open_camera;
 use eyear::prepare::pixels::Developer;
 use eyear::prepare::watch::{Seeing, Watcher};
 use eyear::source::{FaultKind, Next};
-use eyear::station::{Camera, V4l2};
+use eyear::station::{Camera, Station, V4l2};
 use eyear::time::Stamp;
 use serde::Serialize;
 
@@ -21,6 +22,9 @@ pub struct Arguments {
     /// /dev/videoN, a name in /dev/v4l/by-id or by-path, or a serial number
     #[arg(long, value_name = "DEVICE", default_value = "/dev/video0")]
     device: String,
+    /// The camera of a station file, as it is set there
+    #[arg(long, value_name = "STATION.TOML", conflicts_with_all = ["device", "format", "size", "rate"])]
+    station: Option<PathBuf>,
     /// Frames to look at
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     frames: u32,
@@ -80,16 +84,22 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 fn look(arguments: &Arguments) -> Result<Findings> {
-    let settings = V4l2 {
-        device: arguments.device.clone(),
-        serial: None,
-        format: arguments.format.clone(),
-        size: arguments.size,
-        rate: arguments.rate,
-        controls: Default::default(),
-        stall_ms: 3000,
+    let (device, settings) = match &arguments.station {
+        Some(file) => (file.display().to_string(), Station::load(file)?.camera),
+        None => {
+            let settings = V4l2 {
+                device: arguments.device.clone(),
+                serial: None,
+                format: arguments.format.clone(),
+                size: arguments.size,
+                rate: arguments.rate,
+                controls: Default::default(),
+                stall_ms: 3000,
+            };
+            (arguments.device.clone(), Camera::V4l2(settings))
+        }
     };
-    let mut camera = open_camera(&Camera::V4l2(settings))?;
+    let mut camera = open_camera(&settings)?;
     let bar = super::progress_bar("looking")?;
     bar.set_length(arguments.frames.into());
     let (mut watcher, mut developer) = (Watcher::default(), Developer::default());
@@ -112,18 +122,21 @@ fn look(arguments: &Arguments) -> Result<Findings> {
                 FaultKind::ClockStep => clock_steps += fault.count,
                 _ => damaged += fault.count,
             },
+            // A recording may be shorter than asked.
+            Next::End if !stamps.is_empty() => break,
+            Next::End => bail!("{device} has no picture"),
             _ => {}
         }
     }
     bar.finish_and_clear();
     let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else {
-        bail!("{}: {damaged} frames came, and all were damaged", arguments.device);
+        bail!("{device}: {damaged} frames came, and all were damaged");
     };
     let rate = (stamps.len() - 1) as f64 / (last.ms_since(*first) / 1e3).max(1e-9);
     let intervals = stamps.windows(2).map(|pair| pair[1].ms_since(pair[0])).collect();
     let seeing = watcher.seeing();
     let mut findings = Findings {
-        device: arguments.device.clone(),
+        device,
         about: camera.describe(),
         frames: stamps.len(),
         rate,

@@ -194,7 +194,7 @@ fn joined(thread: ScopedJoinHandle<Result<()>>) -> Result<()> {
 /// A recording that plays as fast as it is judged must lose nothing.
 fn waits_for_all(camera: &Camera) -> bool {
     match camera {
-        Camera::V4l2(_) => false,
+        Camera::V4l2(_) | Camera::Gige(_) | Camera::Gstreamer(_) => false,
         Camera::Recording(recording) => recording.rate.is_none(),
         Camera::Synthetic(synthetic) => synthetic.rate.is_none(),
     }
@@ -210,9 +210,24 @@ pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
         Camera::V4l2(wanted) => Box::new(source::v4l2::V4l2::open(wanted)?),
         #[cfg(not(target_os = "linux"))]
         Camera::V4l2(_) => return Err(Error::new(ErrorKind::Unavailable, "V4L2 cameras are there on Linux alone")),
+        #[cfg(feature = "gige")]
+        Camera::Gige(wanted) => Box::new(source::gige::Gige::open(wanted)?),
+        #[cfg(not(feature = "gige"))]
+        Camera::Gige(_) => return Err(built_without("gige")),
+        #[cfg(feature = "gstreamer")]
+        Camera::Gstreamer(wanted) => Box::new(source::pipeline::Pipeline::open(wanted)?),
+        #[cfg(not(feature = "gstreamer"))]
+        Camera::Gstreamer(_) => return Err(built_without("gstreamer")),
         Camera::Recording(wanted) => source::film::open(wanted)?,
         Camera::Synthetic(wanted) => Box::new(source::synthetic::Synthetic::new(wanted)),
     })
+}
+
+/// What is said of a source that this build has not.
+#[cfg(not(all(feature = "gige", feature = "gstreamer")))]
+fn built_without(feature: &str) -> Error {
+    let what = format!("this eyear was built without {feature}; build it with `cargo build --features {feature}`");
+    Error::new(ErrorKind::Config, what)
 }
 
 /// Opens the microphone that a station means.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, Sound};
 
 // What sources share.
@@ -11,10 +11,15 @@ mod beat;
 pub mod pace;
 mod pool;
 pub mod ring;
+mod stamps;
 
 // The sources.
 pub mod film;
+#[cfg(feature = "gige")]
+pub mod gige;
 pub mod microphone;
+#[cfg(feature = "gstreamer")]
+pub mod pipeline;
 pub mod recording;
 pub mod synthetic;
 #[cfg(target_os = "linux")]
@@ -29,8 +34,21 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// When the source is of no use any more: unplugged, stuck, of another format than it said. It is to be dropped
-    /// and opened anew; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where it may come back by itself.
+    /// and opened anew; [`ErrorKind::Unavailable`] where it may come back by itself.
     fn next(&mut self, patience: Duration) -> Result<Next>;
+}
+
+/// Refuses another camera than that of the serial number that a station wants, if it wants one.
+#[cfg(any(target_os = "linux", feature = "gige"))]
+fn same_camera(place: &str, wanted: Option<&str>, found: Option<String>) -> Result<()> {
+    match wanted {
+        Some(serial) if found.as_deref() != Some(serial) => {
+            let found = found.map_or("has none".into(), |found| format!("has `{found}`"));
+            let what = format!("{place} is another camera: its serial number should be `{serial}`, it {found}");
+            Err(Error::new(ErrorKind::Unavailable, what))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a source delivers.

@@ -1,6 +1,12 @@
-//! Memory for frames that is used again once nobody holds it: after the first frames none is allocated.
+//! Memory for frames that is used again once nobody holds it: after the first frames none is allocated. What a driver
+//! wrote is copied into it without the padding of its rows.
 
 use std::sync::Arc;
+
+use crate::sample::PixelFormat;
+
+/// What is wrong with a JPEG that [`Pool::copy_jpeg`] refuses.
+pub(super) const CUT_JPEG: &str = "a JPEG frame without beginning or end";
 
 /// Buffers that were handed out.
 #[derive(Default)]
@@ -23,6 +29,60 @@ impl Pool {
         self.buffers.push(Arc::clone(&buffer));
         buffer
     }
+
+    /// A frame without the padding of its rows, and how many bytes it has; `None` where its planes are too short.
+    pub(super) fn copy(
+        &mut self,
+        planes: &Planes,
+        format: PixelFormat,
+        [width, height]: [usize; 2],
+    ) -> Option<(Arc<[u8]>, usize)> {
+        let length = format.bytes(width, height).filter(|&length| length > 0)?;
+        // Rows of the first plane, then, where colour comes after luma, half as many of pairs, as long.
+        let (row, pairs) = match format {
+            PixelFormat::Nv12(_) => (width, height / 2),
+            _ => (length / height, 0),
+        };
+        let [luma, colour] = planes.bytes;
+        let strides = planes.strides.map(|stride| stride.max(row));
+        let enough = |bytes: &[u8], rows: usize, stride: usize| rows == 0 || bytes.len() >= (rows - 1) * stride + row;
+        if !enough(luma, height, strides[0]) || !enough(colour, pairs, strides[1]) {
+            return None;
+        }
+        let bytes = self.fill(length, |bytes| {
+            let (of_luma, of_colour) = bytes[..length].split_at_mut(row * height);
+            for (into, from) in of_luma.chunks_exact_mut(row).zip(luma.chunks(strides[0])) {
+                into.copy_from_slice(&from[..row]);
+            }
+            for (into, from) in of_colour.chunks_exact_mut(row).zip(colour.chunks(strides[1])) {
+                into.copy_from_slice(&from[..row]);
+            }
+            if planes.swapped {
+                of_luma.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+            }
+        });
+        Some((bytes, length))
+    }
+
+    /// A JPEG from its beginning to its end marker, and how many bytes it has; cameras append what they like. `None`
+    /// where it has no beginning or no end.
+    pub(super) fn copy_jpeg(&mut self, bytes: &[u8]) -> Option<(Arc<[u8]>, usize)> {
+        let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9])?;
+        let jpeg = bytes.starts_with(&[0xff, 0xd8]).then(|| &bytes[..end + 2])?;
+        // Room for larger ones to come.
+        let room = jpeg.len().next_multiple_of(64 << 10);
+        Some((self.fill(room, |bytes| bytes[..jpeg.len()].copy_from_slice(jpeg)), jpeg.len()))
+    }
+}
+
+/// A frame as it lies in a driver's memory.
+pub(super) struct Planes<'a> {
+    /// The first plane, and that of colour, where it comes after luma.
+    pub(super) bytes: [&'a [u8]; 2],
+    /// Bytes from the beginning of one row to that of the next, in each plane.
+    pub(super) strides: [usize; 2],
+    /// The bytes of each pair are the other way round, as in UYVY.
+    pub(super) swapped: bool,
 }
 
 #[cfg(test)]

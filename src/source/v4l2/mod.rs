@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use device::{Layout, Node, cannot, fourcc_text};
 use stream::{Filled, Stream, Wake};
 
-use super::pool::Pool;
-use super::{Fault, FaultKind, Next, Source};
+use super::pool::{CUT_JPEG, Planes, Pool};
+use super::stamps::Stamps;
+use super::{Fault, FaultKind, Next, Source, same_camera};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Colour, Frame, PixelFormat};
 use crate::station;
@@ -25,9 +26,6 @@ use crate::time::Stamp;
 const KNOWN: [&[u8; 4]; 13] = [
     b"GREY", b"NV12", b"NM12", b"YUYV", b"UYVY", b"RGB3", b"BGR3", b"Y16 ", b"Y14 ", b"Y12 ", b"Y10 ", b"MJPG", b"JPEG",
 ];
-
-/// Stamps that are this far from the time of their arrival are not believed.
-const BELIEVABLE: Duration = Duration::from_secs(2);
 
 /// An open camera.
 pub struct V4l2 {
@@ -40,7 +38,7 @@ pub struct V4l2 {
     waiting: VecDeque<Next>,
     /// The driver's number of the last frame, and ours.
     last: Option<(u32, u64)>,
-    last_stamp: Stamp,
+    stamps: Stamps,
     arrived: Instant,
     stall: Duration,
 }
@@ -54,15 +52,7 @@ impl V4l2 {
     pub fn open(wanted: &station::V4l2) -> Result<Self> {
         let node = device::find(&wanted.device)?;
         let path = node.path.clone();
-        if let Some(serial) = &wanted.serial {
-            let found = node.serial();
-            if found.as_ref() != Some(serial) {
-                let found = found.map_or("has none".into(), |found| format!("has `{found}`"));
-                let what =
-                    format!("{} is another camera: its serial number should be `{serial}`, it {found}", path.display());
-                return Err(Error::new(ErrorKind::Unavailable, what));
-            }
-        }
+        same_camera(&path.display().to_string(), wanted.serial.as_deref(), node.serial())?;
         let failed = |error| cannot(&path, "set up", error);
         node.follow_signal().map_err(|error| match error.raw_os_error() {
             Some(libc::ENOLINK | libc::ENOLCK | libc::ERANGE) => {
@@ -92,7 +82,7 @@ impl V4l2 {
             pool: Pool::default(),
             waiting: VecDeque::with_capacity(4),
             last: None,
-            last_stamp: Stamp::default(),
+            stamps: Stamps::default(),
             arrived: Instant::now(),
             stall: Duration::from_millis(wanted.stall_ms.max(1)),
         })
@@ -164,15 +154,8 @@ impl V4l2 {
             (Some(taken), Some(clock)) => now.after(taken - clock),
             _ => now,
         };
-        let off = stamp.ms_since(now).abs();
-        let stamp = if off > BELIEVABLE.as_secs_f64() * 1e3 || stamp < self.last_stamp {
-            let detail = format!("a time stamp {off:.0} ms from the clock, or before the last one");
-            self.waiting.push_back(Next::Fault(Fault { kind: FaultKind::ClockStep, count: 1, detail }));
-            now
-        } else {
-            stamp
-        };
-        self.last_stamp = stamp;
+        let (stamp, fault) = self.stamps.believe(stamp, now);
+        self.waiting.extend(fault.map(Next::Fault));
         stamp
     }
 }
@@ -245,46 +228,21 @@ fn copy(
     let (width, height) = (layout.width as usize, layout.height as usize);
     let [first, second] = filled.planes;
     let Some(length) = format.bytes(width, height) else {
-        let jpeg = trimmed_jpeg(first).ok_or("a JPEG frame without beginning or end")?;
-        // Room for larger ones to come.
-        let room = jpeg.len().next_multiple_of(64 << 10);
-        return Ok((pool.fill(room, |bytes| bytes[..jpeg.len()].copy_from_slice(jpeg)), jpeg.len()));
+        return pool.copy_jpeg(first).ok_or_else(|| CUT_JPEG.into());
     };
-    let [stride, second_stride] = layout.strides.map(|stride| stride as usize);
-    // Rows of the first plane, then, where colour comes after luma, half as many of pairs, as long.
+    let strides = layout.strides.map(|stride| stride as usize);
     let is_nv12 = matches!(format, PixelFormat::Nv12(_));
-    let row = if is_nv12 { width } else { length / height };
-    let pairs = if is_nv12 { height / 2 } else { 0 };
-    let stride = stride.max(row);
-    let (luma, colour, colour_stride) = match (is_nv12, layout.planes) {
-        (true, 2..) => (first, second, second_stride.max(row)),
-        (true, _) => (first, first.get(stride * height..).unwrap_or_default(), stride),
-        _ => (first, &[][..], stride),
+    let planes = match (is_nv12, layout.planes) {
+        (true, 2..) => Planes { bytes: [first, second], strides, swapped: false },
+        (true, _) => {
+            let stride = strides[0].max(width);
+            let colour = first.get(stride * height..).unwrap_or_default();
+            Planes { bytes: [first, colour], strides: [stride; 2], swapped: false }
+        }
+        _ => Planes { bytes: [first, &[]], strides, swapped: &layout.fourcc == b"UYVY" },
     };
-    let enough = |bytes: &[u8], rows: usize, stride: usize| rows == 0 || bytes.len() >= (rows - 1) * stride + row;
-    if !enough(luma, height, stride) || !enough(colour, pairs, colour_stride) {
-        return Err(format!("a frame of {} bytes, {length} were expected", first.len() + second.len()));
-    }
-    let swapped = &layout.fourcc == b"UYVY";
-    let bytes = pool.fill(length, |bytes| {
-        let (of_luma, of_colour) = bytes[..length].split_at_mut(row * height);
-        for (into, from) in of_luma.chunks_exact_mut(row).zip(luma.chunks(stride)) {
-            into.copy_from_slice(&from[..row]);
-        }
-        for (into, from) in of_colour.chunks_exact_mut(row).zip(colour.chunks(colour_stride)) {
-            into.copy_from_slice(&from[..row]);
-        }
-        if swapped {
-            of_luma.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
-        }
-    });
-    Ok((bytes, length))
-}
-
-/// A JPEG from its beginning to its end marker; cameras append what they like. `None` where it has none.
-fn trimmed_jpeg(bytes: &[u8]) -> Option<&[u8]> {
-    let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9])?;
-    bytes.starts_with(&[0xff, 0xd8]).then(|| &bytes[..end + 2])
+    pool.copy(&planes, format, [width, height])
+        .ok_or_else(|| format!("a frame of {} bytes, {length} were expected", first.len() + second.len()))
 }
 
 /// Sets format and size, and refuses what the driver gives instead.
