@@ -216,6 +216,60 @@ fn every_fault_of_a_camera_is_counted_and_lived_through() {
     }
 }
 
+/// Kilobytes of memory, open handles and threads of a process.
+fn footprint(child: &Child) -> [usize; 3] {
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let pages = fs::read_to_string(process.join("statm")).unwrap();
+    let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    let count = |of: &str| fs::read_dir(process.join(of)).unwrap().count();
+    [4 * pages, count("fd"), count("task")]
+}
+
+/// Half an hour at a moment a second, in a quarter of a minute; `benches/soak.py` does it for as long as wanted.
+#[test]
+fn after_1800_moments_and_six_reopenings_a_station_holds_what_it_held_before() {
+    let dir = TempDir::new().unwrap();
+    let small = dir.path().join("small");
+    let arguments = ["teach", small.to_str().unwrap(), "--good", "tests/data/cookie/train/good", "--input", "64x64"];
+    assert_eq!(eyear(&arguments).status.code(), Some(0));
+    let picture = fs::read("tests/data/cookie/test/good/t003.jpg").unwrap();
+    let [width, height] = image::image_dimensions("tests/data/cookie/test/good/t003.jpg").map(|(w, h)| [w, h]).unwrap();
+    let camera = Camera::new("MJPG", [width, height], &[picture]).with("LABCAM_FPS", "120");
+    let noise: Vec<f64> = (0..48_000u64).map(|i| (i * i * 7919 % 1009) as f64 / 4000.0).collect();
+    let microphone = crate::microphone::Card::new(&crate::microphone::wav("i16", 48_000, 1, &noise), "");
+    let file = dir.path().join("line.toml");
+    let senses = format!(
+        "[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nrate = 120\n[microphone]\nsource = \"alsa\"\ndevice = \"labmic\"\n",
+        Camera::DEVICE
+    );
+    fs::write(&file, format!("part = \"small\"\nclip = 4\n{senses}[sound]\nbefore_ms = 100\n")).unwrap();
+    let mut running = Running::start(&file, &[], |command| {
+        camera.give_to(command);
+        command.env("ALSA_CONFIG_PATH", microphone.path("asoundrc"));
+    });
+    let mut before = [0; 3];
+    for moment in 1..=1800 {
+        running.report();
+        if moment % 300 == 150 {
+            camera.fault("enodev");
+            microphone.say("disconnect");
+            running.report_that("without a picture or its sound", |report| report["degraded"] == true);
+            camera.fault("");
+            microphone.say("ok");
+        }
+        // The first third is for warming up: every buffer has had its greatest size, every source was opened anew.
+        if moment == 600 {
+            running.report_that("with its sound", |report| report["degraded"] == false);
+            before = footprint(&running.child);
+        }
+    }
+    running.report_that("with its sound", |report| report["degraded"] == false);
+    let after = footprint(&running.child);
+    assert!(after[0] <= before[0] + 3000, "memory grew from {} to {} kB", before[0], after[0]);
+    assert_eq!(after[1..], before[1..], "handles and threads");
+    assert!(running.stop().1 < Duration::from_secs(10));
+}
+
 #[test]
 fn requests_are_answered_and_a_blind_station_says_so() {
     let grey = vec![vec![90u8; 64 * 48]];
@@ -311,26 +365,62 @@ fn the_doctor_looks_through_the_camera_of_a_station() {
     assert_eq!(eyear(&both).status.code(), Some(2));
 }
 
-#[test]
-fn a_film_is_played_to_its_end() {
+/// Makes a film of 96 x 64 pixels; whether there is an `ffmpeg` to make and to play it with.
+fn film(path: &Path, rate: u32, seconds: u32) -> bool {
     if Command::new("ffmpeg").arg("-version").output().is_err() {
         assert!(std::env::var("CI").is_err(), "ffmpeg is missing, and CI is to play a film");
+        return false;
+    }
+    let picture = format!("testsrc=size=96x64:rate={rate}:duration={seconds}");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-f", "lavfi", "-i", &picture, "-c:v", "mpeg4"]).arg(path);
+    assert!(ffmpeg.status().unwrap().success());
+    true
+}
+
+#[test]
+fn a_film_is_played_to_its_end() {
+    let dir = TempDir::new().unwrap();
+    if !film(&dir.path().join("film.mp4"), 10, 1) {
         return;
     }
-    let dir = TempDir::new().unwrap();
-    let film = dir.path().join("film.mp4");
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=96x64:rate=10:duration=1.2"])
-        .args(["-c:v", "mpeg4"])
-        .arg(&film)
-        .status()
-        .unwrap();
-    assert!(made.success());
     let file = station(&dir, "[camera]\nsource = \"recording\"\npath = \"film.mp4\"\n");
     let output = eyear(&["run", file.to_str().unwrap()]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("96 x 64, taken at 10.0000/s"), "{told}");
-    assert_eq!(lines(&output).len(), 12, "{told}");
+    assert_eq!(lines(&output).len(), 10, "{told}");
+}
+
+/// Each sample says when it was taken: n of a million.
+fn ramp(rate: u32, seconds: u32) -> Vec<f64> {
+    (0..rate * seconds).map(|i| f64::from(i) / 1e6).collect()
+}
+
+#[test]
+fn the_picture_and_the_sound_of_a_recording_begin_together() {
+    let dir = TempDir::new().unwrap();
+    // No part of ours: no frame passes, so that all are kept.
+    if !film(&dir.path().join("film.mp4"), 4, 2) {
+        return;
+    }
+    fs::write(dir.path().join("ramp.wav"), crate::microphone::wav("f32", 8000, 1, &ramp(8000, 3))).unwrap();
+    let camera = "source = \"recording\"\npath = \"film.mp4\"\nrate = 4";
+    let senses = format!("[camera]\n{camera}\n[microphone]\nsource = \"recording\"\npath = \"ramp.wav\"\n");
+    let rest = "[sound]\nbefore_ms = 100\nafter_ms = 100\n[reports]\nfolder = \"kept\"\n";
+    let output = eyear(&["run", station(&dir, &format!("{senses}{rest}")).to_str().unwrap()]);
+    let reports = lines(&output);
+    assert_eq!(reports.len(), 8, "{}", String::from_utf8_lossy(&output.stderr));
+    // The first frame's sound would begin before the recording does.
+    for report in &reports[1..] {
+        let frame = report["frame"].as_u64().unwrap();
+        let stem = format!("{}-{:06}", report["unix_ms"], report["moment"].as_u64().unwrap());
+        let mut sound = hound::WavReader::open(dir.path().join("kept").join(format!("{stem}.wav"))).unwrap();
+        let first = sound.samples::<f32>().next().unwrap().unwrap();
+        let begins_ms = f64::from(first) * 1e6 / 8.0;
+        let wanted = frame as f64 * 250.0 - 100.0;
+        // Threads start within it; opening a film takes longer.
+        assert!((begins_ms - wanted).abs() < 50.0, "frame {frame}: {begins_ms} for {wanted}; {report}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use eyear::engine::open_camera;
 use eyear::prepare::pixels::Developer;
 use eyear::prepare::watch::{Seeing, Watcher};
-use eyear::source::{FaultKind, Next};
+use eyear::source::{FaultKind, Next, Source};
 use eyear::station::{Camera, Station, V4l2};
 use eyear::time::Stamp;
 use serde::Serialize;
@@ -65,6 +65,9 @@ struct Findings {
     lost: u64,
     damaged: u64,
     clock_steps: u64,
+    /// Whether other devices of this machine can read its memory without a copy (DMABUF); null of what is no V4L2
+    /// camera.
+    dmabuf: Option<bool>,
     #[serde(flatten)]
     seeing: Seeing,
     /// What to mend, a sentence each.
@@ -99,7 +102,15 @@ fn look(arguments: &Arguments) -> Result<Findings> {
             (arguments.device.clone(), Camera::V4l2(settings))
         }
     };
-    let mut camera = open_camera(&settings)?;
+    let (mut camera, dmabuf): (Box<dyn Source>, _) = match &settings {
+        #[cfg(target_os = "linux")]
+        Camera::V4l2(wanted) => {
+            let camera = eyear::source::v4l2::V4l2::open(wanted)?;
+            let shared = camera.export(0).is_ok();
+            (Box::new(camera), Some(shared))
+        }
+        other => (open_camera(other)?, None),
+    };
     let bar = super::progress_bar("looking")?;
     bar.set_length(arguments.frames.into());
     let (mut watcher, mut developer) = (Watcher::default(), Developer::default());
@@ -145,6 +156,7 @@ fn look(arguments: &Arguments) -> Result<Findings> {
         lost,
         damaged,
         clock_steps,
+        dmabuf,
         seeing,
         mend: seeing.advice(),
         healthy: false,
@@ -201,6 +213,10 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     )?;
     writeln!(out, "  focus      sharpness {sharpness:.1}")?;
     writeln!(out, "  noise      {noise:.1} levels from frame to frame, flicker {flicker:.1}")?;
+    if let Some(dmabuf) = findings.dmabuf {
+        let shares = if dmabuf { "can share its frames" } else { "cannot share its frames" };
+        writeln!(out, "  memory     {shares} with other devices without a copy (DMABUF)")?;
+    }
     for line in &findings.mend {
         writeln!(out, "  mend       {line}")?;
     }

@@ -13,6 +13,7 @@ mod mailbox;
 mod stats;
 mod trigger;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,11 +110,18 @@ pub fn run(
     let stopped = || over.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
     let (mailbox, frames) = Mailbox::new(waits_for_all(&station.camera), station.clip);
     let (events, heard) = channel::unbounded();
+    // Recordings are opened before either plays, so that picture and sound begin together.
+    let film = matches!(station.camera, Camera::Recording(_)).then(|| open_camera(&station.camera));
+    let track = match &station.microphone {
+        Some(wanted @ Microphone::Recording(_)) => Some(open_microphone(wanted)),
+        _ => None,
+    };
+    let (film, track) = (Cell::new(film), Cell::new(track));
     thread::scope(|scope| {
         let camera = {
             let (events, mailbox, stopped) = (events.clone(), &mailbox, &stopped);
             named(scope, "camera", move || {
-                let open = || open_camera(&station.camera);
+                let open = || film.take().unwrap_or_else(|| open_camera(&station.camera));
                 let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| {
                     if let feed::Sample::Frame(frame) = sample {
                         mailbox.put(frame, stopped);
@@ -128,7 +136,7 @@ pub fn run(
             Some(wanted) => {
                 let (events, stopped) = (events.clone(), &stopped);
                 Some(named(scope, "microphone", move || {
-                    let open = || open_microphone(wanted);
+                    let open = || track.take().unwrap_or_else(|| open_microphone(wanted));
                     feed::feed(&stats.microphone, &events, stopped, &open, &mut |sample| {
                         if let feed::Sample::Sound(sound) = sample {
                             hand_over(&into, sound, stopped);

@@ -180,6 +180,11 @@ STATION
 # station LINES: starts such a station.
 station() {
     camera_file "$1"
+    start_station
+}
+
+# start_station: one whose file is written.
+start_station() {
     : >"$work/reports"
     : >"$work/station.log"
     start eyear run "$work/station.toml" >>"$work/reports" 2>>"$work/station.log"

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use eyear::source::{Next, Source as _};
 use tempfile::TempDir;
 use v4l::buffer::Type;
 use v4l::io::mmap::Stream;
@@ -101,6 +102,9 @@ fn preload() -> &'static Path {
 /// What `look` does, for a child of this very program: only a program that starts with the library has the camera.
 const LOOK: &str = "LAB_LOOK";
 
+/// The same for `share`.
+const SHARE: &str = "LAB_SHARE";
+
 /// Frames of noise, each different.
 fn noise(frames: usize, bytes: usize) -> Vec<Vec<u8>> {
     let mut state = 1u64;
@@ -182,6 +186,62 @@ fn frames_come_through_the_preloaded_camera_bit_by_bit() {
         }
         assert!(camera.settings().contains("Gain=40\n"), "{}", camera.settings());
     }
+}
+
+/// The child's part: a frame's memory is shared (DMABUF), and holds what the camera shows.
+#[test]
+fn share() {
+    if std::env::var(SHARE).is_err() {
+        return;
+    }
+    let wanted = eyear::station::V4l2 {
+        device: Camera::DEVICE.into(),
+        serial: None,
+        format: None,
+        size: None,
+        rate: None,
+        controls: Default::default(),
+        stall_ms: 3000,
+    };
+    let mut camera = eyear::source::v4l2::V4l2::open(&wanted).unwrap();
+    // Four frames later each of the four buffers has been filled.
+    let mut frames = 0;
+    while frames < 5 {
+        frames += usize::from(matches!(camera.next(Duration::from_secs(1)).unwrap(), Next::Frame(_)));
+    }
+    for index in 0..4 {
+        let mut bytes = [0; 3072];
+        let shared = fs::File::from(camera.export(index).unwrap());
+        // SAFETY: a new mapping, of as many bytes as are read from it; the camera may write to it meanwhile, which is
+        // why what is read is not looked at before it is copied.
+        unsafe {
+            let start = libc::mmap(
+                std::ptr::null_mut(),
+                bytes.len(),
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                std::os::fd::AsRawFd::as_raw_fd(&shared),
+                0,
+            );
+            assert_ne!(start, libc::MAP_FAILED);
+            std::ptr::copy_nonoverlapping(start.cast::<u8>(), bytes.as_mut_ptr(), bytes.len());
+            libc::munmap(start, bytes.len());
+        }
+        println!("shared {:x}", sum(&bytes));
+    }
+    assert_eq!(camera.export(9).unwrap_err().kind(), eyear::ErrorKind::Unavailable);
+}
+
+#[test]
+fn the_memory_of_frames_is_shared_with_what_they_show() {
+    // One frame over and over: whichever the camera is writing, it writes the same.
+    let frames = noise(1, 3072);
+    let camera = Camera::new("GREY", [64, 48], &frames).with("LABCAM_FPS", "100");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["lab::share", "--exact", "--nocapture"]).env(SHARE, "1");
+    camera.give_to(&mut command);
+    let said = said(&mut command);
+    assert_eq!(said.matches(&format!("shared {:x}\n", sum(&frames[0]))).count(), 4, "{said}");
 }
 
 #[test]

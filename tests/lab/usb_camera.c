@@ -1,11 +1,13 @@
 // A USB camera without hardware: it speaks USB/IP over a socket to this kernel's own `vhci_hcd`, a USB controller whose
 // ports are sockets, so that usbcore and uvcvideo see a device being plugged in, streaming and being pulled out.
 //
-//     usb_camera [--serial S] [--fps N] [--port N] [--truncate N] JPEG...
+//     usb_camera [--serial S] [--fps N] [--port N] [--truncate N] [--since US] JPEG...
 //
 // It shows the JPEGs in turn, as MJPEG of the first one's size, or a moving ramp as YUYV. --truncate leaves every N-th
-// frame half there, as a bad cable does; an empty serial is none, as of many cheap cameras. SIGTERM pulls it out. USB Video Class 1.1 with one bulk endpoint: the
-// isochronous transfers of most webcams need timing that an emulated machine has not.
+// frame half there, as a bad cable does; an empty serial is none, as of many cheap cameras. With --since, the n-th frame
+// after that moment (CLOCK_MONOTONIC, microseconds) shows the n-th JPEG, whoever looked before: what happens in front of
+// the camera goes by the clock; how late each was begun goes to the standard error output. SIGTERM pulls it out. USB Video Class 1.1 with one bulk endpoint: the isochronous
+// transfers of most webcams need timing that an emulated machine has not.
 #define _GNU_SOURCE
 #include <endian.h>
 #include <errno.h>
@@ -46,7 +48,7 @@ static struct {
     size_t length, sent;
     bool sending;
     uint8_t parity;
-    uint64_t shown, next_us;
+    uint64_t shown, next_us, since_us;
     // Transfers that the host waits for, oldest first.
     struct transfer { uint32_t number, room; } waiting[IN_FLIGHT];
     size_t waits;
@@ -251,7 +253,17 @@ static void read_size(const uint8_t *jpeg, size_t length) {
     exit(1);
 }
 
+// The first moment from `now` on at which a frame is due.
+static uint64_t due_us(uint64_t now) {
+    uint64_t period = 1000000 / cam.fps;
+    if (!cam.since_us) return now;
+    if (now < cam.since_us) return cam.since_us;
+    return cam.since_us + (now - cam.since_us + period - 1) / period * period;
+}
+
 static void begin_frame(void) {
+    uint64_t due = cam.next_us;
+    if (cam.since_us) cam.shown = (now_us() - cam.since_us) * cam.fps / 1000000;
     if (cam.format == MJPEG) {
         size_t which = cam.shown % cam.count;
         cam.length = cam.lengths[which];
@@ -268,9 +280,10 @@ static void begin_frame(void) {
     cam.parity ^= UVC_STREAM_FID;
     cam.sent = 0;
     cam.sending = true;
+    if (cam.since_us) fprintf(stderr, "frame %lu begun %lu us late\n", cam.shown, now_us() - due);
     // A host that was away does not get all that it missed at once.
     uint64_t now = now_us(), period = 1000000 / cam.fps;
-    cam.next_us = cam.next_us + period > now ? cam.next_us + period : now;
+    cam.next_us = cam.next_us + period > now ? cam.next_us + period : due_us(now);
 }
 
 // ---- USB/IP: messages of twelve big-endian words ----
@@ -373,7 +386,7 @@ static int streaming_request(const struct usb_ctrlrequest *setup, const uint8_t 
         if (selector == UVC_VS_COMMIT_CONTROL) {
             cam.format = agreed.bFormatIndex;
             cam.sending = false;
-            cam.next_us = now_us();
+            cam.next_us = due_us(now_us());
         }
         return 0;
     case UVC_GET_CUR:
@@ -458,11 +471,12 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--fps")) cam.fps = atoi(argv[i + 1]);
         else if (!strcmp(argv[i], "--port")) cam.port = atoi(argv[i + 1]);
         else if (!strcmp(argv[i], "--truncate")) cam.truncate = atoi(argv[i + 1]);
+        else if (!strcmp(argv[i], "--since")) cam.since_us = strtoull(argv[i + 1], NULL, 10);
         else break;
     }
     for (; i < argc && strncmp(argv[i], "--", 2); i++) read_jpeg(argv[i]);
     if (i < argc || !cam.count || cam.fps < 1) {
-        fprintf(stderr, "usage: usb_camera [--serial S] [--fps N] [--port N] [--truncate N] JPEG...\n");
+        fprintf(stderr, "usage: usb_camera [--serial S] [--fps N] [--port N] [--truncate N] [--since US] JPEG...\n");
         return 2;
     }
     read_size(cam.jpegs[0], cam.lengths[0]);
