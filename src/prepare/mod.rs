@@ -4,6 +4,7 @@ pub mod fixture;
 pub mod pixels;
 pub mod image;
 pub mod listen;
+pub mod resample;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;
