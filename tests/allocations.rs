@@ -15,8 +15,11 @@ use eyear::inspect::{Eye, Inspector};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::part::Kind;
 use eyear::prepare::image::Preparer;
+use eyear::prepare::mel::{Mel, MelSpec};
 use eyear::prepare::pixels::Developer;
 use eyear::prepare::quality;
+use eyear::prepare::resample::Resampler;
+use eyear::prepare::rhythm::{self, Rhythm};
 use eyear::sample::{Colour, Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::source::ring::{self, Samples};
@@ -99,6 +102,7 @@ fn taken(inspector: &mut Inspector, frame: &Frame) -> Taken {
 #[test]
 fn memory_is_taken_sparingly() {
     an_audio_callback_takes_none();
+    a_sound_takes_nothing();
     // One thread, so that the numbers are the same each time.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(a_frame_takes_nothing);
@@ -135,6 +139,28 @@ fn a_frame_takes_nothing() {
             let calls = CALLS.load(Ordering::Relaxed) - calls;
             assert!(turn == 0 || calls == 0, "{format:?}: {calls} allocations for a frame");
         }
+    }
+}
+
+/// From a microphone's samples to the encoder's inputs nothing is allocated after the first sound.
+fn a_sound_takes_nothing() {
+    let heard: Vec<f32> = (0..4 * 96_000u32).map(|i| (i * 7 % 251) as f32 / 251.0 - 0.5).collect();
+    let mut resampler = Resampler::new(48_000, 4, 16_000).unwrap();
+    let mut mel = Mel::new(MelSpec::default()).unwrap();
+    let mut rhythm = Rhythm::new(16_000, 32_000).unwrap();
+    let mut samples = Vec::new();
+    let (mut log_mel, mut beats) = (vec![0.0; 128 * mel.frames(32_000)], vec![0.0; rhythm::VALUES]);
+    for turn in 0..4 {
+        let calls = CALLS.load(Ordering::Relaxed);
+        samples.clear();
+        for chunk in heard.chunks(4 * 4801) {
+            resampler.push(chunk, &mut samples).unwrap();
+        }
+        resampler.finish(&mut samples).unwrap();
+        mel.run(&samples, &mut log_mel).unwrap();
+        rhythm.run(&samples, &mut beats).unwrap();
+        let calls = CALLS.load(Ordering::Relaxed) - calls;
+        assert!(turn == 0 || calls == 0, "{calls} allocations for a sound");
     }
 }
 

@@ -37,6 +37,7 @@ const OWNED: &[(&str, &str)] = &[
     ("signal_hook", "cli"),
     ("tiny_http", "dashboard"),
     ("turbojpeg", "prepare/pixels.rs"),
+    ("rubato", "prepare/resample.rs"),
     ("crossbeam", "engine"),
 ];
 

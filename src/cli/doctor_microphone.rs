@@ -199,7 +199,7 @@ fn advice(channels: &[Hearing], delivery: &Delivery) -> Vec<String> {
 fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     writeln!(out, "{}", findings.about)?;
     for (number, hearing) in findings.channels.iter().enumerate() {
-        let Hearing { rms_dbfs, peak_dbfs, floor_dbfs, clipped, silent, offset, hum } = hearing;
+        let Hearing { rms_dbfs, peak_dbfs, floor_dbfs, clipped, silent, dropouts, offset, hum, .. } = hearing;
         if findings.channels.len() > 1 {
             writeln!(out, "channel {}", number + 1)?;
         }
@@ -208,7 +208,10 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
             "  level      {rms_dbfs:.1} dBFS RMS, peak {peak_dbfs:.1} dBFS, noise floor {floor_dbfs:.1} dBFS"
         )?;
         let (clipped, silent, offset) = (100.0 * clipped, 100.0 * silent, 100.0 * offset);
-        writeln!(out, "  samples    {clipped:.3} % clipped, {silent:.1} % silent, offset {offset:.2} % of full scale")?;
+        writeln!(
+            out,
+            "  samples    {clipped:.3} % clipped, {silent:.1} % silent, {dropouts} dropouts, offset {offset:.2} % of full scale"
+        )?;
         match hum {
             Some(hum) => {
                 let (hz, dbfs, above) = (hum.hz, hum.dbfs, hum.above_rest_db);

@@ -16,6 +16,13 @@ const CLIPPED_RUN: usize = 3;
 /// Blocks of the noise floor, and of silence, in a second.
 const BLOCKS: u32 = 20;
 
+/// A share of a second for which samples stand still in a dropout, at least: 5 ms.
+const DROPOUTS: u32 = 200;
+
+/// Steps of the samples' own resolution that a sound swings by, at least, where it is live: less is what a converter
+/// makes of a room without a sound.
+const LIVE: f32 = 4.0;
+
 /// Harmonics of the mains that are looked for, the mains itself the first.
 const HARMONICS: usize = 8;
 
@@ -46,6 +53,11 @@ pub struct Hearing {
     pub clipped: f64,
     /// Share of blocks of 50 ms in which no sample differs from the next, 0 to 1: a muted or dead microphone.
     pub silent: f64,
+    /// Times that the sound stood still for 5 ms and more and was live before and after: buffers that came too late,
+    /// a loose plug, lost samples that are kept as silence. Told by exactly equal samples, so only before resampling.
+    pub dropouts: usize,
+    /// Share of samples within dropouts, 0 to 1.
+    pub dropped: f64,
     /// Mean of all samples; 1 is full scale.
     pub offset: f64,
     /// Hum of the mains, where there is some. Told of sounds of a second and more.
@@ -89,12 +101,15 @@ pub fn measure(samples: &[f32], rate: u32) -> Result<Hearing> {
     let tenth = (count - 1) / 10;
     let floor = *powers.select_nth_unstable_by(tenth, f64::total_cmp).1;
     let peak = samples.iter().fold(0.0f32, |peak, sample| peak.max(sample.abs()));
+    let (dropouts, dropped) = dropouts(samples, rate);
     Ok(Hearing {
         rms_dbfs: rms_dbfs(power(samples)),
         peak_dbfs: (20.0 * f64::from(peak).log10()).max(LOWEST),
         floor_dbfs: rms_dbfs(floor),
         clipped: clipped(samples) as f64 / samples.len() as f64,
         silent: silent as f64 / count as f64,
+        dropouts,
+        dropped: dropped as f64 / samples.len() as f64,
         offset,
         hum: hum(samples, rate, offset),
     })
@@ -116,6 +131,34 @@ fn clipped(samples: &[f32]) -> usize {
         };
     }
     clipped
+}
+
+/// How often the sound drops out, and the samples of all dropouts together.
+///
+/// Beside a dropout the sound is live for as long as the shortest one lasts; at an end of the samples, where there is
+/// less to see, the other side decides. What stands still at full scale is clipped.
+fn dropouts(samples: &[f32], rate: u32) -> (usize, usize) {
+    let least = (rate / DROPOUTS) as usize;
+    let steps = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).filter(|step| *step > 0.0);
+    let step = steps.fold(f32::INFINITY, f32::min);
+    let live = |side: &[f32]| {
+        let (low, high) = side.iter().fold((f32::MAX, f32::MIN), |(low, high), x| (low.min(*x), high.max(*x)));
+        high - low >= LIVE * step
+    };
+    let (mut count, mut total, mut start) = (0, 0, 0);
+    for run in samples.chunk_by(|a, b| a == b) {
+        let end = start + run.len();
+        if run.len() >= least && run[0].abs() < FULL {
+            let before = start.checked_sub(least).map(|from| live(&samples[from..start]));
+            let after = samples.get(end..end + least).map(live);
+            if [before, after].contains(&Some(true)) && ![before, after].contains(&Some(false)) {
+                count += 1;
+                total += run.len();
+            }
+        }
+        start = end;
+    }
+    (count, total)
 }
 
 /// The stronger of 50 and 60 Hz that stands out.
@@ -187,6 +230,11 @@ impl Hearing {
             let share = 100.0 * self.silent;
             advice.push(format!(
                 "{share:.1} % of the time there is no sound at all: a loose plug, or noise suppression to switch off"
+            ));
+        } else if self.dropouts > 0 {
+            let (dropouts, share) = (self.dropouts, 100.0 * self.dropped);
+            advice.push(format!(
+                "the sound drops out, {dropouts} times and {share:.2} % of the time: look to its plug and its port, and take load off this machine"
             ));
         }
         if self.clipped > 1e-5 {
@@ -291,6 +339,42 @@ mod tests {
         assert!(hearing.advice()[0].contains("5.0 % of full scale beside zero"), "{:?}", hearing.advice());
         assert!(measure(&noise(0.001, 1.0), RATE).unwrap().advice()[0].contains("very quiet"));
         assert!(measure(&noise(0.5, 1.0), RATE).unwrap().advice()[0].contains("never quieter"));
+    }
+
+    #[test]
+    fn holes_in_live_sound_are_dropouts() {
+        let live = noise(0.03, 2.0);
+        let of = |samples: &[f32]| {
+            let hearing = measure(samples, RATE).unwrap();
+            (hearing.dropouts, (hearing.dropped * samples.len() as f64).round() as usize, hearing.advice())
+        };
+        assert_eq!(of(&live), (0, 0, vec![]));
+        // 5 ms at zero, and 10 ms at the last value; 239 samples are not 5 ms.
+        let mut holes = live.clone();
+        holes[10_000..10_240].fill(0.0);
+        holes[50_000..50_480].fill(live[49_999]);
+        holes[70_000..70_239].fill(0.0);
+        let (count, samples, advice) = of(&holes);
+        assert_eq!((count, samples), (2, 240 + 481));
+        assert!(advice[0].starts_with("the sound drops out, 2 times and 0.75 % of the time"), "{advice:?}");
+        // At both ends.
+        let mut ends = live.clone();
+        ends[..480].fill(0.0);
+        ends[95_520..].fill(0.0);
+        assert_eq!(of(&ends).1, 960);
+        // Of a hole that is seen as silence, one sentence is enough.
+        let mut silent = live.clone();
+        silent[30_000..40_000].fill(0.0);
+        let (count, samples, advice) = of(&silent);
+        assert_eq!((count, samples, advice.len()), (1, 10_000, 1));
+        assert!(advice[0].contains("there is no sound at all"), "{advice:?}");
+        // No sound at all, clipping, and a quiet room in whole steps of 16 bits are something else.
+        assert_eq!(of(&[0.0; 48_000]).0, 0);
+        let square: Vec<f32> = sine(40.0, 100.0, 1.0).iter().map(|sample| sample.clamp(-1.0, 1.0)).collect();
+        assert_eq!(of(&square).0, 0);
+        let room: Vec<f32> = noise(0.5001, 1.0).iter().map(|steps| steps.round() / 32_768.0).collect();
+        assert!(room.chunk_by(|a, b| a == b).any(|run| run.len() > 240));
+        assert_eq!(of(&room).0, 0);
     }
 
     #[test]

@@ -4,6 +4,11 @@ pub mod fixture;
 pub mod pixels;
 pub mod image;
 pub mod listen;
+pub mod resample;
+pub mod mel;
+pub mod rhythm;
+#[cfg(test)]
+pub(crate) mod golden;
 #[cfg(test)]
 pub(crate) mod printed;
 pub mod quality;
