@@ -44,7 +44,9 @@ impl Default for MelSpec {
 
 /// Makes log-mels, reusing its memory: nothing is allocated after it is built.
 ///
-/// It reckons in double precision: what is 100 dB under the loudest of a frame is told as exactly as the loudest.
+/// It reckons in double precision: what is far under the loudest of a frame is told as exactly as the loudest. Single
+/// precision, torchaudio's default, is 0.02 dB off at 100 dB under it and some dB further down: what an encoder is
+/// trained on is better made in double.
 pub struct Mel {
     spec: MelSpec,
     /// `f64[window]`.
