@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use criterion::{Criterion, criterion_group, criterion_main};
 use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::{Eye, Inspector, Look};
-use eyear::manifest::{Manifest, Precision};
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::Kind;
 use eyear::prepare::fixture::Fixture;
 use eyear::prepare::pixels::Planes;
@@ -20,9 +20,9 @@ fn stages(c: &mut Criterion) {
     let manifest = Manifest::find("vision-lite0").unwrap();
     let threads = Options { threads: 1, ..Options::default() };
     for (set, kind) in [("paper", Kind::Texture), ("screws4", Kind::Golden)] {
-        let good = recording::list(&[data.join(set).join("train/good")]).unwrap();
+        let good = recording::list(&[data.join(set).join("train/good")], recording::is_picture).unwrap();
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
-        let mut eye = Eye::open(&manifest, Precision::Int8, BACKENDS[0], threads).unwrap();
+        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], threads).unwrap();
         let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
         let (learned, golden) = (part.learned.clone(), part.golden.clone());
         let fixture = part.reference.as_ref().map(|reference| Fixture::new(reference).unwrap());

@@ -7,21 +7,24 @@ use std::time::Instant;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::backend::{Backend, Options};
-use crate::encode::VisionEncoder;
+use crate::encode::MapEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Precision, Sense, SpectrogramSpec};
 use crate::memory::features::{self, Buffers, Map};
 use crate::memory::golden::Golden;
 use crate::memory::learned::{Distances, Learned, Scratch, place_of, shown_level};
-use crate::memory::part::{Card, Envelope, Kind, Part};
+use crate::memory::part::{Card, Envelope, Kind, Loudness, Part};
 use crate::memory::shape;
+use crate::memory::usual::Off;
 use crate::prepare::fixture::{Fixture, View};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::{self, Developer, Planes};
 use crate::prepare::quality::{self, Quality};
-use crate::report::{Expected, Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
-use crate::sample::Frame;
+use crate::prepare::spectrogram::Spectrograph;
+use crate::prepare::steady::Steady;
+use crate::report::{self, Event, Expected, Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
+use crate::sample::{Frame, Sound};
 
 /// Maps finer than eight pixels a cell tell grain from grain but not part from defect: left out.
 const FINEST_STRIDE: usize = 8;
@@ -32,7 +35,7 @@ const SUMMARY_RIM: usize = 32;
 
 /// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
 pub struct Eye {
-    encoder: VisionEncoder,
+    encoder: MapEncoder,
     developer: Developer,
     preparer: Preparer,
     /// A row of brightness.
@@ -43,17 +46,18 @@ pub struct Eye {
 }
 
 impl Eye {
-    /// Opens the picture encoder of a model package.
+    /// Opens the encoder of a sense of a model package.
     ///
     /// # Errors
-    /// As [`VisionEncoder::load`].
+    /// As [`MapEncoder::load`].
     pub fn open(
         manifest: &Manifest,
-        precision: crate::manifest::Precision,
+        sense: Sense,
+        precision: Precision,
         backend: &dyn Backend,
         options: Options,
     ) -> Result<Self> {
-        let encoder = VisionEncoder::load(manifest, precision, backend, options)?;
+        let encoder = MapEncoder::load(manifest, sense, precision, backend, options)?;
         let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
         let mut levels = BTreeMap::<usize, Vec<usize>>::new();
         for (i, output) in encoder.spec().outputs.iter().enumerate().filter(|(_, o)| o.stride >= FINEST_STRIDE) {
@@ -75,7 +79,7 @@ impl Eye {
     }
 
     /// The encoder.
-    pub fn encoder(&mut self) -> &mut VisionEncoder {
+    pub fn encoder(&mut self) -> &mut MapEncoder {
         &mut self.encoder
     }
 
@@ -181,7 +185,7 @@ impl Eye {
     /// Runs the encoder on what was prepared.
     ///
     /// # Errors
-    /// As [`VisionEncoder::encode`].
+    /// As [`MapEncoder::encode`].
     pub fn encode(&mut self) -> Result<()> {
         self.encoder.encode()
     }
@@ -189,7 +193,7 @@ impl Eye {
     /// Summary of the last run, `f32[summary_len]`.
     ///
     /// # Errors
-    /// As [`VisionEncoder::map`].
+    /// As [`MapEncoder::map`].
     pub fn summarize(&self, into: &mut [f32]) -> Result<()> {
         features::summarize(&self.maps_summed_up()?, into);
         Ok(())
@@ -198,7 +202,7 @@ impl Eye {
     /// Cells of the last run at level `l`, `f32[rows * columns, channels]`.
     ///
     /// # Errors
-    /// As [`VisionEncoder::map`].
+    /// As [`MapEncoder::map`].
     pub fn cells(&self, l: usize) -> Result<Array2<f32>> {
         let [rows, columns] = self.grids()[l];
         let mut cells = Array2::zeros((rows * columns, self.channels()[l]));
@@ -210,7 +214,7 @@ impl Eye {
     /// `f32[channels, k]`.
     ///
     /// # Errors
-    /// As [`VisionEncoder::map`].
+    /// As [`MapEncoder::map`].
     pub fn project(&mut self, l: usize, weights: ArrayView2<f32>, into: ArrayViewMut2<f32>) -> Result<()> {
         let mut buffers = std::mem::take(&mut self.buffers);
         features::project(&self.maps_of(l)?, weights, into, &mut buffers[0])?;
@@ -223,7 +227,7 @@ impl Eye {
     /// golden ones.
     ///
     /// # Errors
-    /// As [`VisionEncoder::map`].
+    /// As [`MapEncoder::map`].
     pub fn compare(&mut self, learned: &Learned, golden: Option<&Golden>, look: &mut Look) -> Result<Distances> {
         let grid = self.grid();
         let mut buffers = std::mem::take(&mut self.buffers);
@@ -258,7 +262,7 @@ impl Eye {
             },
         );
         self.buffers = buffers;
-        let mut distances = Distances { local: local?, global: global?, pixels: None };
+        let mut distances = Distances { local: local?, global: global?, pixels: None, steady: None };
         look.deviations.clear();
         if let (Some(golden), Some(view)) = (golden, &look.view) {
             distances.pixels = Some(golden.compare(view, grid, &mut look.deviations)?);
@@ -273,6 +277,48 @@ impl Eye {
     fn maps_of(&self, l: usize) -> Result<Vec<Map<'_>>> {
         self.levels[l].1.iter().map(|&i| self.map(i)).collect()
     }
+}
+
+/// Sounds → features: an eye for the pictures that are made of them.
+pub struct Ear {
+    eye: Eye,
+    spectrograph: Spectrograph,
+}
+
+impl Ear {
+    /// Opens the sound encoder of a model package.
+    ///
+    /// # Errors
+    /// As [`MapEncoder::load`].
+    pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let spectrograph = spectrograph(manifest)?;
+        Ok(Self { eye: Eye::open(manifest, Sense::Audio, precision, backend, options)?, spectrograph })
+    }
+
+    /// Makes the encoder as long as a picture of `frames` columns needs.
+    ///
+    /// # Errors
+    /// As [`MapEncoder::resize`].
+    pub fn fit(&mut self, frames: usize) -> Result<()> {
+        let [height, width] = self.spectrograph.input(frames, self.eye.encoder.spec().multiple_of);
+        match self.eye.encoder.size() == [height, width] {
+            true => Ok(()),
+            false => self.eye.encoder.resize(height, width),
+        }
+    }
+
+    /// The eye, and what makes pictures for it.
+    pub fn parts(&mut self) -> (&mut Eye, &mut Spectrograph) {
+        (&mut self.eye, &mut self.spectrograph)
+    }
+}
+
+fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
+    let spec = manifest.encoder(Sense::Audio)?.spectrogram;
+    // `Manifest::read` let none through without it.
+    let missing =
+        || Error::new(ErrorKind::Config, format!("{}: `audio_encoder.spectrogram` is missing", manifest.name));
+    Spectrograph::new(spec.ok_or_else(missing)?)
 }
 
 /// What is measured of one picture, and the memory for it, reused from picture to picture.
@@ -298,7 +344,7 @@ pub struct Look {
 impl Look {
     /// Room for what `eye` sees of parts of this kind, projected to `k` numbers a cell of each level.
     pub fn new(eye: &Eye, kind: Kind, k: impl Iterator<Item = usize>) -> Self {
-        let (grids, places) = (eye.grids(), if kind.has_places() { 2 } else { 0 });
+        let (grids, places) = (eye.grids(), kind.places());
         let cells_of = |(grid, k): (&[usize; 2], usize)| {
             let mut cells = Array2::zeros((grid[0] * grid[1], places + k));
             for (i, mut row) in cells.rows_mut().into_iter().enumerate() {
@@ -342,6 +388,9 @@ pub struct Inspector {
     ran_on: Vec<RanOn>,
     limit: f32,
     fixture: Option<Fixture>,
+    /// Of a part that is heard: what makes pictures of sounds, and tells what they are like all the time.
+    spectrograph: Option<Spectrograph>,
+    steady: Option<Steady>,
     look: Look,
 }
 
@@ -365,7 +414,7 @@ impl Inspector {
             );
             return Err(Error::new(ErrorKind::Config, what));
         }
-        let mut eye = Eye::open(manifest, taught.precision, backend, options)?;
+        let mut eye = Eye::open(manifest, part.card.kind.sense(), taught.precision, backend, options)?;
         if eye.encoder().size() != taught.input {
             eye.encoder().resize(taught.input[0], taught.input[1])?;
         }
@@ -382,7 +431,22 @@ impl Inspector {
         let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
         let limit = part.judgement.calibration.limit(part.card.overkill);
         let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
-        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, look })
+        let heard = part.card.kind.sense() == Sense::Audio;
+        let spectrograph = heard.then(|| spectrograph(manifest)).transpose()?;
+        let steady = match (&part.card.sound, &part.usual, &spectrograph) {
+            (Some(sound), Some(usual), Some(spectrograph)) => {
+                let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
+                let steady = Steady::new(rate, sound.steady_samples, bands)?;
+                if steady.values() != usual.mean.len() {
+                    let (name, wants, has) = (&part.card.name, steady.values(), usual.mean.len());
+                    let what = format!("part `{name}`: `usual.mean` wants {wants} values, found {has}");
+                    return Err(Error::new(ErrorKind::Config, what));
+                }
+                Some(steady)
+            }
+            _ => None,
+        };
+        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, look })
     }
 
     /// The part that is judged by.
@@ -403,9 +467,17 @@ impl Inspector {
     /// Judges one frame.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`] when the runtime fails. A picture that cannot be judged is no error but
-    /// [`Verdict::Invalid`].
+    /// [`ErrorKind::Input`] when the part was taught from sounds; [`ErrorKind::Runtime`] when the runtime fails. A picture
+    /// that cannot be judged is no error but [`Verdict::Invalid`].
     pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
+        if self.spectrograph.is_some() {
+            let what = format!("part `{}` was taught from sounds: it cannot judge a picture", self.part.card.name);
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        self.judge(frame, None)
+    }
+
+    fn judge(&mut self, frame: &Frame, steady: Option<[f32; 3]>) -> Result<Report> {
         let start = Instant::now();
         self.eye.see(frame, self.fixture.as_ref(), &self.part.ignored, &mut self.look)?;
         let prepared = Instant::now();
@@ -413,8 +485,11 @@ impl Inspector {
         let encoded = Instant::now();
 
         let Part { learned, golden, judgement, card, .. } = &self.part;
-        let distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
-        let [local, global, pixels] = judgement.standard(distances);
+        let mut distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
+        distances.steady = steady;
+        let [local, global, pixels, tones, level, rhythm] = judgement.standard(distances);
+        let steady =
+            tones.zip(level).zip(rhythm).map(|((tones, level), rhythm)| report::Steady { tones, level, rhythm });
         let score = judgement.score(distances);
         let p_value = judgement.calibration.p_value(score);
 
@@ -445,6 +520,7 @@ impl Inspector {
             local: local.unwrap_or_default(),
             global: global.unwrap_or_default(),
             pixels,
+            steady,
             pose: self.look.view.as_ref().map(pose_of),
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             heatmap,
@@ -460,8 +536,55 @@ impl Inspector {
         })
     }
 
+    /// Judges one sound by a part that was taught from sounds. Also gives the picture of it that was looked at: the
+    /// report's heat and regions lie on that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the part was taught from pictures, the sound is too short to be looked at, or a sample
+    /// is no number; [`ErrorKind::Runtime`] when the runtime fails. A sound that cannot be judged is no error but
+    /// [`Verdict::Invalid`].
+    pub fn hear(&mut self, sound: &Sound) -> Result<(Frame, Report)> {
+        let start = Instant::now();
+        let Some(spectrograph) = &mut self.spectrograph else {
+            let what = format!("part `{}` was taught from pictures: it cannot judge a sound", self.part.card.name);
+            return Err(Error::new(ErrorKind::Input, what));
+        };
+        let frame = spectrograph.picture(sound)?;
+        let heard = Loudness::of(sound)?;
+        let mut off = None;
+        if let (Some(steady), Some(usual)) = (&mut self.steady, &self.part.usual) {
+            let mut values = vec![0.0; steady.values()];
+            // Too short for it, a sound has the wrong length too.
+            if steady.run(spectrograph.mono(), spectrograph.level(), &mut values).is_ok() {
+                off = Some(steady.groups().map(|group| usual.off(&values, &group)));
+            }
+        }
+        let prepared = start.elapsed().as_secs_f64() * 1e3;
+        let mut report = self.judge(&frame, off.map(|off| off.map(|off| off.distance)))?;
+        report.ms.prepare += prepared;
+        if let Some(reason) = self.part.card.sound.and_then(|taught| taught.deaf(heard)) {
+            (report.verdict, report.reason) = (Verdict::Invalid, reason);
+            report.findings.clear();
+        }
+        if let Some(spectrograph) = &self.spectrograph {
+            report.findings.iter_mut().for_each(|finding| describe(finding, spectrograph, &report.heatmap, &frame));
+            if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
+                (off, &self.steady, report.verdict)
+            {
+                let found = steady_findings(off, &report, steady, spectrograph, &frame);
+                report.findings.extend(found);
+                report.findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
+            }
+        }
+        Ok((frame, report))
+    }
+
     /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
     fn cannot_be_judged(&self, frame: &Frame) -> Option<String> {
+        // The picture of a sound has neither light nor focus.
+        if self.spectrograph.is_some() {
+            return None;
+        }
         let blind = cannot_be_judged(frame, self.look.quality, &self.part.card.picture, self.part.card.good);
         blind.or_else(|| {
             let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
@@ -494,6 +617,87 @@ impl Inspector {
         }
     }
 }
+
+/// What is strange all the time, if it is beyond the limit.
+fn steady_findings(
+    off: [Off; 3],
+    report: &Report,
+    steady: &Steady,
+    spectrograph: &Spectrograph,
+    frame: &Frame,
+) -> Vec<Finding> {
+    let Some(report::Steady { tones, level, rhythm }) = report.steady else { return Vec::new() };
+    let (rows, columns) = (frame.height(), frame.width());
+    let seconds = [0, columns].map(|x| spectrograph.seconds(x as f64));
+    let [tone, loudest, beat] = off;
+    let (at, row) = (steady.hz(tone.value), rows as f64 - steady.hz(loudest.value));
+    let band = [row, row - 1.0].map(|row| spectrograph.hz(row));
+    // A band that is louder for the sake of one tone is told by the tone.
+    let is_tone = level >= report.limit && tone.db >= TONE_DB && (0.98 * band[0]..=1.02 * band[1]).contains(&at);
+    let mut findings = Vec::new();
+    let mut found = |score: f32, place: String, hz: [f64; 2], db: f32, character: &'static str| {
+        findings.push(Finding {
+            region: Region { x: 0, y: 0, width: columns, height: rows },
+            area_px: (rows * columns) as f64,
+            area_share: 1.0,
+            peak: [columns / 2, rows / 2],
+            severity: score / report.limit,
+            place: place.into(),
+            heard: Some(Event { seconds, hz, db, character }),
+        });
+    };
+    if tones >= report.limit || is_tone {
+        let score = if is_tone { tones.max(level) } else { tones };
+        found(score, format!("{at:.0} Hz, all the time"), [0.99 * at, 1.01 * at], tone.db, "tone");
+    }
+    if level >= report.limit && !is_tone {
+        let place = format!("{:.2} to {:.2} kHz, all the time", band[0] / 1e3, band[1] / 1e3);
+        found(level, place, band, loudest.db, if loudest.db < 0.0 { "quieter" } else { "louder" });
+    }
+    if rhythm >= report.limit {
+        let at = steady.hz(beat.value);
+        found(rhythm, format!("{at:.1} times a second"), [at, at], beat.db, "rhythm");
+    }
+    findings
+}
+
+/// Decibels by which a tone must stand out more than usual to be what makes its band louder.
+const TONE_DB: f32 = 10.0;
+
+/// Says what is heard where a finding lies in the picture of a sound.
+fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatmap: &Heatmap, frame: &Frame) {
+    let Region { x, y, width, height } = finding.region;
+    let seconds = [x, x + width].map(|x| spectrograph.seconds(x as f64));
+    let hz = [y + height, y].map(|y| spectrograph.hz(y as f64));
+    let [columns, rows] = [frame.width(), frame.height()];
+    // Only where it is hot: the box around it holds more.
+    let hot = |x: usize, y: usize| {
+        heatmap.values[(y * heatmap.rows / rows) * heatmap.columns + x * heatmap.columns / columns] >= 1.0
+    };
+    let range = spectrograph.spec().range_db;
+    let decibels = |x: usize, y: usize| (f32::from(frame.pixels()[y * columns + x]) - 127.5) / 127.5 * range;
+    let inside = (y..y + height).flat_map(|y| (x..x + width).map(move |x| (x, y))).filter(|&(x, y)| hot(x, y));
+    let (mut most, mut least) = (0.0f32, 0.0f32);
+    for db in inside.map(|(x, y)| decibels(x, y)) {
+        (most, least) = (most.max(db), least.min(db));
+    }
+    // Noise alone leaves its median by some decibels to both sides.
+    let db = if most >= 0.5 * -least { most } else { least };
+    let character = match (seconds[1] - seconds[0], hz[1] - hz[0]) {
+        _ if db < 0.0 => "gap",
+        (short, _) if short < KNOCK_SECONDS => "knock",
+        (_, narrow) if narrow < TONE_SHARE * hz[1] => "tone",
+        _ => "noise",
+    };
+    let [low, high] = hz.map(|hz| hz / 1e3);
+    finding.place = format!("{low:.2} to {high:.2} kHz, {:.2} to {:.2} s", seconds[0], seconds[1]).into();
+    finding.heard = Some(Event { seconds, hz, db, character });
+}
+
+/// A sound that is over sooner is a knock.
+const KNOCK_SECONDS: f64 = 0.3;
+/// A sound whose band is narrower, as a share of its upper end, is a tone.
+const TONE_SHARE: f64 = 0.2;
 
 /// Share of the taught view that a picture must show.
 const LEAST_OVERLAP: f32 = 0.8;
@@ -663,7 +867,8 @@ fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> 
             area_share: members.len() as f64 / values.len() as f64,
             peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
             severity: values[peak],
-            place: place(centre[0] / columns as f64, centre[1] / rows as f64),
+            place: place(centre[0] / columns as f64, centre[1] / rows as f64).into(),
+            heard: None,
         });
     }
     findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
@@ -690,7 +895,7 @@ mod tests {
         let findings = find_regions(&heatmap, 100, 40);
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].region, Region { x: 80, y: 30, width: 20, height: 10 });
-        assert_eq!((findings[0].place, findings[0].severity), ("bottom right", 3.0));
+        assert_eq!((&*findings[0].place, findings[0].severity), ("bottom right", 3.0));
         // Diagonal neighbours are one region.
         assert_eq!(findings[1].region, Region { x: 0, y: 0, width: 40, height: 20 });
         assert_eq!(findings[1].area_px, 400.0);

@@ -71,15 +71,71 @@ pub struct Manifest {
     /// Who trained it on what, and where the weights were taken from.
     pub origin: String,
     /// The picture encoder, if the package has one.
-    pub image_encoder: Option<ImageEncoder>,
+    pub image_encoder: Option<EncoderSpec>,
+    /// The sound encoder, if the package has one.
+    pub audio_encoder: Option<EncoderSpec>,
     digests: BTreeMap<String, String>,
     digest: String,
 }
 
-/// The part of a package that turns a picture into feature maps.
+/// What an encoder of a package is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sense {
+    /// Pictures.
+    Image,
+    /// Sounds.
+    Audio,
+}
+
+impl Sense {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Image, Self::Audio];
+
+    /// The table of `model.toml` that describes its encoder.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Image => "image_encoder",
+            Self::Audio => "audio_encoder",
+        }
+    }
+
+    /// What it takes, for people.
+    pub const fn samples(self) -> &'static str {
+        match self {
+            Self::Image => "pictures",
+            Self::Audio => "sounds",
+        }
+    }
+}
+
+/// How a sound becomes the picture that an encoder sees: see `prepare::spectrogram`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpectrogramSpec {
+    /// Samples in a second.
+    pub rate: u32,
+    /// Samples of a frame.
+    pub window: usize,
+    /// Samples from a frame to the next.
+    pub hop: usize,
+    /// Bands on the mel scale.
+    pub bands: usize,
+    /// Lower end of the lowest band, in Hz.
+    pub low_hz: f64,
+    /// Upper end of the highest band, in Hz.
+    pub high_hz: f64,
+    /// Decibels from mid-grey, a band's own median, to white or black.
+    pub range_db: f32,
+    /// Pixels of the encoder's input for a band, and for a hop.
+    pub pixels: usize,
+}
+
+/// The part of a package that turns a picture, or a sound's spectrogram, into feature maps.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ImageEncoder {
+pub struct EncoderSpec {
+    /// How a sound becomes a picture; a sound encoder has it, a picture encoder has not.
+    pub spectrogram: Option<SpectrogramSpec>,
     /// Name of the input, `f32[1, 3, height, width]`, RGB.
     pub input: String,
     /// Per channel: model value = (byte - mean) / scale.
@@ -144,7 +200,8 @@ struct Written {
     summary: String,
     licence: String,
     origin: String,
-    image_encoder: Option<ImageEncoder>,
+    image_encoder: Option<EncoderSpec>,
+    audio_encoder: Option<EncoderSpec>,
     sha256: BTreeMap<String, String>,
 }
 
@@ -179,6 +236,7 @@ impl Manifest {
             licence: written.licence,
             origin: written.origin,
             image_encoder: written.image_encoder,
+            audio_encoder: written.audio_encoder,
             digests: written.sha256,
             digest: hex(&Sha256::digest(text.as_bytes())),
         };
@@ -241,15 +299,22 @@ impl Manifest {
         &self.digest
     }
 
-    /// The picture encoder.
+    /// The encoder of a sense.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when the package has none.
-    pub fn image_encoder(&self) -> Result<&ImageEncoder> {
-        self.image_encoder.as_ref().ok_or_else(|| {
-            let what = format!("model package `{}` has no image_encoder: it cannot judge pictures", self.name);
+    pub fn encoder(&self, sense: Sense) -> Result<&EncoderSpec> {
+        self.encoders().find(|(of, _)| *of == sense).map(|(_, encoder)| encoder).ok_or_else(|| {
+            let (name, table, samples) = (&self.name, sense.table(), sense.samples());
+            let what = format!("model package `{name}` has no {table}: it cannot judge {samples}");
             Error::new(ErrorKind::Unavailable, what)
         })
+    }
+
+    /// The encoders that the package has.
+    pub fn encoders(&self) -> impl Iterator<Item = (Sense, &EncoderSpec)> {
+        let of = [(Sense::Image, &self.image_encoder), (Sense::Audio, &self.audio_encoder)];
+        of.into_iter().filter_map(|(sense, encoder)| Some((sense, encoder.as_ref()?)))
     }
 
     /// Reads a file of the package and checks its digest.
@@ -299,45 +364,64 @@ impl Manifest {
                 return Err(format!("`sha256.\"{file}\"` must be 64 lower-case hexadecimal digits, got `{digest}`"));
             }
         }
-        let Some(encoder) = &self.image_encoder else { return Ok(()) };
+        self.encoders().try_for_each(|(sense, encoder)| self.check_encoder(sense, encoder))
+    }
+
+    fn check_encoder(&self, sense: Sense, encoder: &EncoderSpec) -> Result<(), String> {
+        let table = sense.table();
         let named = |field: String, file: &str| match self.digests.contains_key(file) {
             true => Ok(()),
-            false => Err(format!("`image_encoder.{field}` names `{file}`, which has no digest in [sha256]")),
+            false => Err(format!("`{table}.{field}` names `{file}`, which has no digest in [sha256]")),
         };
+        match (sense, &encoder.spectrogram) {
+            (Sense::Image, None) => {}
+            (Sense::Image, Some(_)) => return Err(format!("`{table}.spectrogram` is for sounds")),
+            (Sense::Audio, None) => return Err(format!("`{table}.spectrogram` is missing")),
+            (Sense::Audio, Some(spectrogram)) => {
+                let SpectrogramSpec { bands, range_db, pixels, .. } = *spectrogram;
+                if !(range_db > 0.0 && range_db.is_finite()) {
+                    return Err(format!("`{table}.spectrogram.range_db` must be positive, got {range_db}"));
+                }
+                if bands.checked_mul(pixels) != Some(encoder.height) {
+                    let height = encoder.height;
+                    return Err(format!("`{table}.height` must be bands x pixels, {bands} x {pixels}, got {height}"));
+                }
+            }
+        }
         if encoder.multiple_of == 0 {
-            return Err("`image_encoder.multiple_of` must be at least 1".into());
+            return Err(format!("`{table}.multiple_of` must be at least 1"));
         }
         for (field, side) in [("height", encoder.height), ("width", encoder.width)] {
             if side == 0 || side % encoder.multiple_of != 0 || side > 4096 {
                 let step = encoder.multiple_of;
-                return Err(format!("`image_encoder.{field}` must be a multiple of {step} up to 4096, got {side}"));
+                return Err(format!("`{table}.{field}` must be a multiple of {step} up to 4096, got {side}"));
             }
         }
         if encoder.scale.iter().any(|s| !(s.is_finite() && *s != 0.0)) {
-            return Err(format!("`image_encoder.scale` must not hold zero, got {:?}", encoder.scale));
+            return Err(format!("`{table}.scale` must not hold zero, got {:?}", encoder.scale));
         }
         if encoder.outputs.is_empty() {
-            return Err("`image_encoder.outputs` must name at least one feature map".into());
+            return Err(format!("`{table}.outputs` must name at least one feature map"));
         }
         for map in &encoder.outputs {
             let fits = map.stride > 0 && encoder.multiple_of.is_multiple_of(map.stride);
             if !fits || map.channels == 0 || map.channels > 65_536 {
                 return Err(format!(
-                    "`image_encoder.outputs.{}`: stride must divide multiple_of and channels be positive, got stride {} and {} channels",
+                    "`{table}.outputs.{}`: stride must divide multiple_of and channels be positive, got stride {} and {} channels",
                     map.name, map.stride, map.channels
                 ));
             }
         }
         if encoder.variants.is_empty() {
-            return Err("`image_encoder.variant` must name at least one file".into());
+            return Err(format!("`{table}.variant` must name at least one file"));
         }
         for (i, variant) in encoder.variants.iter().enumerate() {
             named(format!("variant.{}", variant.precision), &variant.file)?;
             if encoder.variants[..i].iter().any(|other| other.precision == variant.precision) {
-                return Err(format!("`image_encoder.variant` has {} twice", variant.precision));
+                return Err(format!("`{table}.variant` has {} twice", variant.precision));
             }
             if !encoder.golden.tolerance.contains_key(&variant.precision) {
-                return Err(format!("`image_encoder.golden.tolerance` has no {}", variant.precision));
+                return Err(format!("`{table}.golden.tolerance` has no {}", variant.precision));
             }
         }
         named("golden.input".into(), &encoder.golden.input)?;
@@ -345,7 +429,7 @@ impl Manifest {
     }
 }
 
-impl ImageEncoder {
+impl EncoderSpec {
     /// The variant of this precision.
     ///
     /// # Errors
@@ -353,7 +437,7 @@ impl ImageEncoder {
     pub fn variant(&self, precision: Precision) -> Result<&Variant> {
         self.variants.iter().find(|variant| variant.precision == precision).ok_or_else(|| {
             let has: Vec<&str> = self.variants.iter().map(|variant| variant.precision.as_str()).collect();
-            let what = format!("the image encoder has no {precision} variant; it has {}", has.join(", "));
+            let what = format!("the encoder has no {precision} variant; it has {}", has.join(", "));
             Error::new(ErrorKind::Unavailable, what)
         })
     }
@@ -403,8 +487,8 @@ mod tests {
         let manifest = manifest.unwrap();
         manifest.verify().unwrap();
         assert_eq!(manifest.digest().len(), 64);
-        let error = manifest.image_encoder().unwrap().variant(Precision::Fp32).unwrap_err();
-        assert_eq!(error.message(), "the image encoder has no fp32 variant; it has int8");
+        let error = manifest.encoder(Sense::Image).unwrap().variant(Precision::Fp32).unwrap_err();
+        assert_eq!(error.message(), "the encoder has no fp32 variant; it has int8");
     }
 
     #[test]
@@ -457,5 +541,34 @@ mod tests {
         let error = Manifest::find("no-such-model").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.message().starts_with("no model package `no-such-model`; looked in "), "{}", error.message());
+    }
+
+    #[test]
+    fn a_sound_encoder_says_how_a_sound_becomes_its_picture() {
+        let spectrogram = "[audio_encoder.spectrogram]\nrate = 16000\nwindow = 768\nhop = 160\nbands = 32\nlow_hz = 0.0\n\
+                           high_hz = 8000.0\nrange_db = 16.0\npixels = 2\n";
+        let audio = |text: String| text.replace("image_encoder", "audio_encoder");
+        let (_dir, manifest) = package(|text| audio(text).replace("[sha256]", &format!("{spectrogram}[sha256]")));
+        let manifest = manifest.unwrap();
+        assert_eq!(manifest.encoder(Sense::Audio).unwrap().spectrogram.unwrap().bands, 32);
+        let error = manifest.encoder(Sense::Image).unwrap_err();
+        assert!(error.message().contains("`m` has no image_encoder: it cannot judge pictures"), "{error}");
+        let wrong = |change: &dyn Fn(String) -> String| package(change).1.unwrap_err().chain();
+        let with = |of: &str, to: &str| {
+            let spectrogram = spectrogram.replace(of, to);
+            wrong(&|text| audio(text).replace("[sha256]", &format!("{spectrogram}[sha256]")))
+        };
+        let cases = [
+            (wrong(&audio), "`audio_encoder.spectrogram` is missing"),
+            (with("pixels = 2", "pixels = 3"), "`audio_encoder.height` must be bands x pixels, 32 x 3, got 64"),
+            (with("range_db = 16.0", "range_db = 0.0"), "`audio_encoder.spectrogram.range_db` must be positive, got 0"),
+            (
+                wrong(&|text| text.replace("[sha256]", &format!("{}[sha256]", spectrogram.replace("audio", "image")))),
+                "`image_encoder.spectrogram` is for sounds",
+            ),
+        ];
+        for (told, expected) in cases {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
     }
 }

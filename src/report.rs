@@ -1,5 +1,7 @@
 //! What an inspection says: plain data. How it is shown is left to `sink` and the binary.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// The decision on one sample.
@@ -54,8 +56,26 @@ pub struct Finding {
     pub peak: [usize; 2],
     /// Heat at the peak: 1 is the part's alarm limit.
     pub severity: f32,
-    /// Place in words, such as `top left`.
-    pub place: &'static str,
+    /// Place in words, such as `top left`; of a sound, its times and frequencies.
+    pub place: Cow<'static, str>,
+    /// What is heard there, of a sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Event>,
+}
+
+/// A time and a band of a sound that are stranger than those of good parts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Event {
+    /// Seconds from the sound's beginning: begin and end.
+    pub seconds: [f64; 2],
+    /// Lower and upper end of the band, in Hz.
+    pub hz: [f64; 2],
+    /// Decibels by which the loudest of it is above the usual level of its band in this sound; where all of it is
+    /// quieter, the least, which is negative.
+    pub db: f32,
+    /// By its extent alone: `knock` (short), `tone` (narrow), else `noise`; `gap` where it is quieter. Of what is there
+    /// all the time: `tone`, `louder`, `quieter`, `rhythm`, of which `hz` is the rate.
+    pub character: &'static str,
 }
 
 /// For each place of a grid over the whole picture, the nearest entry of the memory.
@@ -132,6 +152,17 @@ pub struct Pose {
     pub overlap: f32,
 }
 
+/// Strangeness of what a sound is like all the time, in units of the good parts' upper spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Steady {
+    /// Of tones that stand out.
+    pub tones: f32,
+    /// Of how loud each band is.
+    pub level: f32,
+    /// Of how the bands beat, and of the hum.
+    pub rhythm: f32,
+}
+
 /// How much of one kind of fault there was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Counted {
@@ -202,6 +233,9 @@ pub struct Report {
     /// Strangeness of the pixels beside the golden pictures', same units; `None` where they are not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<f32>,
+    /// What a sound is like all the time; `None` of pictures, and where it was not taught.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steady: Option<Steady>,
     /// Where the part lies; `None` where it is not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pose: Option<Pose>,
@@ -233,6 +267,7 @@ impl Report {
             local: 0.0,
             global: 0.0,
             pixels: None,
+            steady: None,
             pose: None,
             findings: Vec::new(),
             heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },

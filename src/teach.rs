@@ -3,27 +3,31 @@
 //! Pictures are read one at a time, and of each only its summary and a share of its cells is kept: the more
 //! pictures, the smaller the share, so that their number does not decide how much memory is needed.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use half::f16;
 use ndarray::{Array2, Axis};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::{Eye, Look};
-use crate::manifest::Manifest;
+use crate::inspect::{Ear, Eye, Look};
+use crate::manifest::{Manifest, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
 use crate::memory::golden::Golden;
 use crate::memory::learned::{
     Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds, shown_level, wandering, without_fold,
 };
 use crate::memory::metric::Moments;
-use crate::memory::part::{Card, Envelope, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE};
+use crate::memory::part::{Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE};
 use crate::memory::search::Nearest;
+use crate::memory::usual::Usual;
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
-use crate::sample::Frame;
+use crate::prepare::spectrogram::Spectrograph;
+use crate::prepare::steady::Steady;
+use crate::sample::{Frame, Sound};
 
 /// Pictures that the projection is learned from, at most: enough cells, and they are encoded twice.
 const METRIC_PICTURES: usize = 48;
@@ -154,10 +158,10 @@ pub fn teach(
         (Some((kind, _)), _) | (None, Some(kind)) => kind,
         (None, None) => loose_or_framed(&good, &eye.grids(), &mut lesson),
     };
-    if kind.has_places() {
+    if kind.places() > 0 {
         let grids = eye.grids();
         let kept = good.iter_mut().flat_map(|good| good.levels.iter_mut().zip(&grids));
-        kept.for_each(|(kept, grid)| kept.know_places(*grid));
+        kept.for_each(|(kept, grid)| kept.know_places(*grid, kind.places()));
     }
     let mut at = Look::new(eye, kind, k());
     let mut learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), &weights);
@@ -203,7 +207,7 @@ pub fn teach(
     let held_out: Vec<HeldOut> = measured.iter().map(|measured| measured.held_out(blame)).collect();
     let distances: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     let judgement = Judgement::learn(&distances);
-    lesson.suspects = suspects(&seen, &distances, &judgement);
+    lesson.suspects = suspects(&paths_of(&seen), &distances, &judgement);
     lesson.sufficiency = sufficiency(&good, &seen, &distances, &judgement);
     let d = eye.summary_len();
     let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
@@ -229,11 +233,139 @@ pub fn teach(
         strides: eye.strides().collect(),
         model,
         picture: envelope(&seen),
+        sound: None,
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();
-    let part = Part { card, learned, judgement, held_out, reference, golden, summaries, tiles, ignored, digest };
+    let usual = None;
+    let part = Part { card, learned, judgement, held_out, reference, golden, usual, summaries, tiles, ignored, digest };
     Ok((part, lesson))
+}
+
+/// Teaches a part from good sounds, which are looked at as pictures of them. `read` brings a sound.
+///
+/// # Errors
+/// As [`teach`]; [`ErrorKind::Input`] when sounds are of different lengths, for their pictures would be stretched
+/// differently.
+pub fn teach_sounds(
+    ear: &mut Ear,
+    manifest: &Manifest,
+    wishes: &Wishes,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Sound>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Part, Lesson)> {
+    let heard = levels(paths, read)?;
+    if let Some(first) = paths.iter().find_map(|path| read(path).ok()) {
+        let frames = ear.parts().1.picture(&first)?.width();
+        ear.fit(frames)?;
+    }
+    let (eye, spectrograph) = ear.parts();
+    let spectrograph = RefCell::new(spectrograph);
+    let picture = |path: &Path| spectrograph.borrow_mut().picture(&read(path)?);
+    let (mut part, mut lesson) = teach(eye, manifest, wishes, paths, &picture, progress)?;
+    part.card.sound = Audible::of(&heard);
+    // Light and focus of a sound's picture say nothing.
+    lesson.sufficiency.sort = "";
+    let spectrograph = spectrograph.into_inner();
+    if let Some(mut steady) = steady_of(&heard, spectrograph)? {
+        let good = paths.iter().filter_map(|path| read(path).ok());
+        let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
+        let folds = folds(values.len());
+        for (i, held_out) in part.held_out.iter_mut().enumerate() {
+            let others = values.iter().enumerate().filter(|(j, _)| j % folds != i % folds);
+            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice())) else { continue };
+            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(&values[i], &group).distance));
+        }
+        let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
+        part.judgement = Judgement::learn(&distances);
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice));
+        part.card.sound.iter_mut().for_each(|sound| sound.steady_samples = steady.samples());
+        let read_ones = paths.iter().filter(|path| !lesson.skipped.iter().any(|(skipped, _)| skipped == *path));
+        let read_ones: Vec<&PathBuf> = read_ones.collect();
+        lesson.suspects = suspects(&read_ones, &distances, &part.judgement);
+    }
+    Ok((part, lesson))
+}
+
+/// Adds good sounds to a part, as [`add`].
+///
+/// # Errors
+/// As [`teach_sounds`].
+pub fn add_sounds(
+    ear: &mut Ear,
+    part: &mut Part,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Sound>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Lesson> {
+    let heard = levels(paths, read)?;
+    let [height, width] = part.card.model.input;
+    let (eye, spectrograph) = ear.parts();
+    if eye.encoder().size() != [height, width] {
+        eye.encoder().resize(height, width)?;
+    }
+    let spectrograph = RefCell::new(spectrograph);
+    let picture = |path: &Path| spectrograph.borrow_mut().picture(&read(path)?);
+    let before = part.held_out.len();
+    let mut lesson = add(eye, part, paths, &picture, progress)?;
+    let spectrograph = spectrograph.into_inner();
+    let samples = part.card.sound.map_or(0, |sound| sound.steady_samples);
+    if let Some(usual) = part.usual.take() {
+        let mut steady = Steady::new(spectrograph.spec().rate, samples, spectrograph.spec().bands)?;
+        let good = paths.iter().filter_map(|path| read(path).ok());
+        let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
+        for (held_out, values) in part.held_out[before..].iter_mut().zip(&values) {
+            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(values, &group).distance));
+        }
+        let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
+        part.judgement = Judgement::learn(&distances);
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice)).map(|new| usual.joined(&new));
+    }
+    lesson.sufficiency.sort = "";
+    part.card.sound = part.card.sound.into_iter().chain(Audible::of(&heard)).reduce(Audible::joined);
+    Ok(lesson)
+}
+
+/// Good sounds from which on it is known what they are like all the time.
+const LEAST_STEADY: usize = 5;
+
+/// What measures what such sounds are like all the time; `None` where they are too few or too short.
+fn steady_of(heard: &[Loudness], spectrograph: &Spectrograph) -> Result<Option<Steady>> {
+    let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
+    let least = heard.iter().map(|heard| heard.seconds).fold(f64::MAX, f64::min);
+    // Beyond four minutes nothing is told more finely.
+    let samples = (least.min(240.0) * f64::from(rate)) as usize;
+    match heard.len() >= LEAST_STEADY && samples >= rate as usize / 2 {
+        true => Steady::new(rate, samples, bands).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn steady_values(sound: &Sound, spectrograph: &mut Spectrograph, steady: &mut Steady) -> Result<Vec<f32>> {
+    spectrograph.picture(sound)?;
+    let mut values = vec![0.0; steady.values()];
+    steady.run(spectrograph.mono(), spectrograph.level(), &mut values)?;
+    Ok(values)
+}
+
+/// What the sounds that can be read are like; those that cannot are told when they are taught.
+fn levels(paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Sound>) -> Result<Vec<Loudness>> {
+    let mut heard: Vec<Loudness> = Vec::new();
+    for path in paths {
+        let Ok(sound) = read(path) else { continue };
+        let loudness = Loudness::of(&sound)?;
+        if let Some(first) = heard.first().filter(|first| (loudness.seconds / first.seconds - 1.0).abs() > 0.05) {
+            let (has, wants) = (loudness.seconds, first.seconds);
+            let what = format!(
+                "{} lasts {has:.2} s, the first sound {wants:.2} s: teach sounds of one length",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        heard.push(loudness);
+    }
+    Ok(heard)
 }
 
 /// Adds good pictures to a part: its bank and shape take them in, and as the old part had not seen them, its
@@ -277,7 +409,7 @@ pub fn add(
         return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
     }
     let distances: Vec<Distances> = fresh.iter().map(|fresh| fresh.distances).collect();
-    lesson.suspects = suspects(&seen, &distances, &part.judgement);
+    lesson.suspects = suspects(&paths_of(&seen), &distances, &part.judgement);
 
     // The old banks join as one more sample, so that the new ones are chosen from both.
     let shown = shown_level(part.learned.levels.len());
@@ -443,7 +575,7 @@ fn measure(eye: &mut Eye, learned: &Learned, golden: Option<&Golden>, at: &mut L
 }
 
 /// A single good picture has no other to be held against: copies of it stand in. Of a texture these are its three
-/// mirror images; of a part with places, ones shifted by a hundredth and a little darker or brighter. Real good
+/// mirror images; of a sound, ones that begin later; of a part with places, ones shifted by a hundredth and a little darker or brighter. Real good
 /// parts differ more than that, so a part taught from one picture is strict until more are added.
 fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
     let (width, height, bytes) = (frame.width(), frame.height(), frame.channels()?);
@@ -452,11 +584,12 @@ fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
         (Kind::Texture, 0) => [width - 1 - x, y],
         (Kind::Texture, 1) => [x, height - 1 - y],
         (Kind::Texture, _) => [width - 1 - x, height - 1 - y],
+        (Kind::Sound, _) => [(x + width * (copy + 1) / 4) % width, y],
         (_, 0) => [x.saturating_sub(right), y],
         (_, 1) => [(x + right).min(width - 1), y.saturating_sub(down)],
         _ => [x, (y + down).min(height - 1)],
     };
-    let gain = |copy: usize| if kind == Kind::Texture { 1.0 } else { [0.95, 1.0, 1.05][copy] };
+    let gain = |copy: usize| if kind.places() < 2 { 1.0 } else { [0.95, 1.0, 1.05][copy] };
     let copy = |copy: usize| {
         let mut pixels = Vec::with_capacity(frame.pixels().len());
         for y in 0..height {
@@ -484,15 +617,19 @@ fn ignored_pixels(eye: &mut Eye, mask: Option<&Frame>) -> Result<Vec<u8>> {
     Ok(ignored)
 }
 
+fn paths_of(seen: &[Seen]) -> Vec<&PathBuf> {
+    seen.iter().map(|seen| &seen.path).collect()
+}
+
 /// Good pictures that are far stranger than the others: they would hide defects like their own.
-fn suspects(seen: &[Seen], distances: &[Distances], judgement: &Judgement) -> Vec<(PathBuf, f64)> {
+fn suspects(seen: &[&PathBuf], distances: &[Distances], judgement: &Judgement) -> Vec<(PathBuf, f64)> {
     // Three upper spreads above the median: one good part in a thousand, were they normal.
     let strange = |d: &Distances| judgement.score(*d);
     let mut found: Vec<(usize, f32)> =
         distances.iter().map(strange).enumerate().filter(|(i, s)| *s > 3.0 && *i < seen.len()).collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     let p = |i: usize| judgement.calibration.p_value(judgement.score(distances[i]));
-    found.into_iter().map(|(i, _)| (seen[i].path.clone(), p(i))).collect()
+    found.into_iter().map(|(i, _)| (seen[i].clone(), p(i))).collect()
 }
 
 /// Leave-one-out novelty: how much farther a held-out good picture is than the good pictures are from their

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::{Eye, Inspector};
-use eyear::manifest::{Manifest, Precision};
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::Kind;
 use eyear::prepare::image::Preparer;
 use eyear::prepare::mel::{Mel, MelSpec};
@@ -211,8 +211,9 @@ fn measure() {
     let manifest = Manifest::read(&root.join("models/vision-lite0")).unwrap();
     let options = Options { threads: 1, ..Options::default() };
     for (set, kind, [calls, larges, most]) in MOST {
-        let files: Vec<PathBuf> = recording::list(&[root.join("tests/data").join(set).join("train/good")]).unwrap();
-        let mut eye = Eye::open(&manifest, Precision::Int8, BACKENDS[0], options).unwrap();
+        let files: Vec<PathBuf> =
+            recording::list(&[root.join("tests/data").join(set).join("train/good")], recording::is_picture).unwrap();
+        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], options).unwrap();
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
         let (part, _) = teach::teach(&mut eye, &manifest, &wishes, &files[..6], &recording::read, &|_, _| {}).unwrap();
         let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use eyear::Result;
 use eyear::backend::{BACKENDS, Backend, Info, Options, Placement, Session};
-use eyear::encode::VisionEncoder;
+use eyear::encode::MapEncoder;
 use eyear::inspect::{Eye, Inspector};
-use eyear::manifest::{Manifest, Precision};
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::{Kind, Part};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Planes;
@@ -22,7 +22,7 @@ fn package() -> Manifest {
 }
 
 fn pictures(folder: &str) -> Vec<PathBuf> {
-    recording::list(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)]).unwrap()
+    recording::list(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)], recording::is_picture).unwrap()
 }
 
 /// Side that wants 2 x 2 tiles which overlap by no more than their margins: 640 + 640 - 2 * 96.
@@ -71,7 +71,7 @@ impl Apart {
 fn fine_maps_in_tiles_are_those_of_one_run_and_coarse_ones_come_near() {
     let manifest = package();
     let options = Options::default();
-    let mut tiled = VisionEncoder::load(&manifest, Precision::Fp32, BACKENDS[0], options).unwrap();
+    let mut tiled = MapEncoder::load(&manifest, Sense::Image, Precision::Fp32, BACKENDS[0], options).unwrap();
     tiled.resize(SIDE, SIDE).unwrap();
     let spec = tiled.spec().clone();
     let file = &spec.variant(Precision::Fp32).unwrap().file;
@@ -175,7 +175,7 @@ impl Session for StuckSession {
 }
 
 fn taught(manifest: &Manifest, set: &str, kind: Kind) -> Part {
-    let mut eye = Eye::open(manifest, Precision::Int8, BACKENDS[0], Options::default()).unwrap();
+    let mut eye = Eye::open(manifest, Sense::Image, Precision::Int8, BACKENDS[0], Options::default()).unwrap();
     let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
     let good: Vec<PathBuf> = pictures(&format!("tests/data/{set}/train/good")).into_iter().take(6).collect();
     teach::teach(&mut eye, manifest, &wishes, &good, &recording::read, &|_, _| {}).unwrap().0

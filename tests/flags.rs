@@ -56,7 +56,7 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 const TRIED: [(&[&str], &str); 8] = [
     (&["teach"], "add good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "json model out threads"),
-    (&["eval"], "input json kind model out overkill part precision seed shots threads"),
+    (&["eval"], "inject input json kind model out overkill part precision seed shots snr threads"),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),
     // In microphone.rs.
@@ -325,8 +325,10 @@ fn doctor_and_model_tell_programs_too() {
     assert!(found["runtimes"][0]["library"].as_str().unwrap().contains("onnxruntime"));
     assert!(found["machine"]["cores"].as_u64().unwrap() > 0);
     assert!(done(&["model", "list"]).contains("vision-lite0 1."));
-    let package: Value = serde_json::from_str(done(&["model", "list", "--json"]).lines().next().unwrap()).unwrap();
-    assert_eq!(package["encodes"][0], "pictures");
+    let packages = done(&["model", "list", "--json"]);
+    let packages = packages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let encodes: Vec<String> = packages.map(|package| format!("{} {}", package["name"], package["encodes"])).collect();
+    assert_eq!(encodes, [r#""sound-lite0" ["sounds"]"#, r#""vision-lite0" ["pictures"]"#]);
     for packages in [&["model", "verify"][..], &["model", "verify", "vision-lite0", "models/vision-lite0"]] {
         assert!(done(packages).lines().all(|line| line.contains("files are right")));
     }

@@ -34,7 +34,7 @@ fn shows(frame: &Frame, colours: [[u8; 3]; 4], name: &str) {
 }
 
 fn odd() -> Vec<PathBuf> {
-    recording::list(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/odd")]).unwrap()
+    recording::list(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/odd")], recording::is_picture).unwrap()
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod commands;
 mod encoder;
 /// Every flag of `--help`.
 mod flags;
+/// Parts that are taught and judged by ear.
+mod hearing;
 /// A camera for tests, and what it is worth.
 #[cfg(target_os = "linux")]
 mod lab;

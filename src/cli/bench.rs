@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
+use eyear::manifest::Sense;
 use eyear::memory::part::Part;
 use eyear::source::recording;
 use serde::Serialize;
@@ -69,15 +70,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if arguments.rounds == 0 {
         bail!("--rounds wants at least 1, got 0");
     }
-    let paths = recording::list(&arguments.pictures)?;
+    let paths = recording::list(&arguments.pictures, recording::is_picture)?;
     let files: Vec<(&Path, Vec<u8>)> = paths
         .iter()
         .take(arguments.rounds)
         .map(|path| Ok((&**path, std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)))
         .collect::<Result<_>>()?;
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
-    let manifest = arguments.model.manifest()?;
+    let manifest = arguments.model.manifest(Sense::Image)?;
     let part = Part::load(&arguments.part)?;
+    super::must_see(&part)?;
     let options = arguments.model.options();
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), options)?;
 
@@ -158,7 +160,11 @@ fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
     let mut times = Vec::new();
     for _ in 0..5 {
         let mut command = Command::new(&executable);
-        command.arg("inspect").arg(&arguments.part).arg(picture).args(["--json", "--model", &arguments.model.model]);
+        command.arg("inspect").arg(&arguments.part).arg(picture).args([
+            "--json",
+            "--model",
+            arguments.model.package(Sense::Image),
+        ]);
         if let Some(threads) = arguments.model.threads {
             command.arg("--threads").arg(threads.to_string());
         }

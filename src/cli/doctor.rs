@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
-use eyear::encode::VisionEncoder;
+use eyear::encode::MapEncoder;
 use eyear::manifest::Manifest;
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
@@ -136,9 +136,10 @@ fn model(manifest: &Manifest, runs: bool) -> Model {
     let mut model = Model { name: manifest.name.clone(), licence: Some(manifest.licence.clone()), ..Model::default() };
     let mut check = || -> eyear::Result<()> {
         manifest.verify()?;
-        let Some(encoder) = manifest.image_encoder.as_ref().filter(|_| runs) else { return Ok(()) };
-        for variant in &encoder.variants {
-            let mut encoder = VisionEncoder::load(manifest, variant.precision, BACKENDS[0], Options::default())?;
+        let variants =
+            manifest.encoders().flat_map(|(sense, of)| of.variants.iter().map(move |variant| (sense, variant)));
+        for (sense, variant) in variants.filter(|_| runs) {
+            let mut encoder = MapEncoder::load(manifest, sense, variant.precision, BACKENDS[0], Options::default())?;
             let similarity = encoder.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
             model.parity.push((variant.precision.as_str(), similarity));
             let least = encoder.spec().golden.tolerance.get(&variant.precision).copied().unwrap_or(0.99);

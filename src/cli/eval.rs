@@ -1,23 +1,25 @@
 //! `eyear eval`: a data set → figures.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use eyear::evaluate::dataset::Dataset;
+use eyear::evaluate::dataset::{Dataset, Sample};
+use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::run::{self, Figures};
-use eyear::inspect::Inspector;
-use eyear::manifest::Precision;
+use eyear::inspect::{Ear, Inspector};
+use eyear::manifest::{Precision, Sense};
 use eyear::memory::part::{Kind, Part};
 use eyear::sink::figures;
-use eyear::source::recording;
+use eyear::source::recording::{self, sound};
 use eyear::teach::{self, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
-/// Measure accuracy and speed on a data set (MVTec folders, VisA tables, or good/ and bad/)
+/// Measure accuracy and speed on a data set of pictures or sounds (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the data set, or of several
@@ -37,6 +39,12 @@ pub struct Arguments {
     /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
     #[arg(long)]
     kind: Option<Kind>,
+    /// Mix faults into the good sounds that are judged: knock, tone, hum, rub, noise; `--seed` draws them
+    #[arg(long, value_name = "FAULT", num_args = 1..)]
+    inject: Vec<FaultKind>,
+    /// Decibels by which an injected fault, while it lasts, is louder than the sound
+    #[arg(long, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
+    snr: Vec<f64>,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -55,10 +63,11 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let manifest = arguments.model.manifest()?;
     let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
+        let sense = dataset.sense();
+        let manifest = arguments.model.manifest(sense)?;
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
             None => {
@@ -70,14 +79,24 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     None => dataset.train_good.clone(),
                 };
                 let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
+                let kind = if sense == Sense::Audio { Some(Kind::Sound) } else { kind };
                 let wishes = Wishes { name, overkill, kind, mask: None };
-                let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
                 let bar = progress_bar("teaching")?;
                 let progress = |done: usize, all: usize| {
                     bar.set_length(all as u64);
                     bar.set_position(done as u64);
                 };
-                let (part, lesson) = teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?;
+                let (part, lesson) = match sense {
+                    Sense::Image => {
+                        let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
+                        teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?
+                    }
+                    Sense::Audio => {
+                        let (backend, options) = (arguments.model.backend(), arguments.model.options());
+                        let mut ear = Ear::open(&manifest, arguments.precision, backend, options)?;
+                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &sound::read, &progress)?
+                    }
+                };
                 bar.finish_and_clear();
                 if !lesson.skipped.is_empty() {
                     outcome = Outcome::Incomplete;
@@ -86,19 +105,41 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 part
             }
         };
-        let kind = part.card.kind;
+        if !arguments.inject.is_empty() {
+            if sense == Sense::Image {
+                bail!("--inject mixes faults into sounds, and {} holds pictures", arguments.dataset.display());
+            }
+            dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
+        }
+        let (kind, taught) = (part.card.kind, part.card.good);
         let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
-        let (figures, judged) = run::run(&mut inspector, &dataset, &recording::read, &|| bar.inc(1))?;
+        let inspector = RefCell::new(&mut inspector);
+        let judge = |sample: &Sample| match sense {
+            Sense::Image => {
+                let frame = recording::read(&sample.path)?;
+                let report = inspector.borrow_mut().inspect(&frame)?;
+                Ok((frame, report))
+            }
+            Sense::Audio => {
+                let sound = sound::read(&sample.path)?;
+                let sound = sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))?;
+                inspector.borrow_mut().hear(&sound)
+            }
+        };
+        let (figures, judged) =
+            run::run(&dataset, taught, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
         match arguments.json {
             true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
             false => print(&mut out, &figures, kind)?,
         }
         if let Some(dir) = &arguments.out {
-            let tiles = tiles(inspector.part());
-            let page = figures::write(dir, &figures, &judged, &arguments.dataset, &tiles, &recording::read)?;
+            let picture = |sample: &Sample| judge(sample).map(|(frame, _)| frame);
+            let part = inspector.borrow().part().clone();
+            let page =
+                figures::write(dir, &figures, &judged, &arguments.dataset, &tiles(&part), &picture, &recording::read)?;
             if !arguments.json {
                 writeln!(out, "  see {}", page.display())?;
             }
@@ -112,11 +153,16 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result
     let (name, taught, kind) = (&figures.dataset, figures.taught, kind.as_str());
     writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad")?;
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
-    let interval = figures.image_auroc_interval.as_ref();
+    let interval = figures.auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));
-    writeln!(out, "  image AUROC  {}{interval}", share(figures.image_auroc))?;
-    writeln!(out, "  pixel AUROC  {}", share(figures.pixel_auroc))?;
-    writeln!(out, "  AUPRO 30 %   {}", share(figures.aupro))?;
+    if figures.audio_auroc.is_some() {
+        writeln!(out, "  audio AUROC  {}{interval}", share(figures.audio_auroc))?;
+        writeln!(out, "  audio pAUC   {}", share(figures.audio_pauc))?;
+    } else {
+        writeln!(out, "  image AUROC  {}{interval}", share(figures.image_auroc))?;
+        writeln!(out, "  pixel AUROC  {}", share(figures.pixel_auroc))?;
+        writeln!(out, "  AUPRO 30 %   {}", share(figures.aupro))?;
+    }
     writeln!(out, "  F1-max       {}", share(figures.f1_max))?;
     writeln!(out, "  overkill     {}", rate(figures.overkill.as_ref()))?;
     writeln!(out, "  escape       {}", rate(figures.escape.as_ref()))?;
@@ -125,9 +171,10 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result
     for (kind, of) in &figures.per_kind {
         writeln!(
             out,
-            "  {kind:12} n {:4}  AUROC {}  escape {}",
+            "  {kind:12} n {:4}  AUROC {}{}  escape {}",
             of.count,
-            share(of.image_auroc),
+            share(of.auroc),
+            of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
             rate(of.escape.as_ref())
         )?;
     }

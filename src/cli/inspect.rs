@@ -1,4 +1,4 @@
-//! `eyear inspect`: pictures → verdicts.
+//! `eyear inspect`: pictures or sounds → verdicts.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args;
 use eyear::inspect::Inspector;
+use eyear::manifest::Sense;
 use eyear::memory::part::Part;
 use eyear::report::{Report, Verdict};
 use eyear::sample::Frame;
@@ -17,12 +18,12 @@ use serde::Serialize;
 
 use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
-/// Judge pictures by a taught part
+/// Judge pictures or sounds by a taught part
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures: files, folders, or `-` for one picture on standard input
+    /// Pictures or sounds, as the part was taught: files, folders, or `-` for one picture on standard input
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
     /// One JSON object a line instead of a table
@@ -53,15 +54,17 @@ struct ErrorLine {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let part = Part::load(&arguments.part)?;
-    let paths = listed(&arguments.pictures)?;
-    let manifest = arguments.model.manifest()?;
+    let sense = part.card.kind.sense();
+    let paths = listed(&arguments.pictures, super::is_sample(sense))?;
+    let manifest = arguments.model.manifest(sense)?;
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();
     let width = paths.iter().map(|path| path.display().to_string().chars().count()).max().unwrap_or(0).clamp(7, 60);
     if !arguments.json {
-        writeln!(out, "{:width$}  verdict   score  limit        p  where", "picture")?;
+        let what = sense.samples().trim_end_matches('s');
+        writeln!(out, "{what:width$}  verdict   score  limit        p  where")?;
     }
     let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
     let stems = names::unique(&paths);
@@ -101,7 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     bar.finish_and_clear();
     if !arguments.json && paths.len() > 1 {
         let passed = paths.len() - bad - failed;
-        writeln!(out, "{} pictures: {passed} pass, {bad} not, {failed} unreadable", paths.len())?;
+        let (count, what) = (paths.len(), sense.samples());
+        writeln!(out, "{count} {what}: {passed} pass, {bad} not, {failed} unreadable")?;
     }
     if let Some(folder) = folder {
         let page = folder.finish()?;
@@ -117,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// The pictures meant. One that cannot be found is told when its turn comes, so that the rest is judged.
-fn listed(pictures: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let input = pictures.iter().filter(|path| path.as_os_str() == "-").count();
     if input > 0 && pictures.len() > 1 {
         bail!("`-` stands for the one picture on standard input: no other can be given beside it");
@@ -125,7 +129,7 @@ fn listed(pictures: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut listed = Vec::new();
     for path in pictures {
         match path.metadata() {
-            Ok(_) if input == 0 => listed.extend(recording::list(std::slice::from_ref(path))?),
+            Ok(_) if input == 0 => listed.extend(recording::list(std::slice::from_ref(path), is_meant)?),
             _ => listed.push(path.clone()),
         }
     }
@@ -134,6 +138,13 @@ fn listed(pictures: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn judge(inspector: &mut Inspector, path: &Path) -> Result<(Frame, Report)> {
     let start = Instant::now();
+    if inspector.part().card.kind.sense() == Sense::Audio {
+        let sound = recording::sound::read(path)?;
+        let decode = start.elapsed().as_secs_f64() * 1e3;
+        let (frame, mut report) = inspector.hear(&sound)?;
+        report.ms.decode = decode;
+        return Ok((frame, report));
+    }
     let frame = if path.as_os_str() == "-" {
         recording::read_from(std::io::stdin().lock(), 0, "standard input")?
     } else {
@@ -157,11 +168,14 @@ fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report
     let name: String = name.chars().skip(cut).collect();
     let wherein = match (&report.reason, &report.findings[..]) {
         (reason, _) if !reason.is_empty() => reason.clone(),
-        (_, []) if report.verdict == Verdict::Fail => "the picture as a whole".into(),
+        (_, []) if report.verdict == Verdict::Fail => "as a whole".into(),
         (_, []) => String::new(),
         (_, [first, rest @ ..]) => {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share)
+            match first.heard {
+                Some(heard) => format!("{}, {:+.0} dB, {}{more}", first.place, heard.db, heard.character),
+                None => format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share),
+            }
         }
     };
     let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);

@@ -16,15 +16,17 @@ mod status;
 mod teach;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::inspect::Eye;
-use eyear::manifest::{Manifest, Precision};
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::{Part, TILE};
 use eyear::sink::draw::Tiles;
+use eyear::source::recording;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
@@ -63,17 +65,26 @@ pub enum Outcome {
 /// Which encoder runs, and how.
 #[derive(Args, Clone)]
 pub struct ModelArguments {
-    /// Model package: a name, or a folder with a model.toml
-    #[arg(long, default_value = "vision-lite0", value_name = "NAME|DIR")]
-    model: String,
+    /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0]
+    #[arg(long, value_name = "NAME|DIR")]
+    model: Option<String>,
     /// Threads for the encoder [default: one per core, up to four]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 }
 
 impl ModelArguments {
-    fn manifest(&self) -> Result<Manifest> {
-        Ok(Manifest::find(&self.model)?)
+    /// The package's name, or its folder.
+    fn package(&self, sense: Sense) -> &str {
+        let usual = match sense {
+            Sense::Image => "vision-lite0",
+            Sense::Audio => "sound-lite0",
+        };
+        self.model.as_deref().unwrap_or(usual)
+    }
+
+    fn manifest(&self, sense: Sense) -> Result<Manifest> {
+        Ok(Manifest::find(self.package(sense))?)
     }
 
     fn options(&self) -> Options {
@@ -86,11 +97,29 @@ impl ModelArguments {
     }
 
     fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
-        let mut eye = Eye::open(manifest, precision, self.backend(), self.options())?;
+        let mut eye = Eye::open(manifest, Sense::Image, precision, self.backend(), self.options())?;
         if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
             eye.encoder().resize(height, width)?;
         }
         Ok(eye)
+    }
+}
+
+/// Refuses a part that was taught from sounds, where pictures are to be judged.
+fn must_see(part: &Part) -> Result<()> {
+    match part.card.kind.sense() {
+        Sense::Image => Ok(()),
+        Sense::Audio => {
+            bail!("part `{}` was taught from sounds: `eyear inspect` judges these, file by file", part.card.name)
+        }
+    }
+}
+
+/// Whether a file is one of what a sense takes.
+fn is_sample(sense: Sense) -> fn(&Path) -> bool {
+    match sense {
+        Sense::Image => recording::is_picture,
+        Sense::Audio => recording::sound::is_sound,
     }
 }
 

@@ -60,9 +60,9 @@ struct Precision<'a> {
 
 impl<'a> Line<'a> {
     fn of(manifest: &'a Manifest) -> Self {
-        let encoder = manifest.image_encoder.iter();
+        let encoders = || manifest.encoders();
         let bytes = |file: &str| manifest.files().find(|(name, _)| *name == file).map_or(0, |(_, bytes)| bytes);
-        let precisions = encoder.clone().flat_map(|encoder| &encoder.variants).map(|variant| {
+        let precisions = encoders().flat_map(|(_, encoder)| &encoder.variants).map(|variant| {
             let file = variant.file.as_str();
             Precision { name: variant.precision.as_str(), file, bytes: bytes(file) }
         });
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
             summary: &manifest.summary,
             licence: &manifest.licence,
             origin: &manifest.origin,
-            encodes: encoder.map(|_| "pictures").collect(),
+            encodes: encoders().map(|(sense, _)| sense.samples()).collect(),
             precisions: precisions.collect(),
             bytes: manifest.files().map(|(_, bytes)| bytes).sum(),
             dir: manifest.dir().display().to_string(),

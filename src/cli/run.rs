@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
     }
     let part = Part::load(&station.part)?;
+    super::must_see(&part)?;
     let manifest = Manifest::find(&station.model)?;
     let default = Options::default();
     let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::manifest::{Manifest, Precision};
+use eyear::inspect::Ear;
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::{Kind, Part};
 use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
@@ -13,12 +14,12 @@ use eyear::teach::{self, Lesson, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
-/// Teach a part from good pictures
+/// Teach a part from good pictures or sounds
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Good pictures: files or folders
+    /// Good pictures, or good sounds: files or folders
     #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "undo")]
     good: Vec<PathBuf>,
     /// Add to what the part was taught, instead of teaching it anew
@@ -66,18 +67,57 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
         bail!("--overkill wants a share between 0 and 1, got {}", arguments.overkill);
     }
-    let paths = recording::list(&arguments.good)?;
-    let manifest = arguments.model.manifest()?;
-    let (part, lesson) = match arguments.add {
-        true => add(arguments, &manifest, &paths)?,
-        false => anew(arguments, &manifest, &paths)?,
+    let (sense, paths) = listed(&arguments.good)?;
+    let manifest = arguments.model.manifest(sense)?;
+    let (part, lesson) = match (arguments.add, sense) {
+        (true, _) => add(arguments, &manifest, sense, &paths)?,
+        (false, Sense::Image) => anew(arguments, &manifest, &paths)?,
+        (false, Sense::Audio) => from_sounds(arguments, &manifest, &paths)?,
     };
     tell(dir, &part, &lesson)?;
     Ok(if lesson.skipped.is_empty() { Outcome::Good } else { Outcome::Incomplete })
 }
 
+/// The good pictures that are meant, or, where there is none, the good sounds.
+fn listed(good: &[PathBuf]) -> Result<(Sense, Vec<PathBuf>)> {
+    let files = recording::list(good, |path| recording::is_picture(path) || recording::sound::is_sound(path))?;
+    let (sounds, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|path| recording::sound::is_sound(path));
+    match (sounds.len(), pictures.len()) {
+        (1.., 1..) => {
+            bail!("--good names {} sounds and {} pictures: teach a part from one kind", sounds.len(), pictures.len())
+        }
+        (1.., 0) => Ok((Sense::Audio, sounds)),
+        _ => Ok((Sense::Image, pictures)),
+    }
+}
+
+fn from_sounds(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+    if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
+        bail!("--kind, --mask, --roi and --input are for pictures, and --good names sounds");
+    }
+    let (name, overkill) = (name(arguments), arguments.overkill);
+    let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None };
+    let (backend, options) = (arguments.model.backend(), arguments.model.options());
+    let mut ear = Ear::open(manifest, arguments.precision, backend, options)?;
+    let bar = progress_bar("teaching")?;
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let (mut part, lesson) =
+        teach::teach_sounds(&mut ear, manifest, &wishes, paths, &recording::sound::read, &progress)?;
+    bar.finish_and_clear();
+    part.save(&arguments.part)?;
+    Ok((part, lesson))
+}
+
+fn name(arguments: &Arguments) -> String {
+    arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned())
+}
+
 fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
-    let name = arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
+    let name = name(arguments);
     let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask };
     let mut eye = arguments.model.eye(manifest, arguments.precision, arguments.input)?;
@@ -124,19 +164,34 @@ fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-fn add(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+fn add(arguments: &Arguments, manifest: &Manifest, sense: Sense, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
     let mut part = Part::load(&arguments.part)?;
+    let taught = part.card.kind.sense();
+    if taught != sense {
+        let (dir, taught, given) = (arguments.part.display(), taught.samples(), sense.samples());
+        bail!("{dir} was taught from {taught}, and --good names {given}");
+    }
     if part.card.model.digest != manifest.digest() {
         let taught = &part.card.model;
         bail!("{} was taught with {} {}: teach it anew", arguments.part.display(), taught.name, taught.version);
     }
-    let mut eye = arguments.model.eye(manifest, part.card.model.precision, Some(part.card.model.input))?;
+    let (precision, input) = (part.card.model.precision, part.card.model.input);
     let bar = progress_bar("adding")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let lesson = teach::add(&mut eye, &mut part, paths, &recording::read, &progress)?;
+    let lesson = match sense {
+        Sense::Image => {
+            let mut eye = arguments.model.eye(manifest, precision, Some(input))?;
+            teach::add(&mut eye, &mut part, paths, &recording::read, &progress)?
+        }
+        Sense::Audio => {
+            let (backend, options) = (arguments.model.backend(), arguments.model.options());
+            let mut ear = Ear::open(manifest, precision, backend, options)?;
+            teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, &progress)?
+        }
+    };
     bar.finish_and_clear();
     part.save(&arguments.part)?;
     Ok((part, lesson))
@@ -148,9 +203,10 @@ fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
         complain(&format!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() }));
     }
     let card = &part.card;
+    let samples = card.kind.sense().samples();
     writeln!(
         out,
-        "{}: taught from {} good pictures; bank of {} cells; rejects at most {} % of good parts",
+        "{}: taught from {} good {samples}; bank of {} cells; rejects at most {} % of good parts",
         dir.display(),
         card.good,
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
@@ -164,18 +220,18 @@ fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;
         writeln!(
             out,
-            "  {} held-out pictures prove p down to {proven:.3}; below that the limit is extrapolated ({needed} would prove {})",
+            "  {} held-out {samples} prove p down to {proven:.3}; below that the limit is extrapolated ({needed} would prove {})",
             part.held_out.len(),
             card.overkill
         )?;
     }
     match (lesson.sufficiency.more, lesson.sufficiency.sort) {
-        (0, _) => writeln!(out, "  enough good pictures: new ones look like those seen")?,
-        (more, "") => writeln!(out, "  {more} more good pictures would help")?,
-        (more, sort) => writeln!(out, "  {more} more good pictures would help, {sort}")?,
+        (0, _) => writeln!(out, "  enough good {samples}: new ones look like those seen")?,
+        (more, "") => writeln!(out, "  {more} more good {samples} would help")?,
+        (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        writeln!(out, "  look at {}: unlike the other good pictures (p = {p:.4})", path.display())?;
+        writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", path.display())?;
     }
     if lesson.suspects.len() > 5 {
         writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;

@@ -1,5 +1,5 @@
-//! Encoders: a prepared sample → features. One file a sense.
+//! Encoders: a prepared sample → features.
 
-pub mod vision;
+pub mod maps;
 
-pub use vision::VisionEncoder;
+pub use maps::MapEncoder;

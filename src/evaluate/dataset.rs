@@ -1,8 +1,10 @@
-//! Labelled picture folders as one [`Dataset`], whatever their layout, in an order that is the same everywhere.
+//! Labelled folders of pictures or sounds as one [`Dataset`], whatever their layout, in an order that is the same everywhere.
 //! Names files and opens no picture: reading pictures and masks, and what is made of them, is left to the caller.
 //!
 //! Three layouts are known. Folder names are matched without regard to case; the good ones are in `good`, `ok`
 //! or `normal`; hidden files and files that are no picture are passed over.
+//!
+//! Where a folder holds no picture but sounds, these are meant: the same layouts, without masks.
 //!
 //! | layout | teach from | judge | masks |
 //! |---|---|---|---|
@@ -14,10 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::faults::{Fault, FaultKind};
+use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Sense;
 
 /// File name endings of pictures, in lower case.
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
+/// File name endings of sounds, in lower case.
+pub const SOUND_EXTENSIONS: &[&str] = &["wav", "flac"];
 
 /// The [`Sample::kind`] of good samples, however their folder is called.
 pub const GOOD: &str = "good";
@@ -26,7 +33,7 @@ const GOOD_NAMES: &[&str] = &[GOOD, "ok", "normal"];
 const BAD_NAMES: &[&str] = &["bad", "ng", "anomaly"];
 
 /// Labelled pictures of one kind of part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The folder's name, or the object's in a VisA table.
     pub name: String,
@@ -37,7 +44,7 @@ pub struct Dataset {
 }
 
 /// One picture to judge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The picture.
     pub path: PathBuf,
@@ -45,6 +52,8 @@ pub struct Sample {
     pub kind: String,
     /// Whether it should be rejected.
     pub is_bad: bool,
+    /// A fault to be mixed into it before it is judged.
+    pub fault: Option<Fault>,
     /// Where it is defective: a picture of the same size, not black where it is. Never there for good samples; a
     /// bad sample without one has no part in pixel figures.
     pub mask: Option<PathBuf>,
@@ -81,6 +90,32 @@ impl Dataset {
             ));
         }
         Ok(datasets)
+    }
+
+    /// The sense that its samples are for: sounds where the first one to judge is a sound.
+    pub fn sense(&self) -> Sense {
+        let is_sound = self.test.first().is_some_and(|sample| ends_with(&sample.path, SOUND_EXTENSIONS));
+        if is_sound { Sense::Audio } else { Sense::Image }
+    }
+
+    /// Adds faults to be judged: each kind at each ratio, in decibels, in each good sound that is judged. Their seeds
+    /// follow from `seed` and their number.
+    pub fn inject(&mut self, kinds: &[FaultKind], snrs_db: &[f64], seed: u64) {
+        let good: Vec<PathBuf> =
+            self.test.iter().filter(|sample| !sample.is_bad).map(|sample| sample.path.clone()).collect();
+        for &kind in kinds {
+            for (i, path) in good.iter().enumerate() {
+                // One fault at several ratios, so that they differ in nothing else.
+                let seed = Random::new(seed.wrapping_add(1 + i as u64 + ((kind as u64) << 32))).bits();
+                self.test.extend(snrs_db.iter().map(|&snr_db| Sample {
+                    path: path.clone(),
+                    kind: format!("{} {snr_db:+} dB", kind.as_str()),
+                    is_bad: true,
+                    fault: Some(Fault { kind, snr_db, seed }),
+                    mask: None,
+                }));
+            }
+        }
     }
 
     /// `count` of [`Self::train_good`], chosen by `seed`, sorted.
@@ -140,7 +175,7 @@ impl Dataset {
 
 impl Sample {
     fn good(path: PathBuf) -> Self {
-        Self { path, kind: GOOD.to_owned(), is_bad: false, mask: None }
+        Self { path, kind: GOOD.to_owned(), is_bad: false, fault: None, mask: None }
     }
 }
 
@@ -172,6 +207,12 @@ fn read_folder(dir: &Path) -> Result<Option<Dataset>> {
     }
     let truth = find(&["ground_truth"]).map_or(Ok(Vec::new()), |truth| folders_in(&truth.path))?;
     let test = read_kinds(&kinds, &truth)?;
+    let is_sound = |path: &PathBuf| ends_with(path, SOUND_EXTENSIONS);
+    let sounds = train_good.iter().chain(test.iter().map(|sample| &sample.path)).filter(|path| is_sound(path)).count();
+    if sounds > 0 && sounds < train_good.len() + test.len() {
+        let what = format!("{} holds sounds and pictures: a data set is of one kind", dir.display());
+        return Err(Error::new(ErrorKind::Input, what));
+    }
     Ok(Some(Dataset { name: name_of(dir), train_good, test }))
 }
 
@@ -202,7 +243,7 @@ fn read_kinds(kinds: &[Folder], truth: &[Folder]) -> Result<Vec<Sample>> {
         };
         for path in pictures {
             let mask = masks.of(&path);
-            samples.push(Sample { path, kind: kind.name.clone(), is_bad: true, mask });
+            samples.push(Sample { path, kind: kind.name.clone(), is_bad: true, fault: None, mask });
         }
         masks.all_used(&kind.path)?;
     }
@@ -301,7 +342,7 @@ fn read_visa(dir: &Path, table: &Path) -> Result<Vec<Dataset>> {
             "train" => dataset.train_good.push(path),
             "test" if is_bad => {
                 let mask = if mask.is_empty() { None } else { Some(file("mask", mask)?) };
-                dataset.test.push(Sample { path, kind: label.to_owned(), is_bad, mask });
+                dataset.test.push(Sample { path, kind: label.to_owned(), is_bad, fault: None, mask });
             }
             "test" => dataset.test.push(Sample::good(path)),
             other => return Err(refused("split", "`train` or `test`", other)),
@@ -340,20 +381,26 @@ fn folders_in(dir: &Path) -> Result<Vec<Folder>> {
     Ok(paths.map(|path| Folder { name: name_of(&path), path }).collect())
 }
 
-/// The pictures in `dir`, sorted, at least one.
+/// The pictures in `dir`, or its sounds where it has no pictures; sorted, at least one.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
-    let is_picture = |path: &PathBuf| {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
-    };
-    let pictures: Vec<PathBuf> = visible_in(dir)?.into_iter().filter(is_picture).collect();
-    if pictures.is_empty() {
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("{} holds no picture ({})", dir.display(), EXTENSIONS.join(", ")),
-        ));
+    let mut files = visible_in(dir)?;
+    files.retain(|path| path.is_file());
+    for endings in [EXTENSIONS, SOUND_EXTENSIONS] {
+        let samples: Vec<PathBuf> = files.iter().filter(|path| ends_with(path, endings)).cloned().collect();
+        if !samples.is_empty() {
+            return Ok(samples);
+        }
     }
-    Ok(pictures)
+    let (pictures, sounds) = (EXTENSIONS.join(", "), SOUND_EXTENSIONS.join(", "));
+    Err(Error::new(
+        ErrorKind::Input,
+        format!("{} holds no picture ({pictures}) and no sound ({sounds})", dir.display()),
+    ))
+}
+
+fn ends_with(path: &Path, endings: &[&str]) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| endings.contains(&extension.as_str()))
 }
 
 /// What is in `dir`, sorted, without names that begin with a dot: those are litter of other programs.
@@ -387,15 +434,9 @@ fn stem_of(path: &Path) -> String {
 /// Fisher and Yates, with numbers from SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): written here, because a
 /// choice that is reported by its seed must not change with a library's version.
 fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut state = seed;
+    let mut random = Random::new(seed);
     for at in 0..items.len() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        // A share of the items that are left. For fewer than 2^32 items the bias is below 2^-32.
-        let left = (items.len() - at) as u128;
-        items.swap(at, at + ((u128::from(bits) * left) >> 64) as usize);
+        items.swap(at, at + random.below(items.len() - at));
     }
 }
 
@@ -520,6 +561,7 @@ mod tests {
             path: root.path().join("pcb/a.JPG"),
             kind: "anomaly".to_owned(),
             is_bad: true,
+            fault: None,
             mask: Some(root.path().join("pcb/a.png")),
         };
         assert_eq!(pcb.test, [bad, Sample::good(root.path().join("pcb/n2.JPG"))]);
@@ -565,8 +607,10 @@ mod tests {
         assert!(refused(&["good/1.png"]).starts_with("SET is no dataset"));
         assert!(refused(&["train/good/1.png"]).starts_with("nothing to judge in SET: expected a folder `test`"));
         assert_eq!(refused(&["train/1.png", "test/good/1.png"]), "SET/train has no folder `good`");
-        let none = "holds no picture (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp)";
-        assert_eq!(refused(&["train/good/1.wav", "test/good/1.png"]), format!("SET/train/good {none}"));
+        let none = "holds no picture (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp) and no sound (wav, flac)";
+        assert_eq!(refused(&["train/good/1.txt", "test/good/1.png"]), format!("SET/train/good {none}"));
+        let mixed = "SET holds sounds and pictures: a data set is of one kind";
+        assert_eq!(refused(&["train/good/1.wav", "test/good/1.png"]), mixed);
         assert_eq!(refused(&["test/good/1.png", "test/crack/1.txt"]), format!("SET/test/crack {none}"));
     }
 
@@ -593,7 +637,8 @@ mod tests {
 
     fn numbered(train: usize, good: usize, bad: usize) -> Dataset {
         let path = |at: usize| PathBuf::from(format!("{at:03}.png"));
-        let bad_sample = |at| Sample { path: path(at), kind: "crack".to_owned(), is_bad: true, mask: None };
+        let bad_sample =
+            |at| Sample { path: path(at), kind: "crack".to_owned(), is_bad: true, fault: None, mask: None };
         Dataset {
             name: "numbers".to_owned(),
             train_good: (0..train).map(path).collect(),

@@ -20,6 +20,36 @@ pub fn auroc(scores: &[f64], is_bad: &[bool]) -> Result<Option<f64>> {
     Ok(area.finish())
 }
 
+/// The area under the ROC curve up to a false positive rate of `most`, in (0, 1], brought to 0.5 by chance and 1 at
+/// best (McClish 1989): the pAUC of DCASE, where `most` is 0.1. `None` when one of the classes is empty.
+///
+/// # Errors
+/// As [`auroc`]; [`ErrorKind::Config`] when `most` is not in (0, 1].
+pub fn partial_auroc(scores: &[f64], is_bad: &[bool], most: f64) -> Result<Option<f64>> {
+    if !(most > 0.0 && most <= 1.0) {
+        let what = format!("the largest false positive rate of a partial AUROC is in (0, 1], got {most}");
+        return Err(Error::new(ErrorKind::Config, what));
+    }
+    let ties = ties_from_the_worst(scores, is_bad)?;
+    let [all_good, all_bad] = [false, true].map(|bad| is_bad.iter().filter(|&&is| is == bad).count() as f64);
+    if all_good == 0.0 || all_bad == 0.0 {
+        return Ok(None);
+    }
+    let (mut area, mut x, mut y) = (0.0, 0.0, 0.0);
+    for tie in ties {
+        let (to_x, to_y) = (x + tie.good as f64 / all_good, y + tie.bad as f64 / all_bad);
+        let end = f64::min(to_x, most);
+        if end > x {
+            // Within a tie the curve is a straight line.
+            let end_y = y + (to_y - y) * (end - x) / (to_x - x);
+            area += (end - x) * (y + end_y) / 2.0;
+        }
+        (x, y) = (to_x, to_y);
+    }
+    let least = most * most / 2.0;
+    Ok(Some(0.5 * (1.0 + (area - least) / (most - least))))
+}
+
 /// The best F1 of any threshold, and that threshold.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct F1Max {
@@ -354,6 +384,19 @@ mod tests {
     /// p, r, t = precision_recall_curve(bad, scores); f = 2 * p * r / (p + r); k = f.argmax()
     /// print(roc_auc_score(bad, scores), f[k], t[k])
     /// ```
+    #[test]
+    fn a_partial_area_agrees_with_scikit_learn() {
+        let scores = [0.1, 0.4, 0.35, 0.8, 0.2, 0.7, 0.7, 0.9];
+        let is_bad = [false, false, true, true, false, true, false, true];
+        // roc_auc_score(is_bad, scores, max_fpr=m) of scikit-learn 1.7.
+        for (most, expected) in [(0.1, 0.763_157_894_736_842), (0.5, 0.791_666_666_666_667), (1.0, 0.843_75)] {
+            let got = partial_auroc(&scores, &is_bad, most).unwrap().unwrap();
+            assert!((got - expected).abs() < 1e-9, "{most}: {got}");
+        }
+        assert_eq!(partial_auroc(&[1.0], &[true], 0.1).unwrap(), None);
+        assert!(partial_auroc(&scores, &is_bad, 0.0).is_err());
+    }
+
     #[test]
     fn tied_scores_give_the_figures_of_scikit_learn() {
         let is_bad: Vec<bool> = (0..40).map(|i| i % 3 == 0 || i > 36).collect();

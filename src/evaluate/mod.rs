@@ -1,17 +1,20 @@
-//! How good a part judges: labelled pictures in, figures of the field out.
+//! How good a part judges: labelled pictures or sounds in, figures of the field out.
 //!
 //! - [`dataset`] reads a folder (MVTec layout, VisA table, plain `good/` + `bad/`) into one [`Dataset`] and
 //!   chooses from it by seed;
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
 //! - [`run`] judges a data set with a taught part and adds the figures up;
+//! - [`faults`] mixes faults into good sounds, by seed;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
 //! Only [`dataset`] touches the disk, and it opens no picture. Teaching, reading pictures and masks and printing
 //! are left to the caller.
 
 pub mod dataset;
+pub mod faults;
 pub mod interval;
 pub mod metrics;
+mod random;
 pub mod run;
 
 pub use dataset::{Dataset, Sample};

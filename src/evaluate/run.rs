@@ -1,18 +1,21 @@
 //! Judges a data set with a taught part and adds up how well that went.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
-use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill};
+use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
 use crate::error::Result;
-use crate::inspect::Inspector;
+use crate::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
 
+/// The false positive rate up to which the partial AUROC of sounds goes, as in DCASE.
+const MOST_FALSE_POSITIVES: f64 = 0.1;
 /// Confidence of every interval.
 const CONFIDENCE: f64 = 0.95;
 /// Side at which pixel figures are computed, at most: finer only repeats what the heatmap knows.
@@ -27,10 +30,14 @@ pub struct Figures {
     pub taught: usize,
     /// Good and bad pictures that were judged.
     pub judged: [usize; 2],
-    /// Area under the ROC curve of the score.
+    /// Area under the ROC curve of the score, of pictures.
     pub image_auroc: Option<f64>,
-    /// Its 95 % interval.
-    pub image_auroc_interval: Option<Interval>,
+    /// The same of sounds.
+    pub audio_auroc: Option<f64>,
+    /// Partial area up to a false positive rate of 0.1, of sounds, brought to 0.5 by chance and 1 at best.
+    pub audio_pauc: Option<f64>,
+    /// The 95 % interval of the area under the whole curve.
+    pub auroc_interval: Option<Interval>,
     /// The same per pixel.
     pub pixel_auroc: Option<f64>,
     /// Per-region overlap up to a false positive rate of 30 %.
@@ -45,7 +52,7 @@ pub struct Figures {
     pub unsure: [usize; 2],
     /// Pictures that were called invalid; they count as rejected.
     pub invalid: usize,
-    /// Image AUROC, escape and number of each kind of defect.
+    /// AUROC, escape and number of each kind of defect.
     pub per_kind: BTreeMap<String, KindFigures>,
     /// Whole inspection, file to verdict and heatmap.
     pub latency_ms: Latency,
@@ -60,8 +67,11 @@ pub struct Figures {
 pub struct KindFigures {
     /// Pictures.
     pub count: usize,
-    /// Against all good pictures.
-    pub image_auroc: Option<f64>,
+    /// Against all good samples, whichever the sense.
+    pub auroc: Option<f64>,
+    /// The same up to a false positive rate of 0.1, of sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pauc: Option<f64>,
     /// Share that passed or is unsure.
     pub escape: Option<Rate>,
 }
@@ -86,14 +96,16 @@ pub struct Judged {
     pub report: Report,
 }
 
-/// Judges `dataset.test`. `read` brings a picture; `progress` is told after each.
+/// Judges `dataset.test`. `judge` reads a sample, judges it and gives the picture that heat lies on; `mask` reads a
+/// mask; `progress` is told after each.
 ///
 /// # Errors
-/// The first picture that cannot be read, or a failing runtime.
+/// The first sample that cannot be read, or a failing runtime.
 pub fn run(
-    inspector: &mut Inspector,
     dataset: &Dataset,
-    read: &dyn Fn(&std::path::Path) -> Result<Frame>,
+    taught: usize,
+    judge: &mut dyn FnMut(&Sample) -> Result<(Frame, Report)>,
+    mask: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(),
 ) -> Result<(Figures, Vec<Judged>)> {
     let mut pixels = PixelMetrics::new();
@@ -101,8 +113,7 @@ pub fn run(
     let mut times = Vec::new();
     for sample in &dataset.test {
         let start = Instant::now();
-        let frame = read(&sample.path)?;
-        let report = inspector.inspect(&frame)?;
+        let (frame, report) = judge(sample)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
         if !sample.is_bad || sample.mask.is_some() {
             let shrink = (PIXEL_SIDE as f64 / frame.width().max(frame.height()) as f64).min(1.0);
@@ -111,7 +122,7 @@ pub fn run(
             let mut heat = Vec::new();
             let from = [report.heatmap.rows, report.heatmap.columns];
             crate::memory::features::interpolate(&report.heatmap.values, from, [height, width], &mut heat);
-            let mask = sample.mask.as_deref().map(read).transpose()?.map(|mask| {
+            let mask = sample.mask.as_deref().map(mask).transpose()?.map(|mask| {
                 let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
                 let bad =
                     |x: usize, y: usize| mask.rgb(at(x, width, mask.width()), at(y, height, mask.height())) != [0; 3];
@@ -129,8 +140,13 @@ pub fn run(
     let rejected: Vec<bool> =
         judged.iter().map(|j| matches!(j.report.verdict, Verdict::Fail | Verdict::Invalid)).collect();
     let bad = is_bad.iter().filter(|bad| **bad).count();
-    let image_auroc = auroc(&scores, &is_bad)?;
-    let interval = match image_auroc {
+    let area = auroc(&scores, &is_bad)?;
+    let heard = dataset.sense() == Sense::Audio;
+    let partial = |scores: &[f64], is_bad: &[bool]| match heard {
+        true => partial_auroc(scores, is_bad, MOST_FALSE_POSITIVES),
+        false => Ok(None),
+    };
+    let interval = match area {
         Some(auroc) => auroc_interval(auroc, (judged.len() - bad) as u64, bad as u64, CONFIDENCE)?,
         None => None,
     };
@@ -143,17 +159,20 @@ pub fn run(
         let kind_scores: Vec<f64> = keep.iter().map(|&i| scores[i]).collect();
         let figures = KindFigures {
             count: keep.iter().filter(|&&i| is_bad[i]).count(),
-            image_auroc: auroc(&kind_scores, &pick(&is_bad))?,
+            auroc: auroc(&kind_scores, &pick(&is_bad))?,
+            pauc: partial(&kind_scores, &pick(&is_bad))?,
             escape: escape(&pick(&rejected), &pick(&is_bad), CONFIDENCE)?,
         };
         per_kind.insert(kind.to_string(), figures);
     }
     let figures = Figures {
         dataset: dataset.name.clone(),
-        taught: inspector.part().card.good,
+        taught,
         judged: [judged.len() - bad, bad],
-        image_auroc,
-        image_auroc_interval: interval,
+        image_auroc: area.filter(|_| !heard),
+        audio_auroc: area.filter(|_| heard),
+        audio_pauc: partial(&scores, &is_bad)?,
+        auroc_interval: interval,
         pixel_auroc: pixel.pixel_auroc.filter(|_| has_masks),
         aupro: pixel.aupro.filter(|_| has_masks),
         f1_max: f1_max(&scores, &is_bad)?.map(|best| best.f1),

@@ -54,12 +54,12 @@ impl Kept {
         Self { cells: kept.map(f16::from_f32).collect(), places }
     }
 
-    /// Puts the place of each cell before its `k` numbers, which makes them `k + 2`: see [`place_of`].
-    pub fn know_places(&mut self, grid: [usize; 2]) {
+    /// Puts the first `count` numbers of each cell's place, row and column, before its own: see [`place_of`].
+    pub fn know_places(&mut self, grid: [usize; 2], count: usize) {
         let cells = self.cells.chunks_exact(self.k()).zip(&self.places);
         let with = |(cell, place): (&[f16], &u32)| {
             let place = place_of(*place as usize, grid).map(f16::from_f32);
-            place.into_iter().chain(cell.iter().copied()).collect::<Vec<_>>()
+            place.into_iter().take(count).chain(cell.iter().copied()).collect::<Vec<_>>()
         };
         self.cells = cells.flat_map(with).collect();
     }
@@ -143,7 +143,7 @@ pub struct Level {
     pub stride: usize,
     /// Projection of its cells, `f32[channels, k]`.
     pub weights: Array2<f32>,
-    /// Chosen good cells, `f32[entries, k]`, or `f32[entries, 2 + k]` with their places first.
+    /// Chosen good cells, `f32[entries, k]`, or with the one or two numbers of their places first.
     pub bank: Array2<f32>,
     /// Where each entry was seen: sample and cell, in the order they were given.
     pub seen_at: Vec<[u32; 2]>,
@@ -192,6 +192,8 @@ pub struct Distances {
     pub global: f32,
     /// Of its pixels from the golden ones; `None` where pixels are not compared.
     pub pixels: Option<f32>,
+    /// Of a sound: of what it is like all the time, by `prepare::steady::GROUPS`; `None` where that is not known.
+    pub steady: Option<[f32; 3]>,
 }
 
 /// Memory for [`Learned::local`], reused from sample to sample.
@@ -361,6 +363,8 @@ pub struct Judgement {
     pub global: [f32; 2],
     /// The same of the pixels' distance, where they are compared.
     pub pixels: Option<[f32; 2]>,
+    /// The same of what a sound is like all the time.
+    pub steady: Option<[[f32; 2]; 3]>,
     /// Joint scores of held-out good samples.
     pub calibration: Calibration,
 }
@@ -376,7 +380,9 @@ impl Judgement {
         let (local, global) = (of(&|d| d.local), of(&|d| d.global));
         let compared = held_out.iter().any(|d| d.pixels.is_some());
         let pixels = compared.then(|| of(&|d| d.pixels.unwrap_or(0.0)));
-        let mut judgement = Self { local, global, pixels, calibration: Calibration::new(Vec::new()) };
+        let heard = held_out.iter().any(|d| d.steady.is_some());
+        let steady = heard.then(|| std::array::from_fn(|i| of(&|d| d.steady.map_or(0.0, |steady| steady[i]))));
+        let mut judgement = Self { local, global, pixels, steady, calibration: Calibration::new(Vec::new()) };
         judgement.calibration = Calibration::new(held_out.iter().map(|d| judgement.score(*d)).collect());
         judgement
     }
@@ -387,10 +393,14 @@ impl Judgement {
         self.standard(distances).into_iter().flatten().fold(f32::MIN, f32::max)
     }
 
-    /// Local, global and pixels' distance in units of their upper spread above the median among good samples.
-    pub fn standard(&self, distances: Distances) -> [Option<f32>; 3] {
+    /// Local, global, pixels' and the three steady distances in units of their upper spread above the median among good
+    /// samples.
+    pub fn standard(&self, distances: Distances) -> [Option<f32>; 6] {
         let units = |distance: f32, [median, spread]: [f32; 2]| (distance - median) / spread;
         let pixels = distances.pixels.zip(self.pixels).map(|(distance, by)| units(distance, by));
-        [Some(units(distances.local, self.local)), Some(units(distances.global, self.global)), pixels]
+        let steady = distances.steady.zip(self.steady);
+        let [tones, level, rhythm] = [0, 1, 2].map(|i| steady.map(|(distances, by)| units(distances[i], by[i])));
+        let (local, global) = (units(distances.local, self.local), units(distances.global, self.global));
+        [Some(local), Some(global), pixels, tones, level, rhythm]
     }
 }

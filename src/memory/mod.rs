@@ -21,3 +21,4 @@ pub mod metric;
 pub mod part;
 pub mod search;
 pub mod shape;
+pub mod usual;

@@ -19,9 +19,12 @@ use tempfile::NamedTempFile;
 use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned, Level, shown_level};
 use super::shape::Shape;
+use super::usual::Usual;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Precision, hex, wrong_at};
+use crate::manifest::{Precision, Sense, hex, wrong_at};
 use crate::prepare::fixture::Reference;
+use crate::prepare::listen;
+use crate::sample::Sound;
 
 /// Version of the format that this build reads and writes.
 pub const FORMAT: u32 = 3;
@@ -49,6 +52,8 @@ pub struct Part {
     pub reference: Option<Reference>,
     /// What its pixels may be, where they are compared.
     pub golden: Option<Golden>,
+    /// What good sounds are like all the time, where the part is heard and enough of them were.
+    pub usual: Option<Usual>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
     /// What each bank entry of the level that is shown looked like, `u8[entries, TILE, TILE, 3]`.
@@ -100,6 +105,9 @@ pub struct Card {
     pub model: ModelRef,
     /// What a picture must be like to be judged.
     pub picture: Envelope,
+    /// What a sound must be like to be judged, where the part is heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Audible>,
     /// The file with the numbers.
     pub memory: MemoryRef,
 }
@@ -116,6 +124,9 @@ pub enum Kind {
     Aligned,
     /// An aligned part whose every pixel is known: compared with the good pictures pixel by pixel as well.
     Golden,
+    /// A sound, by the picture of its spectrogram: any time may sound like any time of a good part, each band like
+    /// itself.
+    Sound,
 }
 
 impl Kind {
@@ -126,12 +137,25 @@ impl Kind {
             Self::Framed => "framed",
             Self::Aligned => "aligned",
             Self::Golden => "golden",
+            Self::Sound => "sound",
         }
     }
 
-    /// Whether memory knows places.
-    pub const fn has_places(self) -> bool {
-        !matches!(self, Self::Texture)
+    /// Numbers by which memory knows the place of a cell: none, its row, or its row and column.
+    pub const fn places(self) -> usize {
+        match self {
+            Self::Texture => 0,
+            Self::Sound => 1,
+            Self::Framed | Self::Aligned | Self::Golden => 2,
+        }
+    }
+
+    /// The sense that it is judged by.
+    pub const fn sense(self) -> Sense {
+        match self {
+            Self::Sound => Sense::Audio,
+            Self::Texture | Self::Framed | Self::Aligned | Self::Golden => Sense::Image,
+        }
     }
 
     /// Whether the part is found in the picture first.
@@ -209,6 +233,114 @@ impl Envelope {
         Ok(())
     }
 }
+
+/// How loud and how whole one sound is, whatever is heard in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loudness {
+    /// How long it lasts.
+    pub seconds: f64,
+    /// Level of its loudest channel, in dBFS.
+    pub rms_dbfs: f64,
+    /// Share of samples that are clipped, 0 to 1, of the worst channel, as the next two.
+    pub clipped: f64,
+    /// Share of the time in which there is no sound at all, 0 to 1.
+    pub silent: f64,
+    /// Share of samples within dropouts, 0 to 1.
+    pub dropped: f64,
+}
+
+impl Loudness {
+    /// Measures a sound.
+    ///
+    /// # Errors
+    /// As [`listen::measure`].
+    pub fn of(sound: &Sound) -> Result<Self> {
+        let mut found = Self {
+            seconds: sound.duration().as_secs_f64(),
+            rms_dbfs: f64::MIN,
+            clipped: 0.0,
+            silent: 0.0,
+            dropped: 0.0,
+        };
+        for channel in 0..sound.channels() {
+            let samples: Vec<f32> = sound.samples().iter().skip(channel).step_by(sound.channels()).copied().collect();
+            let hearing = listen::measure(&samples, sound.rate())?;
+            found.rms_dbfs = found.rms_dbfs.max(hearing.rms_dbfs);
+            found.clipped = found.clipped.max(hearing.clipped);
+            found.silent = found.silent.max(hearing.silent);
+            found.dropped = found.dropped.max(hearing.dropped);
+        }
+        Ok(found)
+    }
+}
+
+/// Ranges heard among the good sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audible {
+    /// How long they last, `[least, greatest]`.
+    pub seconds: [f64; 2],
+    /// Their level in dBFS, `[least, greatest]`.
+    pub rms_dbfs: [f64; 2],
+    /// The greatest shares: clipped, silent, dropped.
+    pub spoilt: [f64; 3],
+    /// Samples, at the encoder's rate, of which is told what a sound is like all the time; 0 where it is not.
+    pub steady_samples: usize,
+}
+
+impl Audible {
+    /// The ranges of some sounds; `None` of none.
+    pub fn of(heard: &[Loudness]) -> Option<Self> {
+        let one = |heard: &Loudness| Self {
+            seconds: [heard.seconds; 2],
+            rms_dbfs: [heard.rms_dbfs; 2],
+            spoilt: [heard.clipped, heard.silent, heard.dropped],
+            steady_samples: 0,
+        };
+        heard.iter().map(one).reduce(Self::joined)
+    }
+
+    /// The ranges of both.
+    pub fn joined(self, other: Self) -> Self {
+        let span = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].max(b[1])];
+        let [mine, its] = [self.spoilt, other.spoilt];
+        Self {
+            seconds: span(self.seconds, other.seconds),
+            rms_dbfs: span(self.rms_dbfs, other.rms_dbfs),
+            spoilt: [mine[0].max(its[0]), mine[1].max(its[1]), mine[2].max(its[2])],
+            steady_samples: self.steady_samples,
+        }
+    }
+
+    /// Why a sound cannot be judged, if so: it has another length, is not there, far too quiet, or spoilt.
+    pub fn deaf(&self, heard: Loudness) -> Option<String> {
+        let [least, most] = self.seconds;
+        if 4.0 * heard.seconds < 3.0 * least || 3.0 * heard.seconds > 4.0 * most {
+            let taught = if most - least < 0.005 { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+            return Some(format!("wrong length: {:.2} s, taught with {taught} s", heard.seconds));
+        }
+        let shares = [heard.clipped, heard.silent, heard.dropped];
+        let names = ["clipped", "silent", "dropped out"];
+        for ((share, taught), name) in shares.into_iter().zip(self.spoilt).zip(names) {
+            if share > LEAST_SPOILT.max(2.0 * taught) {
+                return Some(format!(
+                    "{name}: {:.1} % of the sound, taught at most {:.1} %",
+                    100.0 * share,
+                    100.0 * taught
+                ));
+            }
+        }
+        let [least, most] = self.rms_dbfs;
+        let level = heard.rms_dbfs;
+        // What is far too loud is heard, and told.
+        (level < least - LEVEL_MARGIN).then(|| format!("too quiet: {level:.0} dBFS, taught {least:.0} to {most:.0}"))
+    }
+}
+
+/// Share of a sound that may be spoilt in any case.
+const LEAST_SPOILT: f64 = 0.01;
+/// Decibels under the taught levels from which on it is not the part that is heard, but a microphone that fails.
+const LEVEL_MARGIN: f64 = 20.0;
 
 /// The file with the numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,7 +427,8 @@ impl Part {
         let numbers = |h: &HeldOut| {
             let pixels = h.distances.pixels.map(|pixels| [pixels, h.deviation]);
             let always = [h.distances.local, h.distances.global, h.heat];
-            always.into_iter().chain(pixels.into_iter().flatten()).collect::<Vec<f32>>()
+            let more = pixels.into_iter().flatten().chain(h.distances.steady.into_iter().flatten());
+            always.into_iter().chain(more).collect::<Vec<f32>>()
         };
         let held_out: Vec<f32> = self.held_out.iter().flat_map(numbers).collect();
         let columns = held_out.len() / self.held_out.len().max(1);
@@ -313,6 +446,11 @@ impl Part {
             ),
             ("held_out".to_string(), vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
+        if let Some(Usual { count, mean, squares }) = &self.usual {
+            floats.push(("usual.count".to_string(), vec![1], bytes_of([*count as f32].iter())));
+            floats.push(("usual.mean".to_string(), vec![mean.len()], bytes_of(mean.iter())));
+            floats.push(("usual.squares".to_string(), vec![squares.len()], bytes_of(squares.iter())));
+        }
         let mut seen_at = Vec::new();
         for Level { stride, weights, bank, seen_at: entries, unit, .. } in &self.learned.levels {
             let of = |what: &str| format!("stride{stride}.{what}");
@@ -381,6 +519,16 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
         return Err(wrong(format!("`strides` must be one or more, growing, got {:?}", card.strides)));
     }
     card.picture.check().map_err(wrong)?;
+    if (card.kind == Kind::Sound) != card.sound.is_some() {
+        return Err(wrong("`sound` belongs to a part of `kind` sound, and to no other".into()));
+    }
+    let finite = |sound: &Audible| {
+        let numbers = [&sound.seconds[..], &sound.rms_dbfs, &sound.spoilt];
+        numbers.concat().iter().all(|number| number.is_finite())
+    };
+    if !card.sound.as_ref().is_none_or(finite) {
+        return Err(wrong(format!("`sound` must hold finite numbers, got {:?}", card.sound)));
+    }
     let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !plain || card.memory.file.starts_with('.') {
         return Err(wrong(format!("`memory.file` must be a plain file name, got `{}`", card.memory.file)));
@@ -421,7 +569,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         }
     };
     let filled = |name: &str, len: usize| if len > 0 { Ok(()) } else { Err(format!("`{name}` is empty")) };
-    let places = if card.kind.has_places() { 2 } else { 0 };
+    let places = card.kind.places();
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
     let mut levels = Vec::new();
     for &stride in &card.strides {
@@ -465,11 +613,29 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         return Err(format!("`ignored` wants u8[{}], got [{}]", height * width, ignored.len()));
     }
     let golden = card.kind == Kind::Golden;
-    let held_out: Vec<HeldOut> = table("held_out", Some(if golden { 5 } else { 3 }))?
+    let usual = match file.tensor("usual.mean").is_ok() && card.kind == Kind::Sound {
+        true => {
+            let (count, mean) = (line("usual.count", Some(1))?[0] as usize, line("usual.mean", None)?.to_vec());
+            let squares = line("usual.squares", Some(mean.len()))?.to_vec();
+            if count == 0 || squares.iter().any(|square| *square < 0.0) {
+                return Err("`usual.count` must be positive, and no `usual.squares` negative".into());
+            }
+            Some(Usual { count, mean, squares })
+        }
+        false => None,
+    };
+    let steady = usual.is_some();
+    let columns = if golden { 5 } else { 3 } + if steady { 3 } else { 0 };
+    let held_out: Vec<HeldOut> = table("held_out", Some(columns))?
         .rows()
         .into_iter()
         .map(|row| {
-            let distances = Distances { local: row[0], global: row[1], pixels: golden.then(|| row[3]) };
+            let distances = Distances {
+                local: row[0],
+                global: row[1],
+                pixels: golden.then(|| row[3]),
+                steady: steady.then(|| [row[3], row[4], row[5]]),
+            };
             HeldOut { distances, heat: row[2], deviation: if golden { row[4] } else { 0.0 } }
         })
         .collect();
@@ -521,6 +687,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         held_out,
         reference,
         golden,
+        usual,
         summaries,
         tiles,
         ignored,

@@ -7,6 +7,8 @@ pub mod listen;
 pub mod resample;
 pub mod mel;
 pub mod rhythm;
+pub mod spectrogram;
+pub mod steady;
 #[cfg(test)]
 pub(crate) mod golden;
 #[cfg(test)]

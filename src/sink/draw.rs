@@ -361,7 +361,7 @@ mod tests {
 
     fn finding(x: usize, y: usize, width: usize, height: usize) -> Finding {
         let region = Region { x, y, width, height };
-        Finding { region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top" }
+        Finding { region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top".into(), heard: None }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::draw::{Tiles, outline};
 use super::html::{self, Card, Pictures, escape};
 use super::words::{self, Word};
 use crate::error::{Error, Result};
+use crate::evaluate::Sample;
 use crate::evaluate::interval::{Interval, Rate};
 use crate::evaluate::run::{Figures, Judged};
 use crate::report::Verdict;
@@ -17,7 +18,7 @@ const MOST_MISSES: usize = 12;
 
 /// Writes `<name of the data set>.html` to `dir`, which is made where it is missing, and tells where it is.
 ///
-/// Pictures and masks of the misses are brought by `read` once more; files are named relative to `root`.
+/// Pictures of the misses are brought by `read` once more, masks by `mask`; files are named relative to `root`.
 ///
 /// # Errors
 /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be written; those of `read`.
@@ -27,11 +28,12 @@ pub fn write(
     judged: &[Judged],
     root: &Path,
     tiles: &Tiles,
-    read: &dyn Fn(&Path) -> Result<Frame>,
+    read: &dyn Fn(&Sample) -> Result<Frame>,
+    mask: &dyn Fn(&Path) -> Result<Frame>,
 ) -> Result<PathBuf> {
     fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
     let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::EVALUATION, escape(&figures.dataset));
-    let body = format!("{}{}{}", table(figures), kinds(figures), misses(judged, root, tiles, read)?);
+    let body = format!("{}{}{}", table(figures), kinds(figures), misses(judged, root, tiles, read, mask)?);
     let by = judged.first().map(|judged| &judged.report.judged_by);
     let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by, &body);
     let path = dir.join(file_name(&figures.dataset));
@@ -58,6 +60,20 @@ fn table(figures: &Figures) -> String {
     };
     let [overkill, escape] = [figures.overkill, figures.escape].map(rate);
     let latency = figures.latency_ms;
+    let interval = between(figures.auroc_interval);
+    let of_sense = match figures.audio_auroc {
+        Some(_) => [
+            row(words::AUDIO_AUROC, &share(figures.audio_auroc), &interval),
+            row(words::AUDIO_PAUC, &share(figures.audio_pauc), ""),
+        ]
+        .concat(),
+        None => [
+            row(words::IMAGE_AUROC, &share(figures.image_auroc), &interval),
+            row(words::PIXEL_AUROC, &share(figures.pixel_auroc), ""),
+            row(words::AUPRO, &share(figures.aupro), ""),
+        ]
+        .concat(),
+    };
     let rows = [
         row(words::TAUGHT, &figures.taught.to_string(), ""),
         row(words::JUDGED_GOOD, &good.to_string(), ""),
@@ -65,9 +81,7 @@ fn table(figures: &Figures) -> String {
         row(words::OVERKILL, &overkill[0], &overkill[1]),
         row(words::ESCAPE, &escape[0], &escape[1]),
         row(words::INVALID, &figures.invalid.to_string(), ""),
-        row(words::IMAGE_AUROC, &share(figures.image_auroc), &between(figures.image_auroc_interval)),
-        row(words::PIXEL_AUROC, &share(figures.pixel_auroc), ""),
-        row(words::AUPRO, &share(figures.aupro), ""),
+        of_sense,
         row(words::F1_MAX, &share(figures.f1_max), ""),
         row(words::LATENCY, &format!("{:.1} ms", latency.p50), ""),
         row(words::LATENCY_95, &format!("{:.1} ms", latency.p95), ""),
@@ -93,7 +107,7 @@ fn kinds(figures: &Figures) -> String {
              <td class=\"number\">{escape_rate}</td><td>{interval}</td></tr>\n",
             escape(kind),
             of.count,
-            share(of.image_auroc)
+            share(of.auroc)
         )
     });
     format!(
@@ -122,7 +136,13 @@ fn rate(rate: Option<Rate>) -> [String; 2] {
 }
 
 /// Good pictures that were rejected and bad ones that were not, the worst of each as cards.
-fn misses(judged: &[Judged], root: &Path, tiles: &Tiles, read: &dyn Fn(&Path) -> Result<Frame>) -> Result<String> {
+fn misses(
+    judged: &[Judged],
+    root: &Path,
+    tiles: &Tiles,
+    read: &dyn Fn(&Sample) -> Result<Frame>,
+    mask: &dyn Fn(&Path) -> Result<Frame>,
+) -> Result<String> {
     let mut html = html::legend();
     if judged.iter().any(|judged| judged.sample.mask.is_some()) {
         html += &format!("<p class=\"note\">{}</p>\n", words::MASK_LINE);
@@ -136,9 +156,9 @@ fn misses(judged: &[Judged], root: &Path, tiles: &Tiles, read: &dyn Fn(&Path) ->
             _ => String::new(),
         };
         for Judged { sample, report } in misses.into_iter().take(MOST_MISSES) {
-            let mut pictures = Pictures::draw(&read(&sample.path)?, report, tiles)?;
-            if let (Some(mask), Some(overlay)) = (&sample.mask, &mut pictures.overlay) {
-                outline(overlay, &read(mask)?);
+            let mut pictures = Pictures::draw(&read(sample)?, report, tiles)?;
+            if let (Some(path), Some(overlay)) = (&sample.mask, &mut pictures.overlay) {
+                outline(overlay, &mask(path)?);
             }
             let name = sample.path.strip_prefix(root).unwrap_or(&sample.path).display().to_string();
             let kind = Some(sample.kind.as_str());
@@ -174,18 +194,20 @@ mod tests {
     fn judged(name: &str, is_bad: bool, verdict: Verdict, score: f32) -> Judged {
         let kind = if is_bad { "<dent>" } else { "good" };
         let mask = is_bad.then(|| PathBuf::from("mask.png"));
-        let sample = Sample { path: format!("set/{name}").into(), kind: kind.into(), is_bad, mask };
+        let sample = Sample { path: format!("set/{name}").into(), kind: kind.into(), is_bad, fault: None, mask };
         Judged { sample, report: Report { score, ..example::report(verdict) } }
     }
 
     fn figures() -> Figures {
-        let kind = KindFigures { count: 4, image_auroc: Some(0.75), escape: Rate::new(1, 4, 0.95).unwrap() };
+        let kind = KindFigures { count: 4, auroc: Some(0.75), pauc: None, escape: Rate::new(1, 4, 0.95).unwrap() };
         Figures {
             dataset: "a/<b>".into(),
             taught: 20,
             judged: [30, 4],
             image_auroc: Some(0.9125),
-            image_auroc_interval: Some(Interval { low: 0.85, high: 0.97 }),
+            audio_auroc: None,
+            audio_pauc: None,
+            auroc_interval: Some(Interval { low: 0.85, high: 0.97 }),
             pixel_auroc: None,
             aupro: None,
             f1_max: Some(0.8),
@@ -202,10 +224,11 @@ mod tests {
 
     fn page(judged: &[Judged]) -> String {
         let dir = tempfile::tempdir().unwrap();
-        let read = |_: &Path| Frame::new(vec![60u8; 64], PixelFormat::Grey8, 8, 8);
+        let grey = || Frame::new(vec![60u8; 64], PixelFormat::Grey8, 8, 8);
+        let (read, mask) = (|_: &Sample| grey(), |_: &Path| grey());
         let pixels = vec![50; 12];
         let tiles = Tiles { pixels: &pixels, side: 2, span: 1.5 };
-        let path = write(dir.path(), &figures(), judged, Path::new("set"), &tiles, &read).unwrap();
+        let path = write(dir.path(), &figures(), judged, Path::new("set"), &tiles, &read, &mask).unwrap();
         assert_eq!(path, dir.path().join("a--b-.html"));
         fs::read_to_string(path).unwrap()
     }

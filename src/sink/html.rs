@@ -275,7 +275,7 @@ fn findings(report: &Report) -> String {
         return String::new();
     }
     let rows = report.findings.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
-        let place = words::place(finding.place).map_or_else(|| escape(finding.place), |word| word.to_string());
+        let place = words::place(&finding.place).map_or_else(|| escape(&finding.place), |word| word.to_string());
         let severity = words::TIMES_LIMIT.with(format!("{:.1}", finding.severity));
         let area = 100.0 * finding.area_share;
         format!(

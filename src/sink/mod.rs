@@ -50,8 +50,15 @@ mod example {
     /// A report on a 2 x 2 grid with one finding.
     pub fn report(verdict: Verdict) -> Report {
         let region = Region { x: 0, y: 0, width: 4, height: 4 };
-        let finding =
-            Finding { region, area_px: 16.0, area_share: 0.25, peak: [2, 2], severity: 3.0, place: "top left" };
+        let finding = Finding {
+            region,
+            area_px: 16.0,
+            area_share: 0.25,
+            peak: [2, 2],
+            severity: 3.0,
+            place: "top left".into(),
+            heard: None,
+        };
         Report {
             verdict,
             reason: String::new(),
@@ -61,6 +68,7 @@ mod example {
             local: 4.0,
             global: 1.0,
             pixels: None,
+            steady: None,
             pose: None,
             findings: vec![finding],
             heatmap: Heatmap { values: vec![3.0, 0.1, 0.2, 0.7], rows: 2, columns: 2 },

@@ -108,6 +108,8 @@ words! {
     JUDGED_GOOD "good pictures judged" "判定的合格图片"
     JUDGED_BAD "bad pictures judged" "判定的缺陷图片"
     IMAGE_AUROC "image AUROC" "图像 AUROC"
+    AUDIO_AUROC "audio AUROC" "声音 AUROC"
+    AUDIO_PAUC "audio partial AUROC (up to 0.1)" "声音部分 AUROC（0.1 以内）"
     PIXEL_AUROC "pixel AUROC" "像素 AUROC"
     AUPRO "AUPRO up to 30 %" "AUPRO（30 % 以内）"
     F1_MAX "best F1" "最佳 F1"

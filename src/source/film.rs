@@ -40,7 +40,7 @@ struct Pictures {
 
 impl Pictures {
     fn open(wanted: &station::Recording) -> Result<Self> {
-        let files = recording::list(std::slice::from_ref(&wanted.path))?;
+        let files = recording::list(std::slice::from_ref(&wanted.path), recording::is_picture)?;
         let station::Recording { path, rate, repeat } = wanted.clone();
         Ok(Self { path, files, at: 0, repeat, rate, beat: Beat::new(rate) })
     }

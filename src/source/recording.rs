@@ -19,11 +19,12 @@ pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "p
 /// attack.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// The picture files meant by `paths`: files as they stand, folders by all pictures beneath them, sorted.
+/// The files meant by `paths`: files as they stand, folders by all files beneath them that `is_meant` takes
+/// ([`is_picture`], [`sound::is_sound`]), sorted.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds no picture.
-pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds none.
+pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         let kind = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
@@ -32,9 +33,11 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let before = files.len();
-        collect(path, &mut files)?;
+        collect(path, is_meant, &mut files)?;
         if files.len() == before {
-            let what = format!("no picture in {} ({})", path.display(), EXTENSIONS.join(", "));
+            let pictures = is_meant(Path::new("a.png"));
+            let what = if pictures { ("picture", EXTENSIONS) } else { ("sound", sound::EXTENSIONS) };
+            let what = format!("no {} in {} ({})", what.0, path.display(), what.1.join(", "));
             return Err(Error::new(ErrorKind::Input, what));
         }
         files[before..].sort();
@@ -43,14 +46,14 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Symbolic links to folders are not followed, so that a loop of them cannot trap the walk.
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn collect(dir: &Path, is_meant: fn(&Path) -> bool, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
         let entry = entry.map_err(|error| Error::io("read", dir, error))?;
         let path = entry.path();
         let kind = entry.file_type().map_err(|error| Error::io("read", &path, error))?;
         if kind.is_dir() {
-            collect(&path, files)?;
-        } else if is_picture(&path) {
+            collect(&path, is_meant, files)?;
+        } else if is_meant(&path) {
             files.push(path);
         }
     }
@@ -228,12 +231,12 @@ mod tests {
         for name in ["b/2.PNG", "c.jpg", "a.jpeg", "notes.txt"] {
             fs::write(dir.path().join(name), b"x").unwrap();
         }
-        let found = list(&[dir.path().to_path_buf()]).unwrap();
+        let found = list(&[dir.path().to_path_buf()], is_picture).unwrap();
         let names: Vec<_> = found.iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.jpeg", "b/2.PNG", "c.jpg"]);
         let empty = tempfile::tempdir().unwrap();
-        let error = list(&[empty.path().to_path_buf()]).unwrap_err();
+        let error = list(&[empty.path().to_path_buf()], is_picture).unwrap_err();
         assert!(error.message().starts_with("no picture in "), "{}", error.message());
-        assert_eq!(list(&["/no/such/place".into()]).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(list(&["/no/such/place".into()], is_picture).unwrap_err().kind(), ErrorKind::Io);
     }
 }

@@ -19,12 +19,48 @@ use crate::source::{Fault, FaultKind, Next, Source};
 use crate::station::Recording;
 use crate::time::Stamp;
 
+/// File name endings of sounds, in lower case.
+pub const EXTENSIONS: &[&str] = &["wav", "flac"];
+
 /// Chunks of a second.
 const CHUNKS_A_SECOND: u32 = 10;
 
 /// Rates and numbers of channels that are believed, as in `station.toml`.
 const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
 const MOST_CHANNELS: usize = 64;
+
+/// Samples of all channels that are read of a file at most: a gibibyte.
+const MOST_SAMPLES: usize = 1 << 28;
+
+/// Whether the file's ending is that of a sound.
+pub fn is_sound(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Reads a sound file, whole.
+///
+/// # Errors
+/// As [`SoundFile::open`]; [`ErrorKind::Input`] when the file is damaged, ends early, holds what is no number, or has over
+/// 268 million samples.
+pub fn read(path: &Path) -> Result<Sound> {
+    let mut file = SoundFile::open(&Recording { path: path.to_path_buf(), rate: None, repeat: false })?;
+    let mut samples = Vec::new();
+    loop {
+        if let Some(fault) = file.fault.take() {
+            return Err(Error::new(ErrorKind::Input, fault.detail));
+        }
+        if file.decoded.is_empty() {
+            return Sound::new(samples, file.rate, file.channels);
+        }
+        samples.append(&mut file.decoded);
+        if samples.len() > MOST_SAMPLES {
+            let what = format!("the sound file has over the {MOST_SAMPLES} samples that are read at most");
+            return Err(wrong(path, &what));
+        }
+        file.decode()?;
+    }
+}
 
 /// A sound file that is being played.
 ///

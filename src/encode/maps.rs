@@ -1,5 +1,5 @@
-//! The picture encoder of a model package: pixels → feature maps. Preparing the pixels is left to `prepare`,
-//! what the maps mean to `memory`.
+//! The picture or sound encoder of a model package: pixels → feature maps. Preparing the pixels, a sound's spectrogram
+//! among them, is left to `prepare`, what the maps mean to `memory`.
 //!
 //! An input larger than one run should be is encoded in tiles that overlap, and of each tile only what lies away
 //! from its inner edges is kept. Maps that see no farther than that margin are those of one run; coarser ones come near
@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{ImageEncoder, Manifest, MapSpec, Precision};
+use crate::manifest::{EncoderSpec, Manifest, MapSpec, Precision, Sense};
 
 /// Sides of an input that is encoded in one run, at most, in pixels: bounds the memory of the runtime.
 const TILE: usize = 640;
@@ -18,10 +18,10 @@ const MARGIN: usize = 96;
 /// No feature is larger; its square is still a number.
 const LARGEST: f32 = 1e12;
 
-/// A picture encoder that is ready to run at one input size.
-pub struct VisionEncoder {
+/// An encoder that is ready to run at one input size.
+pub struct MapEncoder {
     session: Box<dyn Session>,
-    spec: ImageEncoder,
+    spec: EncoderSpec,
     precision: Precision,
     height: usize,
     width: usize,
@@ -42,14 +42,20 @@ struct Tiling {
     maps: Vec<Vec<f32>>,
 }
 
-impl VisionEncoder {
-    /// Loads the package's encoder in this precision, at the manifest's input size, and warms it up.
+impl MapEncoder {
+    /// Loads the package's encoder of a sense in this precision, at the manifest's input size, and warms it up.
     ///
     /// # Errors
     /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when graph and manifest disagree,
     /// [`ErrorKind::Unavailable`] when there is no runtime or no such variant.
-    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
-        let spec = manifest.image_encoder()?.clone();
+    pub fn load(
+        manifest: &Manifest,
+        sense: Sense,
+        precision: Precision,
+        backend: &dyn Backend,
+        options: Options,
+    ) -> Result<Self> {
+        let spec = manifest.encoder(sense)?.clone();
         let file = &spec.variant(precision)?.file;
         let session = backend.open(file, &manifest.load(file)?, options)?;
         let disagree = |what: String| {
@@ -103,7 +109,7 @@ impl VisionEncoder {
     }
 
     /// What the manifest says of this encoder.
-    pub fn spec(&self) -> &ImageEncoder {
+    pub fn spec(&self) -> &EncoderSpec {
         &self.spec
     }
 

@@ -1,0 +1,198 @@
+//! Parts that are taught and judged by ear, on a real machine's sound.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use eyear::manifest::{Manifest, Sense};
+use eyear::prepare::image::Preparer;
+use eyear::prepare::pixels::Planes;
+use eyear::prepare::spectrogram::Spectrograph;
+use eyear::sample::Sound;
+use eyear::source::recording::sound;
+use safetensors::SafeTensors;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::commands::{eyear, lines, said};
+use crate::microphone::wav;
+
+const GOOD: &str = "tests/data/machine/train/normal";
+const UNHEARD: &str = "tests/data/machine/test/normal";
+
+/// A part taught from the machine's good sounds, once for all tests.
+fn machine() -> &'static str {
+    static PART: OnceLock<PathBuf> = OnceLock::new();
+    let part = PART.get_or_init(|| {
+        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("machine-{}", std::process::id()));
+        let output = eyear(&["teach", part.to_str().unwrap(), "--good", GOOD]);
+        let told = said(&output);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(told.contains("taught from 24 good sounds"), "{told}");
+        part
+    });
+    part.to_str().unwrap()
+}
+
+/// One of the good sounds that were not taught.
+fn unheard() -> Sound {
+    sound::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(UNHEARD).join("m00.flac")).unwrap()
+}
+
+/// Judges a sound that is written to a file first.
+fn judged(rate: u32, channels: u16, samples: &[f64]) -> Value {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("sound.wav");
+    fs::write(&file, wav("f32", rate, channels, samples)).unwrap();
+    lines(&eyear(&["inspect", machine(), "--json", file.to_str().unwrap()])).remove(0)
+}
+
+fn samples(sound: &Sound) -> Vec<f64> {
+    sound.samples().iter().map(|&sample| f64::from(sample)).collect()
+}
+
+#[test]
+fn the_rust_sees_of_a_sound_what_the_recipe_sees() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sound-lite0");
+    let bytes = fs::read(dir.join("golden/input.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |name: &str| -> Vec<f32> {
+        file.tensor(name).unwrap().data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    };
+    let (samples, pixels) = (floats("samples"), floats("pixels"));
+    let encoder = Manifest::read(&dir).unwrap().encoder(Sense::Audio).unwrap().clone();
+    let mut spectrograph = Spectrograph::new(encoder.spectrogram.unwrap()).unwrap();
+    let picture = spectrograph.picture(&Sound::new(samples, 16_000, 1).unwrap()).unwrap();
+    let size = spectrograph.input(picture.width(), encoder.multiple_of);
+    assert_eq!(3 * size[0] * size[1], pixels.len());
+    let mut seen = vec![0.0; pixels.len()];
+    Preparer::new(encoder.mean, encoder.scale).run(&Planes::of(&picture).unwrap(), size, &mut seen).unwrap();
+    // Bytes are rounded twice more here, after each direction of the stretch.
+    let apart: Vec<f32> = seen.iter().zip(&pixels).map(|(a, b)| (a - b).abs() * 127.5).collect();
+    let mean = apart.iter().sum::<f32>() / apart.len() as f32;
+    let most = apart.iter().copied().fold(0.0, f32::max);
+    assert!(mean < 0.6 && most < 4.0, "bytes apart: {mean} in the mean, {most} at most");
+}
+
+#[test]
+fn a_machine_as_usual_passes_and_faults_are_told_by_ear() {
+    let output = eyear(&["eval", "tests/data/machine", "--inject", "knock", "hum", "rub", "--snr", "6", "--json"]);
+    let figures = &lines(&output)[0];
+    assert_eq!(figures["judged"], serde_json::json!([6, 19]), "{figures}");
+    assert!(figures["audio_auroc"].as_f64().unwrap() >= 0.95, "{figures}");
+    assert!(figures["audio_pauc"].as_f64().unwrap() > 0.7 && figures["image_auroc"].is_null(), "{figures}");
+    assert_eq!(figures["per_kind"]["hum +6 dB"]["count"], 6, "{figures}");
+    let again = eyear(&["eval", "tests/data/machine", "--inject", "knock", "hum", "rub", "--snr", "6", "--json"]);
+    assert_eq!(lines(&again)[0]["per_kind"], figures["per_kind"], "the same seed draws the same faults");
+    for report in lines(&eyear(&["inspect", machine(), "--json", UNHEARD])) {
+        assert_ne!(report["verdict"], "fail", "{report}");
+        assert_ne!(report["verdict"], "invalid", "{report}");
+    }
+}
+
+#[test]
+fn a_finding_tells_time_band_and_level() {
+    let mut with = samples(&unheard());
+    // A blow at 1.2 s that rings at 3 kHz.
+    for (i, sample) in with[19_200..].iter_mut().take(1600).enumerate() {
+        let time = i as f64 / 16_000.0;
+        *sample += 0.2 * (-time / 0.01).exp() * (time * 3000.0 * std::f64::consts::TAU).sin();
+    }
+    let report = judged(16_000, 1, &with);
+    assert_eq!(report["verdict"], "fail", "{report}");
+    let knock = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "knock");
+    let heard = &knock.unwrap_or_else(|| panic!("no knock: {report}"))["heard"];
+    let of = |name: &str, i: usize| heard[name][i].as_f64().unwrap();
+    assert!(of("seconds", 0) < 1.21 && 1.2 < of("seconds", 1), "{heard}");
+    assert!(of("hz", 0) < 3000.0 && 3000.0 < of("hz", 1) && heard["db"].as_f64().unwrap() > 8.0, "{heard}");
+
+    let mut with = samples(&unheard());
+    with.iter_mut().enumerate().for_each(|(i, sample)| *sample += 0.1 * (i as f64 * 0.9).sin());
+    let report = judged(16_000, 1, &with);
+    let tone = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "tone");
+    let heard = &tone.unwrap_or_else(|| panic!("no tone: {report}"))["heard"];
+    let hz = 0.9 * 16_000.0 / std::f64::consts::TAU;
+    assert!(heard["hz"][0].as_f64().unwrap() < hz && hz < heard["hz"][1].as_f64().unwrap(), "{heard} for {hz} Hz");
+}
+
+#[test]
+fn rate_and_channels_do_not_change_what_is_heard() {
+    let plain = judged(16_000, 1, &samples(&unheard()));
+    let stereo: Vec<f64> = samples(&unheard()).into_iter().flat_map(|sample| [sample, sample]).collect();
+    let stereo = judged(16_000, 2, &stereo);
+    let score = |report: &Value| report["score"].as_f64().unwrap();
+    assert!((score(&plain) - score(&stereo)).abs() < 0.05, "{plain} {stereo}");
+}
+
+#[test]
+fn what_cannot_be_heard_is_invalid_and_says_why() {
+    let good = samples(&unheard());
+    let cases: [(Vec<f64>, &str); 5] = [
+        (vec![0.0; 32_000], "silent: 100.0 % of the sound"),
+        (good.iter().map(|x| (x * 500.0).clamp(-1.0, 1.0)).collect(), "clipped: "),
+        (good.iter().map(|x| x * 0.02).collect(), "too quiet: "),
+        (good[..8000].to_vec(), "wrong length: 0.50 s, taught with 2.00 s"),
+        (good.repeat(2), "wrong length: 4.00 s, taught with 2.00 s"),
+    ];
+    for (samples, expected) in cases {
+        let report = judged(16_000, 1, &samples);
+        assert_eq!(report["verdict"], "invalid", "{expected}: {report}");
+        assert!(report["reason"].as_str().unwrap().starts_with(expected), "{expected}: {report}");
+    }
+}
+
+#[test]
+fn what_is_no_sound_is_refused_in_one_sentence_and_the_rest_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let short = file("short.wav", &wav("i16", 16_000, 1, &[0.1; 160]));
+    let nan = file("nan.wav", &wav("f32", 16_000, 1, &[f64::NAN; 32_000]));
+    let text = file("text.wav", b"hello");
+    let cases = [
+        (short.as_str(), "a sound of 0.010 s is too short"),
+        (&nan, "samples are no numbers"),
+        (&text, "no sound file of a known format"),
+        ("tests/data/cookie/test/good/t001.jpg", "no sound file of a known format"),
+    ];
+    for (path, expected) in cases {
+        let output = eyear(&["inspect", machine(), path, &format!("{UNHEARD}/m00.flac")]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{path}: {told}");
+        assert!(told.contains(expected), "{path}: {told}");
+        assert!(said(&output).contains("1 unreadable"), "{}", said(&output));
+    }
+    let refused = [
+        (vec!["teach", "x", "--good", GOOD, "tests/data/cookie/train/good"], "teach a part from one kind"),
+        (vec!["teach", "x", "--good", GOOD, "--kind", "texture"], "are for pictures"),
+        (vec!["teach", machine(), "--add", "--good", "tests/data/cookie/train/good"], "was taught from sounds"),
+        (vec!["eval", "tests/data/cookie", "--inject", "knock"], "holds pictures"),
+        (vec!["bench", machine(), "tests/data/cookie/test/good"], "was taught from sounds"),
+    ];
+    for (arguments, expected) in refused {
+        let output = eyear(&arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn sounds_are_added_and_taken_back() {
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("part");
+    let part = part.to_str().unwrap();
+    assert!(eyear(&["teach", part, "--good", GOOD]).status.success());
+    let before = lines(&eyear(&["inspect", part, "--json", UNHEARD]));
+    let added = eyear(&["teach", part, "--add", "--good", UNHEARD]);
+    assert!(said(&added).contains("taught from 30 good sounds"), "{}", said(&added));
+    let after = lines(&eyear(&["inspect", part, "--json", UNHEARD]));
+    let sum = |reports: &[Value]| reports.iter().map(|report| report["score"].as_f64().unwrap()).sum::<f64>();
+    assert!(sum(&after) < sum(&before), "what was taught is less strange");
+    assert!(eyear(&["teach", part, "--undo"]).status.success());
+    let back = lines(&eyear(&["inspect", part, "--json", UNHEARD]));
+    assert_eq!(sum(&back), sum(&before));
+}
