@@ -82,8 +82,10 @@ fn a_machine_as_usual_passes_and_faults_are_told_by_ear() {
     assert!(figures["audio_auroc"].as_f64().unwrap() >= 0.95, "{figures}");
     assert!(figures["audio_pauc"].as_f64().unwrap() > 0.7 && figures["image_auroc"].is_null(), "{figures}");
     assert_eq!(figures["per_kind"]["hum +6 dB"]["count"], 6, "{figures}");
-    let again = eyear(&["eval", "tests/data/machine", "--inject", "knock", "hum", "rub", "--snr", "6", "--json"]);
-    assert_eq!(lines(&again)[0]["per_kind"], figures["per_kind"], "the same seed draws the same faults");
+    let again =
+        &lines(&eyear(&["eval", "tests/data/machine", "--part", machine(), "--inject", "rub", "--snr", "6", "--json"]))
+            [0];
+    assert_eq!(again["per_kind"]["rub +6 dB"], figures["per_kind"]["rub +6 dB"], "the same seed draws the same faults");
     for report in lines(&eyear(&["inspect", machine(), "--json", UNHEARD])) {
         assert_ne!(report["verdict"], "fail", "{report}");
         assert_ne!(report["verdict"], "invalid", "{report}");
