@@ -15,9 +15,8 @@ const COLUMNS_ONE: i32 = 1 << 14;
 /// A byte after both: what comes down a column is halved, to be an `i16`, and then weighed along its row.
 const UNIT: i32 = ROWS_ONE / 2 * COLUMNS_ONE;
 
-/// Weights of a row come in multiples of this, and bytes in lines of this, as vector units take them.
+/// Weights of a row come in multiples of this, as vector units take them.
 const LANES: usize = 8;
-const LINE: usize = 32;
 
 /// One channel's way from its own size to another.
 #[derive(Default)]
@@ -105,22 +104,22 @@ impl Stretcher {
         let (first, weights) = self.rows.of(y);
         let rows = &bytes[first * length..];
         sums.resize(length, 0);
-        let (lines, rest) = sums.as_chunks_mut::<LINE>();
-        let behind = LINE * lines.len();
         // The weights sum up to 256, so that no sum of bytes leaves a u16; a release need not know.
-        let add = |sum: u16, byte: u8, weight: i16| sum.wrapping_add(u16::from(byte).wrapping_mul(weight as u16));
-        for (at, line) in lines.iter_mut().enumerate() {
-            let mut sum = [0u16; LINE];
-            for (row, &weight) in rows.chunks_exact(length).zip(weights) {
-                let bytes = &row[at * LINE..][..LINE];
-                sum.iter_mut().zip(bytes).for_each(|(sum, &byte)| *sum = add(*sum, byte, weight));
+        let times = |byte: u8, weight: i16| u16::from(byte).wrapping_mul(weight as u16);
+        // Two rows at a time, as they are added to what is held in the cache.
+        let mut rows = rows.chunks_exact(length).zip(weights);
+        let (Some((row, &weight)), next) = (rows.next(), rows.next()) else { return };
+        let (second, other) = next.map_or((row, 0), |(row, &weight)| (row, weight));
+        for ((sum, &a), &b) in sums.iter_mut().zip(row).zip(second) {
+            *sum = times(a, weight).wrapping_add(times(b, other));
+        }
+        while let Some((row, &weight)) = rows.next() {
+            let (second, other) = rows.next().map_or((row, 0), |(row, &weight)| (row, weight));
+            for ((sum, &a), &b) in sums.iter_mut().zip(row).zip(second) {
+                *sum = sum.wrapping_add(times(a, weight)).wrapping_add(times(b, other));
             }
-            *line = sum.map(|sum| sum >> 1);
         }
-        for (at, value) in rest.iter_mut().enumerate() {
-            let rows = rows.chunks_exact(length).zip(weights);
-            *value = rows.fold(0, |sum, (row, &weight)| add(sum, row[behind + at], weight)) >> 1;
-        }
+        sums.iter_mut().for_each(|sum| *sum >>= 1);
     }
 
     /// Picks `channel` out of [`Stretcher::down`]'s sums and weighs it along the row: whole values of 0 to 255 into `row`.
@@ -172,7 +171,7 @@ fn weigh<const TAPS: usize>(values: &[i16], axis: &Axis, row: &mut [f32]) {
 #[inline(always)]
 fn dot(values: &[i16], weights: &[i16]) -> f32 {
     let sum: i32 = values.iter().zip(weights).map(|(&value, &weight)| i32::from(value) * i32::from(weight)).sum();
-    ((sum + UNIT / 2) / UNIT) as f32
+    ((sum + UNIT / 2) >> UNIT.trailing_zeros()) as f32
 }
 
 #[cfg(test)]
