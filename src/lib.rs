@@ -22,6 +22,7 @@ pub mod prepare;
 pub mod backend;
 pub mod encode;
 pub mod memory;
+pub mod fuse;
 pub mod inspect;
 pub mod teach;
 pub mod evaluate;

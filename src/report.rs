@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::sample::Frame;
+
 /// The decision on one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -163,6 +165,48 @@ pub struct Steady {
     pub rhythm: f32,
 }
 
+/// What one sense says when the other is left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alone {
+    /// Its decision, by its own good samples alone.
+    pub verdict: Verdict,
+    /// As [`Report::reason`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// As [`Report::score`].
+    pub score: f32,
+    /// As [`Report::limit`].
+    pub limit: f32,
+    /// As [`Report::p_value`].
+    pub p_value: f64,
+}
+
+/// What a verdict of two senses rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decided {
+    /// What is seen alone says so, what is heard alone does not.
+    Sight,
+    /// What is heard alone says so, what is seen alone does not.
+    Hearing,
+    /// Each alone says so.
+    Either,
+    /// Neither alone says so.
+    Together,
+}
+
+impl Decided {
+    /// The word in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sight => "sight",
+            Self::Hearing => "hearing",
+            Self::Either => "either",
+            Self::Together => "together",
+        }
+    }
+}
+
 /// How much of one kind of fault there was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Counted {
@@ -187,7 +231,7 @@ pub struct Heard {
 }
 
 /// What a station says of one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Judged {
     /// The station's name.
     pub station: String,
@@ -204,8 +248,6 @@ pub struct Judged {
     /// The sound around the frame, where the station listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<Heard>,
-    /// A sense that the station has was missing or damaged.
-    pub degraded: bool,
     /// Faults of the sources since the last moment.
     pub faults: Vec<Counted>,
     /// The inspection.
@@ -214,12 +256,17 @@ pub struct Judged {
 }
 
 /// The result of one inspection.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The decision.
     pub verdict: Verdict,
-    /// Why the sample cannot be judged, or why it is unsure; empty for a plain verdict.
+    /// Why the sample cannot be judged, why it is unsure, or which sense was left out; empty for a plain verdict.
     pub reason: String,
+    /// A sense was missing or damaged, and the rule of what was there decided.
+    pub degraded: bool,
+    /// Which sense decided, of a part that is seen and heard and does not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<Decided>,
     /// Joint strangeness in units of the good parts' upper spread; grows without bound.
     pub score: f32,
     /// The score at which the promised share of good parts is rejected.
@@ -236,11 +283,25 @@ pub struct Report {
     /// What a sound is like all the time; `None` of pictures, and where it was not taught.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steady: Option<Steady>,
+    /// Share of good parts whose picture and sound belong together as little as these, (0, 1], of a part that is seen and
+    /// heard; `None` where the good parts do not show that they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub belong: Option<f64>,
+    /// What is seen says this alone, of a part that is seen and heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sight: Option<Alone>,
+    /// The whole report on what is heard alone, of a part that is seen and heard. What stands beside it, but for the
+    /// verdict with its reason, its score, its limit and its p-value, is on what is seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hearing: Option<Box<Report>>,
     /// Where the part lies; `None` where it is not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pose: Option<Pose>,
     /// Places above the limit, most severe first.
     pub findings: Vec<Finding>,
+    /// The picture that was made of a sound; heat and regions lie on it. `None` where they lie on the frame itself.
+    #[serde(skip)]
+    pub picture: Option<Frame>,
     /// Heat over the picture.
     #[serde(skip)]
     pub heatmap: Heatmap,
@@ -256,11 +317,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report on a moment that cannot be judged for want of a picture.
+    /// What it says as one sense among others.
+    pub fn alone(&self) -> Alone {
+        let Self { verdict, ref reason, score, limit, p_value, .. } = *self;
+        Alone { verdict, reason: reason.clone(), score, limit, p_value }
+    }
+
+    /// The report on a moment that cannot be judged.
     pub fn invalid(reason: String, judged_by: Provenance) -> Self {
         Self {
             verdict: Verdict::Invalid,
             reason,
+            degraded: false,
+            decided_by: None,
             score: 0.0,
             limit: 0.0,
             p_value: 1.0,
@@ -268,8 +337,12 @@ impl Report {
             global: 0.0,
             pixels: None,
             steady: None,
+            belong: None,
+            sight: None,
+            hearing: None,
             pose: None,
             findings: Vec::new(),
+            picture: None,
             heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
             expected: Expected::default(),
             ms: Times::default(),

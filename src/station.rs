@@ -21,6 +21,9 @@ pub struct Station {
     /// Model package: a name, or a folder with a model.toml.
     #[serde(default = "default_model")]
     pub model: String,
+    /// Model package of sounds, for a part that is heard.
+    #[serde(default = "default_sound_model")]
+    pub sound_model: String,
     /// Threads for the encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
     /// Where pictures come from.
@@ -43,6 +46,10 @@ pub struct Station {
 
 fn default_model() -> String {
     "vision-lite0".into()
+}
+
+fn default_sound_model() -> String {
+    "sound-lite0".into()
 }
 
 /// Where pictures come from.

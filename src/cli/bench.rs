@@ -12,7 +12,6 @@ use clap::Args;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
 use eyear::manifest::Sense;
-use eyear::memory::part::Part;
 use eyear::source::recording;
 use serde::Serialize;
 
@@ -78,8 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         .collect::<Result<_>>()?;
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
     let manifest = arguments.model.manifest(Sense::Image)?;
-    let part = Part::load(&arguments.part)?;
-    super::must_see(&part)?;
+    let part = super::seen_part(&arguments.part)?;
     let options = arguments.model.options();
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), options)?;
 

@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::inspect::Inspector;
+use eyear::inspect::MomentInspector;
 use eyear::manifest::Sense;
-use eyear::memory::part::Part;
-use eyear::report::{Report, Verdict};
+use eyear::memory::pair::Taught;
+use eyear::report::{Decided, Report, Verdict};
 use eyear::sample::Frame;
+use eyear::sink::draw::Tiles;
 use eyear::sink::folder::Folder;
 use eyear::sink::names;
-use eyear::source::recording;
+use eyear::source::recording::{self, Pair};
 use serde::Serialize;
 
 use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
@@ -23,7 +24,8 @@ use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures or sounds, as the part was taught: files, folders, or `-` for one picture on standard input
+    /// Pictures or sounds, as the part was taught: files, folders, or `-` for one picture on standard input; of a part
+    /// that is seen and heard, folders that hold cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
     /// One JSON object a line instead of a table
@@ -53,17 +55,17 @@ struct ErrorLine {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let part = Part::load(&arguments.part)?;
-    let sense = part.card.kind.sense();
-    let paths = listed(&arguments.pictures, super::is_sample(sense))?;
-    let manifest = arguments.model.manifest(sense)?;
-    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
+    let taught = Taught::load(&arguments.part)?;
+    let (what, paths) = meant(&taught, &arguments.pictures)?;
+    let manifest = super::manifest_for(&arguments.model, &taught);
+    let (backend, options) = (arguments.model.backend(), arguments.model.options());
+    let mut inspector = MomentInspector::new(taught, &manifest, backend, options)?;
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();
     let width = paths.iter().map(|path| path.display().to_string().chars().count()).max().unwrap_or(0).clamp(7, 60);
     if !arguments.json {
-        let what = sense.samples().trim_end_matches('s');
+        let what = what.trim_end_matches('s');
         writeln!(out, "{what:width$}  verdict   score  limit        p  where")?;
     }
     let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
@@ -74,7 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         match judge(&mut inspector, path) {
             Ok((frame, report)) => {
                 if let Some(folder) = &mut folder {
-                    folder.add(stem, &name, &frame, &report, &tiles(inspector.part()))?;
+                    let parts = inspector.inspectors();
+                    let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
+                    folder.add(stem, &name, frame.as_ref(), &report, &tiles)?;
                 }
                 bad += usize::from(report.verdict != Verdict::Pass);
                 bar.suspend(|| match arguments.json {
@@ -104,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     bar.finish_and_clear();
     if !arguments.json && paths.len() > 1 {
         let passed = paths.len() - bad - failed;
-        let (count, what) = (paths.len(), sense.samples());
+        let count = paths.len();
         writeln!(out, "{count} {what}: {passed} pass, {bad} not, {failed} unreadable")?;
     }
     if let Some(folder) = folder {
@@ -136,22 +140,43 @@ fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathB
     Ok(listed)
 }
 
-fn judge(inspector: &mut Inspector, path: &Path) -> Result<(Frame, Report)> {
+/// What is judged, for people, and the files or folders that are meant.
+fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>)> {
+    let one = match taught {
+        Taught::One(part) => part,
+        Taught::Both(_) => {
+            let mut folders = Vec::new();
+            for path in paths {
+                let found = recording::pairs(std::slice::from_ref(path))?;
+                // One that holds nothing is told when its turn comes, so that the rest is judged.
+                folders.extend(if found.is_empty() { vec![path.clone()] } else { found });
+            }
+            return Ok(("parts", folders));
+        }
+    };
+    let sense = one.card.kind.sense();
+    Ok((sense.samples(), listed(paths, super::is_sample(sense))?))
+}
+
+/// Reads and judges: also gives the picture that was looked at, where there was one.
+fn judge(inspector: &mut MomentInspector, path: &Path) -> Result<(Option<Frame>, Report)> {
     let start = Instant::now();
-    if inspector.part().card.kind.sense() == Sense::Audio {
-        let sound = recording::sound::read(path)?;
-        let decode = start.elapsed().as_secs_f64() * 1e3;
-        let (frame, mut report) = inspector.hear(&sound)?;
-        report.ms.decode = decode;
-        return Ok((frame, report));
-    }
-    let frame = if path.as_os_str() == "-" {
-        recording::read_from(std::io::stdin().lock(), 0, "standard input")?
-    } else {
-        recording::read(path)?
+    let (frame, sound) = match (inspector.has(Sense::Image), inspector.has(Sense::Audio)) {
+        (true, true) => {
+            let Some(Pair { picture, sound }) = recording::pair(path)? else {
+                bail!("{}: no folder with a picture `cam0` and a sound `mic0`", path.display());
+            };
+            let frame = picture.map(|picture| recording::read(&picture)).transpose()?;
+            (frame, sound.map(|sound| recording::sound::read(&sound)).transpose()?)
+        }
+        (_, true) => (None, Some(recording::sound::read(path)?)),
+        _ if path.as_os_str() == "-" => {
+            (Some(recording::read_from(std::io::stdin().lock(), 0, "standard input")?), None)
+        }
+        _ => (Some(recording::read(path)?), None),
     };
     let decode = start.elapsed().as_secs_f64() * 1e3;
-    let mut report = inspector.inspect(&frame)?;
+    let mut report = inspector.judge(frame.as_ref(), sound.as_ref())?;
     report.ms.decode = decode;
     Ok((frame, report))
 }
@@ -166,7 +191,21 @@ fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report
     let name = path.display().to_string();
     let cut = name.chars().count().saturating_sub(width);
     let name: String = name.chars().skip(cut).collect();
-    let wherein = match (&report.reason, &report.findings[..]) {
+    let wherein = match (&report.hearing, report.decided_by) {
+        (Some(hearing), Some(Decided::Hearing)) => format!("by hearing: {}", wherein(hearing)),
+        (Some(hearing), Some(Decided::Either)) => format!("{}; {}", wherein(report), wherein(hearing)),
+        (Some(_), Some(Decided::Sight)) => format!("by sight: {}", wherein(report)),
+        (Some(_), Some(Decided::Together)) => "by both together".into(),
+        _ => wherein(report),
+    };
+    let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
+    writeln!(out, "{name:width$}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
+    Ok(())
+}
+
+/// The first finding, or the reason where there is one.
+fn wherein(report: &Report) -> String {
+    match (&report.reason, &report.findings[..]) {
         (reason, _) if !reason.is_empty() => reason.clone(),
         (_, []) if report.verdict == Verdict::Fail => "as a whole".into(),
         (_, []) => String::new(),
@@ -177,8 +216,5 @@ fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report
                 None => format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share),
             }
         }
-    };
-    let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
-    writeln!(out, "{name:width$}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
-    Ok(())
+    }
 }

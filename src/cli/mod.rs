@@ -22,8 +22,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
-use eyear::inspect::Eye;
+use eyear::inspect::{Ear, Eye};
 use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE};
 use eyear::sink::draw::Tiles;
 use eyear::source::recording;
@@ -87,6 +88,14 @@ impl ModelArguments {
         Ok(Manifest::find(self.package(sense))?)
     }
 
+    /// Of a part that takes a package for each of two senses.
+    fn manifest_of_both(&self, sense: Sense) -> Result<Manifest> {
+        if let Some(model) = &self.model {
+            bail!("--model names one package, `{model}`, and a part that is seen and heard takes two: leave it out");
+        }
+        self.manifest(sense)
+    }
+
     fn options(&self) -> Options {
         let default = Options::default();
         Options { threads: self.threads.unwrap_or(default.threads), ..default }
@@ -103,14 +112,24 @@ impl ModelArguments {
         }
         Ok(eye)
     }
+
+    fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
+        Ok(Ear::open(manifest, precision, self.backend(), self.options())?)
+    }
 }
 
-/// Refuses a part that was taught from sounds, where pictures are to be judged.
-fn must_see(part: &Part) -> Result<()> {
-    match part.card.kind.sense() {
-        Sense::Image => Ok(()),
-        Sense::Audio => {
-            bail!("part `{}` was taught from sounds: `eyear inspect` judges these, file by file", part.card.name)
+/// The package of a sense that a part knows.
+fn manifest_for(model: &ModelArguments, taught: &Taught) -> impl Fn(Sense) -> Result<Manifest> {
+    let both = matches!(taught, Taught::Both(_));
+    move |sense| if both { model.manifest_of_both(sense) } else { model.manifest(sense) }
+}
+
+/// The part in a folder, for a command that looks at pictures alone.
+fn seen_part(dir: &Path) -> Result<Part> {
+    match Taught::load(dir)? {
+        Taught::One(part) if part.card.kind.sense() == Sense::Image => Ok(*part),
+        taught => {
+            bail!("part `{}` was taught from sounds: `eyear inspect` and `eyear eval` judge these", taught.name())
         }
     }
 }

@@ -11,9 +11,9 @@ use clap::Args;
 use eyear::backend::{BACKENDS, Options};
 use eyear::dashboard::Dashboard;
 use eyear::engine::{self, Event, Outside, Requests, Stats};
-use eyear::inspect::Inspector;
-use eyear::manifest::Manifest;
-use eyear::memory::part::Part;
+use eyear::inspect::MomentInspector;
+use eyear::manifest::{Manifest, Sense};
+use eyear::memory::pair::Taught;
 use eyear::report::{Judged, Verdict};
 use eyear::sample::Moment;
 use eyear::sink::Sink;
@@ -55,12 +55,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
     }
-    let part = Part::load(&station.part)?;
-    super::must_see(&part)?;
-    let manifest = Manifest::find(&station.model)?;
+    let taught = Taught::load(&station.part)?;
+    let manifest = |sense| match sense {
+        Sense::Image => Manifest::find(&station.model),
+        Sense::Audio => Manifest::find(&station.sound_model),
+    };
     let default = Options::default();
     let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
-    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options)?;
+    let mut inspector = MomentInspector::new(taught, &manifest, BACKENDS[0], options)?;
     let bad = Arc::new(AtomicU64::new(0));
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
     if let Some(folder) = &station.reports.folder {

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::inspect::Ear;
 use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::sample::{Frame, PixelFormat};
-use eyear::source::recording;
-use eyear::teach::{self, Lesson, Wishes};
+use eyear::source::recording::{self, Pair};
+use eyear::teach::{self, Lesson, Readers, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
-/// Teach a part from good pictures or sounds
+/// Teach a part from good pictures, sounds, or both
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Good pictures, or good sounds: files or folders
+    /// Good pictures, or good sounds: files or folders; or folders that hold a picture cam0 and a sound mic0 of a part each
     #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "undo")]
     good: Vec<PathBuf>,
     /// Add to what the part was taught, instead of teaching it anew
@@ -54,82 +54,137 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let dir = &arguments.part;
     if arguments.undo {
-        Part::undo(dir)?;
+        Taught::undo(dir)?;
         let mut out = std::io::stdout().lock();
-        writeln!(
-            out,
-            "{}: the last teaching was taken back, {} good pictures",
-            dir.display(),
-            Part::load(dir)?.card.good
-        )?;
+        let taught = Taught::load(dir)?;
+        let good = taught.parts()[0].card.good;
+        writeln!(out, "{}: the last teaching was taken back, {good} good {}", dir.display(), samples(&taught))?;
         return Ok(Outcome::Good);
     }
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
         bail!("--overkill wants a share between 0 and 1, got {}", arguments.overkill);
     }
-    let (sense, paths) = listed(&arguments.good)?;
-    let manifest = arguments.model.manifest(sense)?;
-    let (part, lesson) = match (arguments.add, sense) {
-        (true, _) => add(arguments, &manifest, sense, &paths)?,
-        (false, Sense::Image) => anew(arguments, &manifest, &paths)?,
-        (false, Sense::Audio) => from_sounds(arguments, &manifest, &paths)?,
+    let bar = progress_bar(if arguments.add { "adding" } else { "teaching" })?;
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
     };
-    tell(dir, &part, &lesson)?;
-    Ok(if lesson.skipped.is_empty() { Outcome::Good } else { Outcome::Incomplete })
+    let meant = listed(&arguments.good)?;
+    let (taught, lessons) = match (arguments.add, &meant) {
+        (true, _) => add(arguments, &meant, &progress)?,
+        (false, Meant::Pictures(paths)) => anew(arguments, paths, &progress)?,
+        (false, Meant::Sounds(paths)) => from_sounds(arguments, paths, &progress)?,
+        (false, Meant::Pairs(pairs)) => from_pairs(arguments, pairs, &progress)?,
+    };
+    bar.finish_and_clear();
+    tell(dir, &taught, &lessons)?;
+    let whole = lessons.iter().all(|lesson| lesson.skipped.is_empty());
+    Ok(if whole { Outcome::Good } else { Outcome::Incomplete })
 }
 
-/// The good pictures that are meant, or, where there is none, the good sounds.
-fn listed(good: &[PathBuf]) -> Result<(Sense, Vec<PathBuf>)> {
+/// The good samples that are meant.
+enum Meant {
+    Pictures(Vec<PathBuf>),
+    Sounds(Vec<PathBuf>),
+    /// A picture and a sound of each part.
+    Pairs(Vec<[PathBuf; 2]>),
+}
+
+impl Meant {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pictures(_) => "pictures",
+            Self::Sounds(_) => "sounds",
+            Self::Pairs(_) => "pictures with sounds",
+        }
+    }
+}
+
+/// What a part was taught from, for people.
+const fn samples(taught: &Taught) -> &'static str {
+    match taught {
+        Taught::One(part) => part.card.kind.sense().samples(),
+        Taught::Both(_) => "pictures with sounds",
+    }
+}
+
+/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds.
+fn listed(good: &[PathBuf]) -> Result<Meant> {
+    let folders = recording::pairs(good)?;
+    if !folders.is_empty() {
+        let files = |folder: &PathBuf| match recording::pair(folder)? {
+            Some(Pair { picture: Some(picture), sound: Some(sound) }) => Ok([picture, sound]),
+            _ => bail!("{} holds no picture `cam0` beside a sound `mic0`: a good part wants both", folder.display()),
+        };
+        return Ok(Meant::Pairs(folders.iter().map(files).collect::<Result<_>>()?));
+    }
     let files = recording::list(good, |path| recording::is_picture(path) || recording::sound::is_sound(path))?;
     let (sounds, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
         files.into_iter().partition(|path| recording::sound::is_sound(path));
     match (sounds.len(), pictures.len()) {
-        (1.., 1..) => {
-            bail!("--good names {} sounds and {} pictures: teach a part from one kind", sounds.len(), pictures.len())
-        }
-        (1.., 0) => Ok((Sense::Audio, sounds)),
-        _ => Ok((Sense::Image, pictures)),
+        (1.., 1..) => bail!(
+            "--good names {} sounds and {} pictures: teach from one kind, or from a folder for each part that holds \
+             cam0 and mic0",
+            sounds.len(),
+            pictures.len()
+        ),
+        (1.., 0) => Ok(Meant::Sounds(sounds)),
+        _ => Ok(Meant::Pictures(pictures)),
     }
 }
 
-fn from_sounds(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+type Lessons = Vec<Lesson>;
+
+const READERS: Readers<'static> = Readers { picture: &recording::read, sound: &recording::sound::read };
+
+fn from_pairs(
+    arguments: &Arguments,
+    pairs: &[[PathBuf; 2]],
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Taught, Lessons)> {
+    let pictures: Vec<PathBuf> = pairs.iter().map(|[picture, _]| picture.clone()).collect();
+    let mask = mask(arguments, &pictures)?;
+    let wishes = Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask };
+    let [of_sight, of_hearing] = both_manifests(arguments)?;
+    let mut eye = arguments.model.eye(&of_sight, arguments.precision, arguments.input)?;
+    let mut ear = arguments.model.ear(&of_hearing, arguments.precision)?;
+    let manifests = [&of_sight, &of_hearing];
+    let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
+    pair.save(&arguments.part)?;
+    Ok((Taught::Both(Box::new(pair)), lessons.into()))
+}
+
+fn both_manifests(arguments: &Arguments) -> Result<[Manifest; 2]> {
+    Ok([arguments.model.manifest_of_both(Sense::Image)?, arguments.model.manifest_of_both(Sense::Audio)?])
+}
+
+fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
     if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
         bail!("--kind, --mask, --roi and --input are for pictures, and --good names sounds");
     }
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None };
-    let (backend, options) = (arguments.model.backend(), arguments.model.options());
-    let mut ear = Ear::open(manifest, arguments.precision, backend, options)?;
-    let bar = progress_bar("teaching")?;
-    let progress = |done: usize, all: usize| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    };
+    let manifest = arguments.model.manifest(Sense::Audio)?;
+    let mut ear = arguments.model.ear(&manifest, arguments.precision)?;
     let (mut part, lesson) =
-        teach::teach_sounds(&mut ear, manifest, &wishes, paths, &recording::sound::read, &progress)?;
-    bar.finish_and_clear();
+        teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
     part.save(&arguments.part)?;
-    Ok((part, lesson))
+    Ok((Taught::One(Box::new(part)), vec![lesson]))
 }
 
 fn name(arguments: &Arguments) -> String {
     arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned())
 }
 
-fn anew(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
+fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
     let name = name(arguments);
+    let manifest = arguments.model.manifest(Sense::Image)?;
     let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask };
-    let mut eye = arguments.model.eye(manifest, arguments.precision, arguments.input)?;
-    let bar = progress_bar("teaching")?;
-    let progress = |done: usize, all: usize| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
-    };
-    let (mut part, lesson) = teach::teach(&mut eye, manifest, &wishes, paths, &recording::read, &progress)?;
-    bar.finish_and_clear();
+    let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
+    let (mut part, lesson) = teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, progress)?;
     part.save(&arguments.part)?;
-    Ok((part, lesson))
+    Ok((Taught::One(Box::new(part)), vec![lesson]))
 }
 
 /// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
@@ -164,44 +219,82 @@ fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-fn add(arguments: &Arguments, manifest: &Manifest, sense: Sense, paths: &[PathBuf]) -> Result<(Part, Lesson)> {
-    let mut part = Part::load(&arguments.part)?;
-    let taught = part.card.kind.sense();
-    if taught != sense {
-        let (dir, taught, given) = (arguments.part.display(), taught.samples(), sense.samples());
-        bail!("{dir} was taught from {taught}, and --good names {given}");
-    }
-    if part.card.model.digest != manifest.digest() {
-        let taught = &part.card.model;
-        bail!("{} was taught with {} {}: teach it anew", arguments.part.display(), taught.name, taught.version);
-    }
-    let (precision, input) = (part.card.model.precision, part.card.model.input);
-    let bar = progress_bar("adding")?;
-    let progress = |done: usize, all: usize| {
-        bar.set_length(all as u64);
-        bar.set_position(done as u64);
+fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
+    let dir = &arguments.part;
+    let wrong = |taught: &Taught| {
+        let (was, given) = (samples(taught), meant.as_str());
+        anyhow::anyhow!("{} was taught from {was}, and --good names {given}", dir.display())
     };
-    let lesson = match sense {
-        Sense::Image => {
-            let mut eye = arguments.model.eye(manifest, precision, Some(input))?;
-            teach::add(&mut eye, &mut part, paths, &recording::read, &progress)?
-        }
-        Sense::Audio => {
-            let (backend, options) = (arguments.model.backend(), arguments.model.options());
-            let mut ear = Ear::open(manifest, precision, backend, options)?;
-            teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, &progress)?
-        }
+    let taught = Taught::load(dir)?;
+    let kind = match (&taught, meant) {
+        (Taught::One(part), _) => part.card.kind.sense(),
+        (Taught::Both(_), Meant::Pairs(_)) => Sense::Image,
+        (Taught::Both(_), _) => return Err(wrong(&taught)),
     };
-    bar.finish_and_clear();
-    part.save(&arguments.part)?;
-    Ok((part, lesson))
+    match (taught, kind, meant) {
+        (Taught::Both(pair), _, Meant::Pairs(files)) => {
+            let [of_sight, of_hearing] = both_manifests(arguments)?;
+            same_model(dir, &pair.sight, &of_sight)?;
+            same_model(dir, &pair.hearing, &of_hearing)?;
+            let (model, heard) = (&pair.sight.card.model, &pair.hearing.card.model);
+            let mut eye = arguments.model.eye(&of_sight, model.precision, Some(model.input))?;
+            let mut ear = arguments.model.ear(&of_hearing, heard.precision)?;
+            let (mut pair, lessons) = teach::add_pairs((&mut eye, &mut ear), *pair, files, &READERS, progress)?;
+            pair.save(dir)?;
+            Ok((Taught::Both(Box::new(pair)), lessons.into()))
+        }
+        (Taught::One(mut part), Sense::Image, Meant::Pictures(paths)) => {
+            let manifest = arguments.model.manifest(Sense::Image)?;
+            same_model(dir, &part, &manifest)?;
+            let (precision, input) = (part.card.model.precision, part.card.model.input);
+            let mut eye = arguments.model.eye(&manifest, precision, Some(input))?;
+            let lesson = teach::add(&mut eye, &mut part, paths, &recording::read, progress)?;
+            part.save(dir)?;
+            Ok((Taught::One(part), vec![lesson]))
+        }
+        (Taught::One(mut part), Sense::Audio, Meant::Sounds(paths)) => {
+            let manifest = arguments.model.manifest(Sense::Audio)?;
+            same_model(dir, &part, &manifest)?;
+            let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
+            let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, progress)?;
+            part.save(dir)?;
+            Ok((Taught::One(part), vec![lesson]))
+        }
+        (taught, ..) => Err(wrong(&taught)),
+    }
 }
 
-fn tell(dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
+fn same_model(dir: &Path, part: &Part, manifest: &Manifest) -> Result<()> {
+    let taught = &part.card.model;
+    if taught.digest != manifest.digest() {
+        bail!("{} was taught with {} {}: teach it anew", dir.display(), taught.name, taught.version);
+    }
+    Ok(())
+}
+
+fn tell(dir: &Path, taught: &Taught, lessons: &[Lesson]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (path, reason) in &lesson.skipped {
+    for (path, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
         complain(&format!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() }));
     }
+    for (part, lesson) in taught.parts().into_iter().zip(lessons) {
+        tell_one(&mut out, dir, part, lesson)?;
+    }
+    if let Taught::Both(pair) = taught {
+        match &pair.bond {
+            Some(bond) => writeln!(
+                out,
+                "  picture and sound belong together: a good one's own sound suits it better than another's in {:.0} % of \
+                 trials",
+                100.0 * bond.power
+            )?,
+            None => writeln!(out, "  picture and sound of a good part are no more alike than those of two")?,
+        }
+    }
+    Ok(())
+}
+
+fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
     let card = &part.card;
     let samples = card.kind.sense().samples();
     writeln!(

@@ -24,7 +24,7 @@ use crossbeam::channel::{self, Receiver, Sender};
 
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::Inspector;
+use crate::inspect::MomentInspector;
 use crate::report::{Heard, Judged, Report};
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
@@ -99,7 +99,7 @@ struct Delivery {
 /// inspector fails; what a sink says when it cannot go on.
 pub fn run(
     station: &Station,
-    inspector: &mut Inspector,
+    inspector: &mut MomentInspector,
     sinks: Vec<Box<dyn Sink>>,
     outside: Outside,
     stats: &Stats,
@@ -281,7 +281,7 @@ enum Asked {
 
 struct Judge<'a> {
     station: &'a Station,
-    inspector: &'a mut Inspector,
+    inspector: &'a mut MomentInspector,
     stats: &'a Stats,
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
@@ -419,8 +419,7 @@ impl Judge<'_> {
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let clip = self.mailbox.clip(&frame);
         let moment = Moment { frame: Some(frame), clip, sound, text: None };
-        let Some(frame) = &moment.frame else { return Ok(()) };
-        let report = match self.inspector.inspect(frame) {
+        let report = match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
             Ok(report) => report,
             Err(error) if error.kind() == ErrorKind::Input => {
                 self.stats.camera.count(FaultKind::Damaged, 1);
@@ -437,9 +436,10 @@ impl Judge<'_> {
         self.deliver(Moment::default(), None, report)
     }
 
-    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, report: Report) -> Result<()> {
+    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, mut report: Report) -> Result<()> {
         let now = Stamp::now();
         let faults = self.stats.unreported();
+        report.degraded |= moment.frame.is_none() || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty());
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let judged = Judged {
             station: self.station.name.clone(),
@@ -448,7 +448,6 @@ impl Judge<'_> {
             unix_ms: unix.as_millis() as u64,
             age_ms: moment.frame.as_ref().map_or(0.0, |frame| now.ms_since(frame.stamp)),
             replaced: std::mem::take(&mut self.replaced),
-            degraded: moment.frame.is_none() || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty()),
             sound,
             faults,
             report,

@@ -29,6 +29,20 @@ impl Calibration {
         Self { scores, centre, spread }
     }
 
+    /// The p-value that each of `scores` would have, had it not been held out itself: as a new good sample's.
+    pub fn left_out(scores: &[f32]) -> Vec<f64> {
+        let all = Self::new(scores.to_vec());
+        let of = |&score: &f32| {
+            let mut others = all.scores.clone();
+            if let Ok(at) = others.binary_search_by(|other| other.total_cmp(&score)) {
+                others.remove(at);
+            }
+            let [centre, spread] = centre_and_spread(&others);
+            Self { scores: others, centre, spread }.p_value(score)
+        };
+        scores.iter().map(of).collect()
+    }
+
     /// The held-out scores, ascending.
     pub fn scores(&self) -> &[f32] {
         &self.scores

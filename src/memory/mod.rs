@@ -9,16 +9,20 @@
 //!
 //! Two distances are kept because they miss different defects: the nearest good cell finds what is small
 //! and sharp, the distance of the whole picture's summary finds what is broad. `learned` joins them and
-//! learns everything from good samples; `part` is how that is written down. Running the encoder is left to
+//! learns everything from good samples; `part` is how that is written down, and `pair` holds two where a part is seen and
+//! heard: `bond` then tells whether a picture and a sound belong together. Running the encoder is left to
 //! `encode`, reading pictures to `source`, the verdict to `inspect`.
 
 pub mod bank;
+pub mod bond;
 pub mod calibrate;
 pub mod features;
+pub mod folder;
 pub mod golden;
 pub mod learned;
 pub mod metric;
 pub mod part;
+pub mod pair;
 pub mod search;
 pub mod shape;
 pub mod usual;

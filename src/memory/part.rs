@@ -1,12 +1,7 @@
 //! A taught part, and how it is written down: `part.toml` for people, one safetensors file for the numbers.
-//!
-//! The numbers' file is named by its own digest and `part.toml` is replaced by a rename, so a part is either
-//! the old one or the new one, whatever happens while it is written. The part before the last change is kept
-//! as `previous.toml` for one step back.
+//! How its folder changes is left to `folder`; a part of two senses is a `pair` of these.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use half::f16;
@@ -14,8 +9,8 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 
+use super::folder::{self, CURRENT};
 use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned, Level, shown_level};
 use super::shape::Shape;
@@ -28,10 +23,6 @@ use crate::sample::Sound;
 
 /// Version of the format that this build reads and writes.
 pub const FORMAT: u32 = 3;
-const CURRENT: &str = "part.toml";
-const PREVIOUS: &str = "previous.toml";
-/// How the names of half-written files begin.
-const WRITING: &str = ".writing-";
 /// Longest side of the encoder's input.
 const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
@@ -359,14 +350,7 @@ impl Part {
     /// [`ErrorKind::Unavailable`] when there is none, [`ErrorKind::Integrity`] when the numbers are not those
     /// that `part.toml` promises, [`ErrorKind::Config`] naming the field that is wrong.
     pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join(CURRENT);
-        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::new(
-                ErrorKind::Unavailable,
-                format!("no part in {} (no {CURRENT}): teach it first", dir.display()),
-            ),
-            _ => Error::io("read", &path, error),
-        })?;
+        let (path, text) = folder::read(dir)?;
         let card = parse(&path, &text)?;
         let numbers = dir.join(&card.memory.file);
         let bytes = fs::read(&numbers).map_err(|error| Error::io("read", &numbers, error))?;
@@ -394,30 +378,8 @@ impl Part {
         let written = toml::to_string(&self.card)
             .map_err(|error| Error::caused(ErrorKind::Config, format!("cannot write {CURRENT}"), error))?;
         let text = format!("# A part taught to eyear. The numbers are in the file named under [memory].\n{written}");
-        let numbers = dir.join(file);
-        let is_new = !numbers.exists();
-        replace(dir, &numbers, &bytes, &text).inspect_err(|_| {
-            if is_new {
-                let _only_takes_space = fs::remove_file(&numbers);
-            }
-        })?;
+        folder::replace(dir, Some((&file, &bytes)), &text)?;
         self.digest = hex(&Sha256::digest(text.as_bytes()));
-        sweep(dir);
-        Ok(())
-    }
-
-    /// Goes one step back: the previous part becomes the current one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] when there is no previous part.
-    pub fn undo(dir: &Path) -> Result<()> {
-        let (current, previous) = (dir.join(CURRENT), dir.join(PREVIOUS));
-        if !previous.is_file() {
-            let what = format!("nothing to undo in {} (no {PREVIOUS})", dir.display());
-            return Err(Error::new(ErrorKind::Unavailable, what));
-        }
-        fs::rename(&previous, &current).map_err(|error| Error::io("replace", &current, error))?;
-        sweep(dir);
         Ok(())
     }
 
@@ -529,8 +491,7 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     if !card.sound.as_ref().is_none_or(finite) {
         return Err(wrong(format!("`sound` must hold finite numbers, got {:?}", card.sound)));
     }
-    let plain = card.memory.file.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if !plain || card.memory.file.starts_with('.') {
+    if !folder::is_plain(&card.memory.file) {
         return Err(wrong(format!("`memory.file` must be a plain file name, got `{}`", card.memory.file)));
     }
     Ok(card)
@@ -698,57 +659,4 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
 
 fn bytes_of<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
     values.flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Makes `bytes` the file `numbers` and `text` the current card in `dir`, and the card before the previous one.
-///
-/// All are written beside and flushed before the first is renamed: a full disk shows while nothing has changed.
-fn replace(dir: &Path, numbers: &Path, bytes: &[u8], text: &str) -> Result<()> {
-    let (current, previous) = (dir.join(CURRENT), dir.join(PREVIOUS));
-    let before = match fs::read(&current) {
-        Ok(before) => Some(before),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Error::io("read", &current, error)),
-    };
-    let files = [(numbers, Some(bytes)), (&previous, before.as_deref()), (&current, Some(text.as_bytes()))];
-    let files = files.into_iter().filter_map(|(path, bytes)| Some((path, bytes?)));
-    let written = files.map(|(path, bytes)| Ok((path, write(dir, path, bytes)?))).collect::<Result<Vec<_>>>()?;
-    for (path, file) in written {
-        file.persist(path).map_err(|error| Error::io("write", path, error.error))?;
-    }
-    // So that the renames outlive a power cut; where a folder cannot be flushed they do so a little later.
-    let _flushed = fs::File::open(dir).and_then(|dir| dir.sync_all());
-    Ok(())
-}
-
-/// A file in `dir`, flushed to the disk, that is to become `path`; removed when it is dropped before.
-fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
-    let failed = |error| Error::io("write", path, error);
-    let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(dir).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    Ok(file)
-}
-
-/// Removes number files that neither the current nor the previous part names, and what a power cut left half
-/// written. A file that cannot be removed only takes space, so that is no error. Where a card cannot be read
-/// nothing is removed: its numbers may be there.
-fn sweep(dir: &Path) {
-    let mut used = BTreeSet::new();
-    for card in [CURRENT, PREVIOUS] {
-        match fs::read_to_string(dir.join(card)) {
-            Ok(text) => match parse(dir, &text) {
-                Ok(card) => used.insert(card.memory.file),
-                Err(_) => return,
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(_) => return,
-        };
-    }
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let numbers = name.starts_with("memory-") && name.ends_with(".safetensors");
-        if numbers && !used.contains(&name) || name.starts_with(WRITING) {
-            let _only_takes_space = fs::remove_file(entry.path());
-        }
-    }
 }

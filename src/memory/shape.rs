@@ -77,16 +77,28 @@ impl Shape {
     /// Logarithm of the squared Mahalanobis distance per dimension: 0 is typical of a sample drawn from the
     /// shape, each unit is a factor e. `scratch` is what [`Shape::pull`] needs of it.
     pub fn distance(&self, summary: &[f32], scratch: &mut Scratch) -> f32 {
+        self.project(summary, self.axes.nrows(), scratch);
         let Scratch { standard, along } = scratch;
+        let ball = self.ball * dot(standard, standard);
+        let square = ball + along.iter().zip(&self.excess).map(|(along, excess)| excess * along * along).sum::<f32>();
+        (square.max(1e-12) / standard.len() as f32).ln()
+    }
+
+    /// Where a summary lies along the first `axes` principal axes, in deviations of its numbers.
+    pub fn along(&self, summary: &[f32], axes: usize) -> Vec<f32> {
+        let mut scratch = Scratch::default();
+        self.project(summary, axes, &mut scratch);
+        scratch.along
+    }
+
+    fn project(&self, summary: &[f32], axes: usize, Scratch { standard, along }: &mut Scratch) {
         standard.clear();
         let tamed = summary.iter().zip(&self.tameness).map(|(&x, &by)| tame(x, by));
         let moved = tamed.zip(&self.mean).zip(&self.inverse_deviation);
         standard.extend(moved.map(|((x, mean), scale)| (x - mean) * scale));
         along.clear();
-        along.extend(self.axes.rows().into_iter().map(|axis| axis.as_slice().map_or(0.0, |axis| dot(axis, standard))));
-        let ball = self.ball * dot(standard, standard);
-        let square = ball + along.iter().zip(&self.excess).map(|(along, excess)| excess * along * along).sum::<f32>();
-        (square.max(1e-12) / standard.len() as f32).ln()
+        let rows = self.axes.rows().into_iter().take(axes);
+        along.extend(rows.map(|axis| axis.as_slice().map_or(0.0, |axis| dot(axis, standard))));
     }
 
     /// How strongly each number of `summary` pulls it away from the good ones, `f32[d]`: the gradient of half the

@@ -41,6 +41,11 @@ impl Evidence {
         if let Some(sound) = &moment.sound {
             self.write(&format!("{stem}.wav"), &wav(sound)?)?;
         }
+        let heard = [Some(&judged.report), judged.report.hearing.as_deref()].into_iter().flatten();
+        if let Some((report, picture)) = heard.filter_map(|report| Some((report, report.picture.as_ref()?))).next() {
+            let overlay = draw::overlay(&Picture::of(picture)?, [picture.width(), picture.height()], report);
+            self.write(&format!("{stem}.sound.overlay.png"), &overlay.png()?)?;
+        }
         let Some(frame) = &moment.frame else { return Ok(()) };
         if frame.format() == PixelFormat::Jpeg {
             self.write(&format!("{stem}.jpg"), frame.pixels())?;
@@ -51,7 +56,7 @@ impl Evidence {
             if frame.format() != PixelFormat::Jpeg {
                 self.write(&format!("{stem}.png"), &picture.png()?)?;
             }
-            if judged.report.verdict != Verdict::Invalid {
+            if judged.report.verdict != Verdict::Invalid && judged.report.picture.is_none() {
                 let overlay = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report);
                 self.write(&format!("{stem}.overlay.png"), &overlay.png()?)?;
             }
@@ -146,7 +151,6 @@ mod tests {
             age_ms: 20.0,
             replaced: 0,
             sound: None,
-            degraded: false,
             faults: Vec::new(),
             report: example::report(verdict),
         }

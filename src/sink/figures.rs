@@ -27,8 +27,8 @@ pub fn write(
     figures: &Figures,
     judged: &[Judged],
     root: &Path,
-    tiles: &Tiles,
-    read: &dyn Fn(&Sample) -> Result<Frame>,
+    tiles: &[Tiles],
+    read: &dyn Fn(&Sample) -> Result<Option<Frame>>,
     mask: &dyn Fn(&Path) -> Result<Frame>,
 ) -> Result<PathBuf> {
     fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
@@ -61,6 +61,10 @@ fn table(figures: &Figures) -> String {
     let [overkill, escape] = [figures.overkill, figures.escape].map(rate);
     let latency = figures.latency_ms;
     let interval = between(figures.auroc_interval);
+    let of_both = figures.joint_auroc.map(|joint| row(words::JOINT_AUROC, &share(Some(joint)), &interval));
+    let interval = if of_both.is_some() { String::new() } else { interval };
+    let of_sight = of_both.is_some() && figures.image_auroc.is_some();
+    let of_sight = of_sight.then(|| row(words::IMAGE_AUROC, &share(figures.image_auroc), ""));
     let of_sense = match figures.audio_auroc {
         Some(_) => [
             row(words::AUDIO_AUROC, &share(figures.audio_auroc), &interval),
@@ -81,6 +85,8 @@ fn table(figures: &Figures) -> String {
         row(words::OVERKILL, &overkill[0], &overkill[1]),
         row(words::ESCAPE, &escape[0], &escape[1]),
         row(words::INVALID, &figures.invalid.to_string(), ""),
+        of_both.unwrap_or_default(),
+        of_sight.unwrap_or_default(),
         of_sense,
         row(words::F1_MAX, &share(figures.f1_max), ""),
         row(words::LATENCY, &format!("{:.1} ms", latency.p50), ""),
@@ -139,8 +145,8 @@ fn rate(rate: Option<Rate>) -> [String; 2] {
 fn misses(
     judged: &[Judged],
     root: &Path,
-    tiles: &Tiles,
-    read: &dyn Fn(&Sample) -> Result<Frame>,
+    tiles: &[Tiles],
+    read: &dyn Fn(&Sample) -> Result<Option<Frame>>,
     mask: &dyn Fn(&Path) -> Result<Frame>,
 ) -> Result<String> {
     let mut html = html::legend();
@@ -156,13 +162,17 @@ fn misses(
             _ => String::new(),
         };
         for Judged { sample, report } in misses.into_iter().take(MOST_MISSES) {
-            let mut pictures = Pictures::draw(&read(sample)?, report, tiles)?;
-            if let (Some(path), Some(overlay)) = (&sample.mask, &mut pictures.overlay) {
+            let frame = read(sample)?;
+            let views = html::views(frame.as_ref(), report, tiles);
+            let mut pictures =
+                views.iter().map(|view| Pictures::draw(view, None)).collect::<Result<Vec<Pictures>>>()?;
+            let overlay = pictures.first_mut().and_then(|seen| seen.overlay.as_mut());
+            if let (Some(path), Some(overlay)) = (&sample.mask, overlay) {
                 outline(overlay, &mask(path)?);
             }
             let name = sample.path.strip_prefix(root).unwrap_or(&sample.path).display().to_string();
             let kind = Some(sample.kind.as_str());
-            html += &Card { name: &name, report, pictures: &pictures, files: None, kind }.html()?;
+            html += &Card { name: &name, report, pictures: &pictures, kind }.html()?;
         }
     }
     Ok(html)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draw::{self, Tiles};
-use super::html::{self, Pictures};
+use super::html::{self, Pictures, View};
 use super::page::Page;
 use super::picture::Picture;
 use crate::error::{Error, Result};
@@ -33,19 +33,34 @@ impl Folder {
         Ok(Self { dir: dir.into(), page: Page::default() })
     }
 
-    /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and takes the report into the page, where it is
-    /// called `name`. Stems must differ: see [`names::unique`](super::names::unique).
+    /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and takes the report into the page, where it is called
+    /// `name`; of what is seen and heard, `<stem>.sound.overlay.png` and so on too. `tiles` are of each sense that the part
+    /// knows, sight first. Stems must differ: see [`names::unique`](super::names::unique).
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a file cannot be written.
-    pub fn add(&mut self, stem: &str, name: &str, frame: &Frame, report: &Report, tiles: &Tiles) -> Result<()> {
-        let files = [format!("{stem}.overlay.png"), format!("{stem}.expected.png")];
-        let overlay = draw::overlay(&Picture::of(frame)?, [frame.width(), frame.height()], report);
-        self.write(&files[0], &overlay.png()?)?;
-        let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
-        self.write(&files[1], &html::expected(frame, report, tiles, longest).png()?)?;
-        let files = [&files[0][..], &files[1][..]];
-        self.page.add(name, report, files, || Pictures::draw(frame, report, tiles))
+    pub fn add(
+        &mut self,
+        stem: &str,
+        name: &str,
+        frame: Option<&Frame>,
+        report: &Report,
+        tiles: &[Tiles],
+    ) -> Result<()> {
+        let views = html::views(frame, report, tiles);
+        let files = |i: usize| {
+            let of = if i == 0 { "" } else { ".sound" };
+            ["overlay", "expected"].map(|what| format!("{stem}{of}.{what}.png"))
+        };
+        for (i, View { frame, report, tiles }) in views.iter().enumerate() {
+            let [of_overlay, of_expected] = files(i);
+            let overlay = draw::overlay(&Picture::of(frame)?, [frame.width(), frame.height()], report);
+            self.write(&of_overlay, &overlay.png()?)?;
+            let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
+            self.write(&of_expected, &html::expected(frame, report, tiles, longest).png()?)?;
+        }
+        let draw = || views.iter().enumerate().map(|(i, view)| Pictures::draw(view, Some(files(i)))).collect();
+        self.page.add(name, report, draw)
     }
 
     /// Notes a picture that could not be read, and why.
@@ -84,7 +99,7 @@ mod tests {
         let pixels = vec![50; 4 * 4 * 3];
         let tiles = Tiles { pixels: &pixels, side: 4, span: 1.5 };
         let mut folder = Folder::create(&dir.path().join("a/b")).unwrap();
-        folder.add("x & y", "in/x & y.png", &frame, &example::report(Verdict::Fail), &tiles).unwrap();
+        folder.add("x & y", "in/x & y.png", Some(&frame), &example::report(Verdict::Fail), &[tiles]).unwrap();
         let page = folder.finish().unwrap();
         for ending in ["overlay", "expected"] {
             let made = recording::read(&dir.path().join(format!("a/b/x & y.{ending}.png"))).unwrap();

@@ -5,7 +5,7 @@ use super::draw::{self, COLOURS, COOL, HOT, NUMBERED, Tiles};
 use super::picture::{Picture, fit};
 use super::words::{self, Word};
 use crate::error::Result;
-use crate::report::{Provenance, Report, Verdict};
+use crate::report::{Decided, Provenance, Report, Verdict};
 use crate::sample::Frame;
 
 /// Longer side of the pictures in a page.
@@ -139,6 +139,30 @@ pub fn legend() -> String {
     )
 }
 
+/// What one sense looked at, and what it says.
+pub struct View<'a> {
+    /// The picture, or that of the sound.
+    pub frame: &'a Frame,
+    /// On this sense.
+    pub report: &'a Report,
+    /// What its memory looks like.
+    pub tiles: &'a Tiles<'a>,
+}
+
+/// What a report shows: the picture or that of the sound, and of what is seen and heard both. `tiles` are of each sense that
+/// the part knows, sight first.
+pub fn views<'a>(frame: Option<&'a Frame>, report: &'a Report, tiles: &'a [Tiles<'a>]) -> Vec<View<'a>> {
+    let of = |frame: Option<&'a Frame>, report: &'a Report| {
+        let (frame, tiles) = match &report.picture {
+            Some(picture) => (picture, tiles.last()?),
+            None => (frame?, tiles.first()?),
+        };
+        Some(View { frame, report, tiles })
+    };
+    let heard = report.hearing.as_deref().filter(|heard| heard.picture.is_some());
+    of(frame, report).into_iter().chain(heard.and_then(|heard| of(None, heard))).collect()
+}
+
 /// The three pictures that tell about a report, at the size of the page.
 pub struct Pictures {
     /// What was inspected.
@@ -147,6 +171,8 @@ pub struct Pictures {
     pub overlay: Option<Picture>,
     /// What was expected.
     pub expected: Picture,
+    /// Files beside the page that show overlay and expectation at full size.
+    pub files: Option<[String; 2]>,
 }
 
 impl Pictures {
@@ -154,12 +180,12 @@ impl Pictures {
     ///
     /// # Errors
     /// As [`Picture::resized`].
-    pub fn draw(frame: &Frame, report: &Report, tiles: &Tiles) -> Result<Self> {
+    pub fn draw(View { frame, report, tiles }: &View, files: Option<[String; 2]>) -> Result<Self> {
         let size = [frame.width(), frame.height()];
         let picture = Picture::of(frame)?.resized(fit(size, PAGE_SIDE))?;
         let judged = report.verdict != Verdict::Invalid;
         let overlay = judged.then(|| draw::overlay(&picture, size, report));
-        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture })
+        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture, files })
     }
 }
 
@@ -175,10 +201,8 @@ pub struct Card<'a> {
     pub name: &'a str,
     /// What was said of it.
     pub report: &'a Report,
-    /// What is shown of it.
-    pub pictures: &'a Pictures,
-    /// Files beside the page that show overlay and expectation at full size.
-    pub files: Option<[&'a str; 2]>,
+    /// What is shown of it, by each sense.
+    pub pictures: &'a [Pictures],
     /// What it is known to be.
     pub kind: Option<&'a str>,
 }
@@ -192,15 +216,18 @@ impl Card<'_> {
         let Report { verdict, .. } = self.report;
         let kind =
             self.kind.map_or(String::new(), |kind| format!(r#"<span class="kind"><bdi>{}</bdi></span>"#, escape(kind)));
-        let shown = self.pictures;
-        let [overlay, expected] = self.files.map_or([None, None], |files| files.map(Some));
-        let mut figures = figure(words::PICTURE, &shown.picture, None)?;
-        if let Some(picture) = &shown.overlay {
-            figures += &figure(words::STRANGE, picture, overlay)?;
+        let mut figures = String::new();
+        for shown in self.pictures {
+            let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
+            figures += &figure(words::PICTURE, &shown.picture, None)?;
+            if let Some(picture) = &shown.overlay {
+                figures += &figure(words::STRANGE, picture, file(0))?;
+            }
+            figures += &figure(words::EXPECTED, &shown.expected, file(1))?;
         }
-        figures += &figure(words::EXPECTED, &shown.expected, expected)?;
         // Wide pictures stand two in a row, or they would be too small to see anything.
-        let wide = if shown.picture.width > 2 * shown.picture.height { " wide" } else { "" };
+        let is_wide = self.pictures.iter().all(|shown| shown.picture.width > 2 * shown.picture.height);
+        let wide = if is_wide && !self.pictures.is_empty() { " wide" } else { "" };
         Ok(format!(
             "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
              <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"pictures\">\n{figures}</div></div>\n</article>\n",
@@ -238,36 +265,68 @@ fn facts(report: &Report) -> String {
     if report.verdict != Verdict::Invalid {
         // The limit stands in the middle of the gauge.
         let share = (50.0 * report.score / report.limit.max(f32::MIN_POSITIVE)).clamp(0.0, 100.0);
+        let of_both = report.sight.is_some() && report.hearing.is_some();
         let strangest = match report.pixels {
             Some(pixels) if pixels >= report.local.max(report.global) => words::THE_PIXELS,
             _ if report.global > report.local => words::THE_WHOLE,
             _ => words::A_PLACE,
         };
         let pixels = report.pixels.map(|pixels| format!(" · {} {pixels:.2}", words::PIXELS)).unwrap_or_default();
+        let strangest = match of_both {
+            // Its distances are on what is seen alone.
+            true => String::new(),
+            false => format!(
+                "<dt>{}</dt><dd>{strangest}<small>{} {:.2} · {} {:.2}{pixels}</small></dd>",
+                words::STRANGEST,
+                words::LOCAL,
+                report.local,
+                words::GLOBAL,
+                report.global,
+            ),
+        };
         facts += &format!(
             "<dl><dt>{}</dt><dd><b>{:.2}</b> / {} {:.2}</dd><div class=\"gauge\"><i style=\"width:{share:.0}%\"></i></div>\
-             <dt>{}</dt><dd>{}</dd><dt>{}</dt><dd>{}<small>{} {:.2} · {} {:.2}{pixels}</small></dd></dl>\n",
+             <dt>{}</dt><dd>{}</dd>{strangest}</dl>\n",
             words::SCORE,
             report.score,
             words::LIMIT,
             report.limit,
             words::P_VALUE,
             p_value(report.p_value),
-            words::STRANGEST,
-            strangest,
-            words::LOCAL,
-            report.local,
-            words::GLOBAL,
-            report.global,
         );
+        facts += &senses(report);
     }
     if !report.reason.is_empty() {
         facts += &format!("<dl><dt>{}</dt><dd lang=\"en\">{}</dd></dl>\n", words::REASON, escape(&report.reason));
     }
-    if report.verdict == Verdict::Fail && report.findings.is_empty() {
+    let heard = report.hearing.as_deref().filter(|heard| !heard.findings.is_empty());
+    if report.verdict == Verdict::Fail && report.findings.is_empty() && heard.is_none() {
         facts += &format!("<p class=\"note\">{}</p>\n", words::NO_PLACE);
     }
-    facts + &findings(report)
+    facts + &findings(report) + &heard.map_or(String::new(), findings)
+}
+
+/// What each sense says alone, of a part that is seen and heard, and which decided.
+fn senses(report: &Report) -> String {
+    let (Some(sight), Some(hearing)) = (&report.sight, &report.hearing) else { return String::new() };
+    let row = |name: Word, verdict: Verdict, p: f64| {
+        format!("<dt>{name}</dt><dd>{}<small>p {}</small></dd>", words::verdict(verdict), p_value(p))
+    };
+    let mut rows = row(words::SIGHT, sight.verdict, sight.p_value);
+    rows += &row(words::HEARING, hearing.verdict, hearing.p_value);
+    if let Some(belong) = report.belong {
+        rows += &format!("<dt>{}</dt><dd>p {}</dd>", words::BELONG, p_value(belong));
+    }
+    if let Some(decided) = report.decided_by {
+        let by = match decided {
+            Decided::Sight => words::SIGHT,
+            Decided::Hearing => words::HEARING,
+            Decided::Either => words::EITHER,
+            Decided::Together => words::TOGETHER,
+        };
+        rows += &format!("<dt>{}</dt><dd><b>{by}</b></dd>", words::DECIDED);
+    }
+    format!("<dl>{rows}</dl>\n")
 }
 
 fn findings(report: &Report) -> String {

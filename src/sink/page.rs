@@ -34,18 +34,11 @@ struct Entry {
 }
 
 impl Page {
-    /// Takes one judged picture in. `files` are the names of overlay and expectation beside the page; `pictures`
-    /// is asked only when there is room for the card.
+    /// Takes one judged sample in; `pictures` is asked only when there is room for the card.
     ///
     /// # Errors
     /// That of `pictures`, or of encoding them.
-    pub fn add(
-        &mut self,
-        name: &str,
-        report: &Report,
-        files: [&str; 2],
-        pictures: impl FnOnce() -> Result<Pictures>,
-    ) -> Result<()> {
+    pub fn add(&mut self, name: &str, report: &Report, pictures: impl FnOnce() -> Result<Vec<Pictures>>) -> Result<()> {
         self.judged_by.get_or_insert_with(|| report.judged_by.clone());
         let rank = ORDER.iter().position(|&verdict| verdict == report.verdict).unwrap_or_default();
         self.counts[rank] += 1;
@@ -56,7 +49,7 @@ impl Page {
         };
         let at = entries.partition_point(|other| other.before(&entry) != Ordering::Greater);
         if at < most {
-            let card = Card { name, report, pictures: &pictures()?, files: Some(files), kind: None };
+            let card = Card { name, report, pictures: &pictures()?, kind: None };
             entries.insert(at, Entry { html: card.html()?, ..entry });
             entries.truncate(most);
         }

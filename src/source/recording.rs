@@ -1,4 +1,5 @@
-//! Pictures from files: which files are meant, and their bytes as a [`Frame`].
+//! Pictures from files: which files are meant, and their bytes as a [`Frame`]. Of a part that is seen and heard a folder
+//! holds both: `part_id/{cam0.png, mic0.wav}`; what else is in it, as a `meta.json`, is passed over.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -43,6 +44,75 @@ pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBu
         files[before..].sort();
     }
     Ok(files)
+}
+
+/// The picture and the sound of one part, in a folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// `cam0` with the extension of a picture; `None` where there is none.
+    pub picture: Option<PathBuf>,
+    /// `mic0` with the extension of a sound; `None` where there is none.
+    pub sound: Option<PathBuf>,
+}
+
+/// The files of the part in folder `dir`; `None` where it holds neither, or is no folder.
+///
+/// # Errors
+/// [`ErrorKind::Io`] when the folder cannot be read; [`ErrorKind::Input`] when it holds two pictures or two sounds of these
+/// names.
+pub fn pair(dir: &Path) -> Result<Option<Pair>> {
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
+        files.push(entry.map_err(|error| Error::io("read", dir, error))?.path());
+    }
+    files.sort();
+    let find = |stem: &str, is_meant: fn(&Path) -> bool| {
+        let mut found = files.iter().filter(|file| file.file_stem().is_some_and(|name| name == stem) && is_meant(file));
+        match (found.next(), found.next()) {
+            (Some(_), Some(_)) => {
+                let what = format!("{} holds two files `{stem}`, expected one", dir.display());
+                Err(Error::new(ErrorKind::Input, what))
+            }
+            (file, _) => Ok(file.cloned()),
+        }
+    };
+    let (picture, sound) = (find("cam0", is_picture)?, find("mic0", sound::is_sound)?);
+    Ok((picture.is_some() || sound.is_some()).then_some(Pair { picture, sound }))
+}
+
+/// The folders beneath `paths`, or these themselves, that hold a [`pair`], sorted; none where pictures and sounds lie
+/// otherwise.
+///
+/// # Errors
+/// As [`pair`].
+pub fn pairs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        let before = found.len();
+        collect_pairs(path, &mut found)?;
+        found[before..].sort();
+    }
+    Ok(found)
+}
+
+fn collect_pairs(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    if pair(dir)?.is_some() {
+        found.push(dir.to_path_buf());
+        return Ok(());
+    }
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
+        let entry = entry.map_err(|error| Error::io("read", dir, error))?;
+        if entry.file_type().map_err(|error| Error::io("read", &entry.path(), error))?.is_dir() {
+            collect_pairs(&entry.path(), found)?;
+        }
+    }
+    Ok(())
 }
 
 /// Symbolic links to folders are not followed, so that a loop of them cannot trap the walk.

@@ -1,0 +1,277 @@
+//! The library's front door: a frame or a sound and a taught part → a [`Report`]. Starts no thread of its own beyond the
+//! pool that the search shares; a robot can call it from its own loop. [`MomentInspector`] judges by whatever a part was
+//! taught: by sight, by hearing, or by both.
+
+mod ear;
+mod eye;
+mod moment;
+mod places;
+
+use std::time::Instant;
+
+use crate::backend::{Backend, Options};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Manifest, Sense, SpectrogramSpec};
+use crate::memory::calibrate::Calibration;
+use crate::memory::learned::shown_level;
+use crate::memory::part::{Loudness, Part};
+use crate::prepare::fixture::Fixture;
+use crate::prepare::spectrogram::Spectrograph;
+use crate::prepare::steady::Steady;
+use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Times, Verdict};
+use crate::sample::{Frame, Sound};
+
+pub use ear::Ear;
+use ear::{describe, spectrograph, steady_findings};
+pub use eye::{Eye, Look};
+pub use moment::MomentInspector;
+use places::{
+    LEAST_OVERLAP, cannot_be_judged, cool_ignored, entries_taken_back, find_regions, heat_taken_back, pose_of,
+};
+
+/// Judges frames by a taught part. One inspector serves one thread.
+pub struct Inspector {
+    eye: Eye,
+    part: Part,
+    judged_by: Provenance,
+    ran_on: Vec<RanOn>,
+    limit: f32,
+    fixture: Option<Fixture>,
+    /// Of a part that is heard: what makes pictures of sounds, and tells what they are like all the time.
+    spectrograph: Option<Spectrograph>,
+    steady: Option<Steady>,
+    look: Look,
+}
+
+impl Inspector {
+    /// An inspector of `part` with the model package it was taught with.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the part was taught with another model; else as [`Eye::open`].
+    pub fn new(manifest: &Manifest, part: Part, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let taught = &part.card.model;
+        if taught.digest != manifest.digest() {
+            let what = format!(
+                "part `{}` was taught with {} {} ({}), this package is {} {} ({}): teach it again",
+                part.card.name,
+                taught.name,
+                taught.version,
+                short(&taught.digest),
+                manifest.name,
+                manifest.version,
+                short(manifest.digest())
+            );
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let mut eye = Eye::open(manifest, part.card.kind.sense(), taught.precision, backend, options)?;
+        if eye.encoder().size() != taught.input {
+            eye.encoder().resize(taught.input[0], taught.input[1])?;
+        }
+        eye.check(&part)?;
+        let judged_by = Provenance {
+            part: part.card.name.clone(),
+            part_digest: part.digest.clone(),
+            model: format!("{} {}", manifest.name, manifest.version),
+            model_digest: manifest.digest().to_string(),
+            precision: part.card.model.precision.as_str(),
+        };
+        let placement = eye.encoder().placement().iter();
+        let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
+        let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
+        let limit = part.judgement.calibration.limit(part.card.overkill);
+        let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
+        let heard = part.card.kind.sense() == Sense::Audio;
+        let spectrograph = heard.then(|| spectrograph(manifest)).transpose()?;
+        let steady = match (&part.card.sound, &part.usual, &spectrograph) {
+            (Some(sound), Some(usual), Some(spectrograph)) => {
+                let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
+                let steady = Steady::new(rate, sound.steady_samples, bands)?;
+                if steady.values() != usual.mean.len() {
+                    let (name, wants, has) = (&part.card.name, steady.values(), usual.mean.len());
+                    let what = format!("part `{name}`: `usual.mean` wants {wants} values, found {has}");
+                    return Err(Error::new(ErrorKind::Config, what));
+                }
+                Some(steady)
+            }
+            _ => None,
+        };
+        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, look })
+    }
+
+    /// The part that is judged by.
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// What samples are judged by.
+    pub fn judged_by(&self) -> &Provenance {
+        &self.judged_by
+    }
+
+    /// The eye, for measuring its stages alone.
+    pub fn eye(&mut self) -> &mut Eye {
+        &mut self.eye
+    }
+
+    /// Judges one frame.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the part was taught from sounds; [`ErrorKind::Runtime`] when the runtime fails. A picture
+    /// that cannot be judged is no error but [`Verdict::Invalid`].
+    pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
+        if self.spectrograph.is_some() {
+            let what = format!("part `{}` was taught from sounds: it cannot judge a picture", self.part.card.name);
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        self.judge(frame, None)
+    }
+
+    fn judge(&mut self, frame: &Frame, steady: Option<[f32; 3]>) -> Result<Report> {
+        let start = Instant::now();
+        self.eye.see(frame, self.fixture.as_ref(), &self.part.ignored, &mut self.look)?;
+        let prepared = Instant::now();
+        self.eye.encode()?;
+        let encoded = Instant::now();
+
+        let Part { learned, golden, judgement, card, .. } = &self.part;
+        let mut distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
+        distances.steady = steady;
+        let [local, global, pixels, tones, level, rhythm] = judgement.standard(distances);
+        let steady =
+            tones.zip(level).zip(rhythm).map(|((tones, level), rhythm)| report::Steady { tones, level, rhythm });
+        let score = judgement.score(distances);
+        let p_value = judgement.calibration.p_value(score);
+
+        let [rows, columns] = self.eye.grid();
+        let mut heatmap = Heatmap { values: self.look.heat(card).collect(), rows, columns };
+        cool_ignored(&mut heatmap, &self.part.ignored, card.model.input);
+        let shown = shown_level(learned.levels.len());
+        let entries = self.look.scratch.nearest[shown].iter().map(|nearest| nearest.entry).collect();
+        let [rows, columns] = self.look.scratch.grids[shown];
+        let mut expected = Expected { entries, rows, columns };
+        if let Some(view) = &self.look.view {
+            (heatmap, expected) =
+                (heat_taken_back(&heatmap, view, frame)?, entries_taken_back(&expected, view, frame)?);
+        }
+        let findings = find_regions(&heatmap, frame.width(), frame.height());
+
+        let (verdict, reason) = match self.cannot_be_judged(frame) {
+            Some(reason) => (Verdict::Invalid, reason),
+            None => decide(&judgement.calibration, card.overkill, score, card.kind.sense().samples()),
+        };
+        let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        Ok(Report {
+            verdict,
+            reason,
+            degraded: false,
+            decided_by: None,
+            score,
+            limit: self.limit,
+            p_value,
+            local: local.unwrap_or_default(),
+            global: global.unwrap_or_default(),
+            pixels,
+            steady,
+            belong: None,
+            sight: None,
+            hearing: None,
+            pose: self.look.view.as_ref().map(pose_of),
+            findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
+            picture: None,
+            heatmap,
+            expected,
+            ms: Times {
+                decode: 0.0,
+                prepare: ms(start, prepared),
+                encode: ms(prepared, encoded),
+                judge: ms(encoded, Instant::now()),
+            },
+            ran_on: self.ran_on.clone(),
+            judged_by: self.judged_by.clone(),
+        })
+    }
+
+    /// Judges one sound by a part that was taught from sounds, by the picture of it: [`Report::picture`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the part was taught from pictures, the sound is too short to be looked at, or a sample
+    /// is no number; [`ErrorKind::Runtime`] when the runtime fails. A sound that cannot be judged is no error but
+    /// [`Verdict::Invalid`].
+    pub fn hear(&mut self, sound: &Sound) -> Result<Report> {
+        let start = Instant::now();
+        let Some(spectrograph) = &mut self.spectrograph else {
+            let what = format!("part `{}` was taught from pictures: it cannot judge a sound", self.part.card.name);
+            return Err(Error::new(ErrorKind::Input, what));
+        };
+        let frame = spectrograph.picture(sound)?;
+        let heard = Loudness::of(sound)?;
+        let mut off = None;
+        if let (Some(steady), Some(usual)) = (&mut self.steady, &self.part.usual) {
+            let mut values = vec![0.0; steady.values()];
+            // Too short for it, a sound has the wrong length too.
+            if steady.run(spectrograph.mono(), spectrograph.level(), &mut values).is_ok() {
+                off = Some(steady.groups().map(|group| usual.off(&values, &group)));
+            }
+        }
+        let prepared = start.elapsed().as_secs_f64() * 1e3;
+        let mut report = self.judge(&frame, off.map(|off| off.map(|off| off.distance)))?;
+        report.ms.prepare += prepared;
+        if let Some(reason) = self.part.card.sound.and_then(|taught| taught.deaf(heard)) {
+            (report.verdict, report.reason) = (Verdict::Invalid, reason);
+            report.findings.clear();
+        }
+        if let Some(spectrograph) = &self.spectrograph {
+            report.findings.iter_mut().for_each(|finding| describe(finding, spectrograph, &report.heatmap, &frame));
+            if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
+                (off, &self.steady, report.verdict)
+            {
+                let found = steady_findings(off, &report, steady, spectrograph, &frame);
+                report.findings.extend(found);
+                report.findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
+            }
+        }
+        report.picture = Some(frame);
+        Ok(report)
+    }
+
+    /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
+    fn cannot_be_judged(&self, frame: &Frame) -> Option<String> {
+        // The picture of a sound has neither light nor focus.
+        if self.spectrograph.is_some() {
+            return None;
+        }
+        let blind = cannot_be_judged(frame, self.look.quality, &self.part.card.picture, self.part.card.good);
+        blind.or_else(|| {
+            let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
+            if pose.ncc < least {
+                return Some(format!(
+                    "not found: correlation {:.2} with the taught picture, least {least:.2}",
+                    pose.ncc
+                ));
+            }
+            let seen = 100.0 * pose.overlap;
+            (pose.overlap < LEAST_OVERLAP).then(|| format!("out of view: {seen:.0} % of the taught view is seen"))
+        })
+    }
+}
+
+/// The verdict is a rule over the p-value: at most the promised share of good parts fails. A person is asked
+/// up to twice that share, and about what is stranger than every good sample while these are too few to prove
+/// the promise. Also gives the reason of a verdict that is not plain; `samples` are what was taught, for people.
+fn decide(calibration: &Calibration, overkill: f64, score: f32, samples: &str) -> (Verdict, String) {
+    let p_value = calibration.p_value(score);
+    if p_value <= overkill {
+        (Verdict::Fail, String::new())
+    } else if p_value <= 2.0 * overkill {
+        (Verdict::Unsure, format!("near the limit: p = {p_value:.4}, fails at {overkill}"))
+    } else if calibration.proven() > overkill && calibration.scores().last().is_some_and(|most| score > *most) {
+        let n = calibration.scores().len();
+        (Verdict::Unsure, format!("stranger than all {n} good {samples}, too few to tell: p = {p_value:.4}"))
+    } else {
+        (Verdict::Pass, String::new())
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..8).unwrap_or(digest)
+}

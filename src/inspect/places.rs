@@ -1,0 +1,218 @@
+//! Where it is strange: heat → findings, from the taught pose back to the picture, and why a picture cannot be judged.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::geometry::Affine;
+use crate::memory::part::Envelope;
+use crate::prepare::fixture::View;
+use crate::prepare::quality::Quality;
+use crate::report::{Expected, Finding, Heatmap, Pose, Region};
+use crate::sample::Frame;
+
+/// Share of the taught view that a picture must show.
+pub(super) const LEAST_OVERLAP: f32 = 0.8;
+
+pub(super) fn pose_of(view: &View) -> Pose {
+    let [a, _, _, d, _, _] = view.pose.picture_from_reference.m;
+    Pose {
+        centre: view
+            .pose
+            .picture_from_reference
+            .apply([view.frame.width() as f64 / 2.0, view.frame.height() as f64 / 2.0]),
+        turn_deg: d.atan2(a).to_degrees(),
+        scale: a.hypot(d),
+        correlation: view.pose.ncc,
+        overlap: view.pose.overlap,
+    }
+}
+
+/// Brings places of a grid over the picture to the same grid over the taught pose.
+fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame: &Frame) -> Result<Affine> {
+    let view_from_picture = view
+        .pose
+        .picture_from_reference
+        .inverse()
+        .ok_or_else(|| Error::new(ErrorKind::Input, "the pose found flattens the picture"))?;
+    let picture_from_grid =
+        Affine::scale_shift([frame.width() as f64 / columns as f64, frame.height() as f64 / rows as f64], [0.0; 2]);
+    let grid_from_view = Affine::scale_shift(
+        [columns as f64 / view.frame.width() as f64, rows as f64 / view.frame.height() as f64],
+        [0.0; 2],
+    );
+    Ok(grid_from_view.after(&view_from_picture.after(&picture_from_grid)))
+}
+
+/// The cell of a grid that a place lies in, or the nearest one.
+fn cell_at([rows, columns]: [usize; 2], x: f64, y: f64) -> usize {
+    let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
+    side(y, rows) * columns + side(x, columns)
+}
+
+/// Heat found in the taught pose, on a grid over the picture itself. Where the taught view does not reach, it is
+/// nought.
+pub(super) fn heat_taken_back(heatmap: &Heatmap, view: &View, frame: &Frame) -> Result<Heatmap> {
+    let (rows, columns) = (heatmap.rows, heatmap.columns);
+    let there = pose_from_picture([rows, columns], view, frame)?;
+    let value = |i: usize| {
+        let [x, y] = there.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
+        if x < 0.0 || y < 0.0 || x >= columns as f64 || y >= rows as f64 {
+            return 0.0;
+        }
+        let ([u, v], [left, top]) = ([(x - 0.5).rem_euclid(1.0), (y - 0.5).rem_euclid(1.0)], [x - 0.5, y - 0.5]);
+        let at = |x: f64, y: f64| heatmap.values[cell_at([rows, columns], x, y)];
+        let mix = |a: f32, b: f32, share: f64| a + (b - a) * share as f32;
+        let row = |y: f64| mix(at(left, y), at(left + 1.0, y), u);
+        mix(row(top), row(top + 1.0), v)
+    };
+    Ok(Heatmap { values: (0..rows * columns).map(value).collect(), rows, columns })
+}
+
+/// Entries found in the taught pose, on a grid over the picture itself.
+pub(super) fn entries_taken_back(expected: &Expected, view: &View, frame: &Frame) -> Result<Expected> {
+    let (rows, columns) = (expected.rows, expected.columns);
+    let there = pose_from_picture([rows, columns], view, frame)?;
+    let entry = |i: usize| {
+        let [x, y] = there.apply([(i % columns) as f64 + 0.5, (i / columns) as f64 + 0.5]);
+        expected.entries[cell_at([rows, columns], x, y)]
+    };
+    Ok(Expected { entries: (0..rows * columns).map(entry).collect(), rows, columns })
+}
+
+/// Cells of which more than half are ignored say nothing.
+pub(super) fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width]: [usize; 2]) {
+    if ignored.is_empty() {
+        return;
+    }
+    let (tall, wide) = (height / heatmap.rows, width / heatmap.columns);
+    for (i, value) in heatmap.values.iter_mut().enumerate() {
+        let (row, column) = (i / heatmap.columns, i % heatmap.columns);
+        let lines = (row * tall..(row + 1) * tall).map(|y| &ignored[y * width + column * wide..][..wide]);
+        if 2 * lines.flatten().filter(|v| **v != 0).count() > tall * wide {
+            *value = 0.0;
+        }
+    }
+}
+
+/// Why a picture cannot be judged, if so: its size, light or focus is far outside what was taught.
+pub(super) fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope, good: usize) -> Option<String> {
+    let [width, height] = [frame.width(), frame.height()];
+    let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
+    if !fits(width, taught.width) || !fits(height, taught.height) {
+        let span =
+            |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least}-{most}") };
+        let (wide, tall) = (span(taught.width), span(taught.height));
+        return Some(format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}"));
+    }
+    // Half the taught range is granted on each side, and never less than a visible change; few pictures say little of
+    // the range.
+    let outside = |value: f32, [least, most]: [f32; 2], least_margin: f32| {
+        let margin = (0.5 * (most - least)).max(least_margin * (1.0 + 2.0 / good.max(1) as f32));
+        (value < least - margin, value > most + margin)
+    };
+    let (dark, bright) = outside(quality.brightness, taught.brightness, 25.0);
+    let (_, black) = outside(quality.black, taught.black, 0.35);
+    let (_, white) = outside(quality.white, taught.white, 0.35);
+    let (flat, _) = outside(quality.contrast, taught.contrast, 0.5 * taught.contrast[0]);
+    let (soft, _) = outside(quality.sharpness, taught.sharpness, 1.2);
+    let [least, most] = taught.brightness;
+    if dark || black {
+        return Some(format!("too dark: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
+    }
+    if bright || white {
+        return Some(format!("too bright: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
+    }
+    if flat {
+        let least = taught.contrast[0];
+        return Some(format!("no contrast: {:.1}, taught at least {least:.1}", quality.contrast));
+    }
+    soft.then(|| {
+        format!("out of focus: sharpness {:.1}, taught at least {:.1}", quality.sharpness, taught.sharpness[0])
+    })
+}
+
+/// Connected cells (eight neighbours) at or above heat 1, most severe first.
+pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> {
+    let Heatmap { values, rows, columns } = heatmap;
+    let (rows, columns) = (*rows, *columns);
+    let mut seen = vec![false; values.len()];
+    let mut findings = Vec::new();
+    let cell = [width as f64 / columns as f64, height as f64 / rows as f64];
+    for start in 0..values.len() {
+        if seen[start] || values[start] < 1.0 {
+            continue;
+        }
+        let (mut stack, mut members) = (vec![start], Vec::new());
+        seen[start] = true;
+        while let Some(at) = stack.pop() {
+            members.push(at);
+            let (row, column) = (at / columns, at % columns);
+            for y in row.saturating_sub(1)..=(row + 1).min(rows - 1) {
+                for x in column.saturating_sub(1)..=(column + 1).min(columns - 1) {
+                    let next = y * columns + x;
+                    if !seen[next] && values[next] >= 1.0 {
+                        seen[next] = true;
+                        stack.push(next);
+                    }
+                }
+            }
+        }
+        let span = |of: &dyn Fn(usize) -> usize, size: f64, side: usize| {
+            let least = members.iter().map(|&m| of(m)).min().unwrap_or(0);
+            let most = members.iter().map(|&m| of(m)).max().unwrap_or(0);
+            let from = (least as f64 * size).round() as usize;
+            (from, (((most + 1) as f64 * size).round() as usize).min(side) - from)
+        };
+        let (x, wide) = span(&|m| m % columns, cell[0], width);
+        let (y, tall) = span(&|m| m / columns, cell[1], height);
+        let peak = members.iter().copied().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(start);
+        let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
+        let area_px = members.len() as f64 * cell[0] * cell[1];
+        findings.push(Finding {
+            region: Region { x, y, width: wide, height: tall },
+            area_px,
+            area_share: members.len() as f64 / values.len() as f64,
+            peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
+            severity: values[peak],
+            place: place(centre[0] / columns as f64, centre[1] / rows as f64).into(),
+            heard: None,
+        });
+    }
+    findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
+    findings
+}
+
+/// A ninth of the picture in words.
+fn place(x: f64, y: f64) -> &'static str {
+    const PLACES: [[&str; 3]; 3] =
+        [["top left", "top", "top right"], ["left", "centre", "right"], ["bottom left", "bottom", "bottom right"]];
+    let third = |share: f64| ((share * 3.0) as usize).min(2);
+    PLACES[third(y)][third(x)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_boxes_in_picture_pixels_most_severe_first() {
+        let mut values = vec![0.2; 20];
+        (values[0], values[6], values[19]) = (1.2, 1.5, 3.0);
+        let heatmap = Heatmap { values, rows: 4, columns: 5 };
+        let findings = find_regions(&heatmap, 100, 40);
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[0].region, Region { x: 80, y: 30, width: 20, height: 10 });
+        assert_eq!((&*findings[0].place, findings[0].severity), ("bottom right", 3.0));
+        // Diagonal neighbours are one region.
+        assert_eq!(findings[1].region, Region { x: 0, y: 0, width: 40, height: 20 });
+        assert_eq!(findings[1].area_px, 400.0);
+    }
+
+    #[test]
+    fn an_ignored_cell_is_never_hot() {
+        let mut heatmap = Heatmap { values: vec![5.0; 4], rows: 2, columns: 2 };
+        let mut ignored = vec![0; 16];
+        [0, 1, 4, 5].iter().for_each(|&i| ignored[i] = 1);
+        ignored[2] = 1;
+        cool_ignored(&mut heatmap, &ignored, [4, 4]);
+        assert_eq!(heatmap.values, [0.0, 5.0, 5.0, 5.0]);
+    }
+}
