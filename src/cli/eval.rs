@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -10,9 +10,11 @@ use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::run::{self, Figures};
+use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::{Ear, Inspector};
 use eyear::manifest::{Precision, Sense};
 use eyear::memory::part::{Kind, Part};
+use eyear::sample::Sound;
 use eyear::sink::figures;
 use eyear::source::recording::{self, sound};
 use eyear::teach::{self, Wishes};
@@ -39,6 +41,13 @@ pub struct Arguments {
     /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
     #[arg(long)]
     kind: Option<Kind>,
+    /// Cut sounds into windows of this length; a file is as strange as the strangest of its windows, and rejected where
+    /// one of them is
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    window: Option<f64>,
+    /// Teach from as many good sounds, chosen by the seed, as last for this long together
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["shots", "part"])]
+    taught_seconds: Option<f64>,
     /// Mix faults into the good sounds that are judged: knock, tone, hum, rub, noise; `--seed` draws them
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     inject: Vec<FaultKind>,
@@ -67,6 +76,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
         let sense = dataset.sense();
+        if sense == Sense::Image && (arguments.window.is_some() || arguments.taught_seconds.is_some()) {
+            let holds = arguments.dataset.display();
+            bail!("--window and --taught-seconds are for sounds, and {holds} holds pictures");
+        }
+        let read = |path: &Path| sound::read(path);
         let manifest = arguments.model.manifest(sense)?;
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
@@ -74,10 +88,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 if dataset.train_good.is_empty() {
                     dataset = dataset.split(arguments.seed, 0.5)?;
                 }
-                let paths = match arguments.shots {
-                    Some(shots) => dataset.shots(shots, arguments.seed)?,
-                    None => dataset.train_good.clone(),
+                let paths = match (arguments.shots, arguments.taught_seconds) {
+                    (Some(shots), _) => dataset.shots(shots, arguments.seed)?,
+                    (None, Some(seconds)) => windows::lasting(&dataset, seconds, arguments.seed, &read)?,
+                    (None, None) => dataset.train_good.clone(),
                 };
+                let (cut, paths) = windows_of(&paths, arguments, &read)?;
+                let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
                 let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
                 let kind = if sense == Sense::Audio { Some(Kind::Sound) } else { kind };
                 let wishes = Wishes { name, overkill, kind, mask: None };
@@ -94,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     Sense::Audio => {
                         let (backend, options) = (arguments.model.backend(), arguments.model.options());
                         let mut ear = Ear::open(&manifest, arguments.precision, backend, options)?;
-                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &sound::read, &progress)?
+                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &read_good, &progress)?
                     }
                 };
                 bar.finish_and_clear();
@@ -123,9 +140,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 Ok((frame, report))
             }
             Sense::Audio => {
-                let sound = sound::read(&sample.path)?;
-                let sound = sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))?;
-                inspector.borrow_mut().hear(&sound)
+                let sound = heard(sample, &read)?;
+                match arguments.window {
+                    Some(seconds) => windows::judge(&mut inspector.borrow_mut(), &sound, seconds),
+                    None => inspector.borrow_mut().hear(&sound),
+                }
             }
         };
         let (figures, judged) =
@@ -146,6 +165,29 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// What is taught of the good sounds `paths`: themselves, or their windows.
+fn windows_of(
+    paths: &[PathBuf],
+    arguments: &Arguments,
+    read: &dyn Fn(&Path) -> eyear::Result<Sound>,
+) -> Result<(Option<Windows>, Vec<PathBuf>)> {
+    let Some(seconds) = arguments.window else { return Ok((None, paths.to_vec())) };
+    let (windows, names) = Windows::of(paths, seconds, arguments.taught_seconds, read)?;
+    Ok((Some(windows), names))
+}
+
+/// The sound of a sample, with its fault.
+fn heard(sample: &Sample, read: &dyn Fn(&Path) -> eyear::Result<Sound>) -> eyear::Result<Sound> {
+    let sound = read(&sample.path)?;
+    sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))
+}
+
+/// A time that a window may have.
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.1..=36_000.0).contains(number));
+    number.ok_or_else(|| format!("wants seconds from 0.1 to 36000, got `{text}`"))
 }
 
 fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result<()> {

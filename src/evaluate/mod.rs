@@ -5,6 +5,7 @@
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
 //! - [`run`] judges a data set with a taught part and adds the figures up;
 //! - [`faults`] mixes faults into good sounds, by seed;
+//! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
 //! Only [`dataset`] touches the disk, and it opens no picture. Teaching, reading pictures and masks and printing
@@ -16,6 +17,7 @@ pub mod interval;
 pub mod metrics;
 mod random;
 pub mod run;
+pub mod windows;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};
