@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use eyear::evaluate::baseline;
 use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
@@ -54,6 +55,9 @@ pub struct Arguments {
     /// Decibels by which an injected fault, while it lasts, is louder than the sound
     #[arg(long, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
     snr: Vec<f64>,
+    /// Also judge by two baselines on the log-mel: Mahalanobis distance of its mean, and nearest neighbours of its frames
+    #[arg(long, conflicts_with = "part")]
+    baselines: bool,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -76,24 +80,27 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
         let sense = dataset.sense();
-        if sense == Sense::Image && (arguments.window.is_some() || arguments.taught_seconds.is_some()) {
+        let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
+        if sense == Sense::Image && of_sounds {
             let holds = arguments.dataset.display();
-            bail!("--window and --taught-seconds are for sounds, and {holds} holds pictures");
+            bail!("--window, --taught-seconds and --baselines are for sounds, and {holds} holds pictures");
         }
         let read = |path: &Path| sound::read(path);
         let manifest = arguments.model.manifest(sense)?;
+        // What is taught, by windows where sounds are cut.
+        let (mut cut, mut paths) = (None, Vec::new());
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
             None => {
                 if dataset.train_good.is_empty() {
                     dataset = dataset.split(arguments.seed, 0.5)?;
                 }
-                let paths = match (arguments.shots, arguments.taught_seconds) {
+                paths = match (arguments.shots, arguments.taught_seconds) {
                     (Some(shots), _) => dataset.shots(shots, arguments.seed)?,
                     (None, Some(seconds)) => windows::lasting(&dataset, seconds, arguments.seed, &read)?,
                     (None, None) => dataset.train_good.clone(),
                 };
-                let (cut, paths) = windows_of(&paths, arguments, &read)?;
+                (cut, paths) = windows_of(&paths, arguments, &read)?;
                 let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
                 let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
                 let kind = if sense == Sense::Audio { Some(Kind::Sound) } else { kind };
@@ -147,9 +154,22 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 }
             }
         };
-        let (figures, judged) =
+        let (mut figures, judged) =
             run::run(&dataset, taught, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
+        if arguments.baselines {
+            let good = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
+            // What cannot be read was told when it was taught.
+            let good = good.filter(|sound| sound.is_ok());
+            let windows = |sample: &Sample| {
+                let sound = heard(sample, &read)?;
+                arguments.window.map_or_else(|| Ok(vec![sound.clone()]), |seconds| windows::cut(&sound, seconds))
+            };
+            let bar = progress_bar("baselines")?;
+            bar.set_length(dataset.test.len() as u64);
+            figures.baselines = Some(baseline::run(good, &dataset, &windows, &|| bar.inc(1))?);
+            bar.finish_and_clear();
+        }
         match arguments.json {
             true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
             false => print(&mut out, &figures, kind)?,
@@ -219,6 +239,12 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result
             of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
             rate(of.escape.as_ref())
         )?;
+    }
+    for (name, of) in figures.baselines.iter().flatten() {
+        writeln!(out, "  {name:12} AUROC {}  pAUC {}", share(of.audio_auroc), share(of.audio_pauc))?;
+        for (kind, of) in &of.per_kind {
+            writeln!(out, "    {kind:12} AUROC {}  pAUC {}", share(of.auroc), share(of.pauc))?;
+        }
     }
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
     writeln!(
