@@ -56,7 +56,10 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 const TRIED: [(&[&str], &str); 8] = [
     (&["teach"], "add good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "json model out threads"),
-    (&["eval"], "inject input json kind model out overkill part precision seed shots snr threads"),
+    (
+        &["eval"],
+        "baselines inject input json kind model out overkill part precision seed shots snr taught-seconds threads window",
+    ),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),
     // In microphone.rs.

@@ -93,6 +93,41 @@ fn a_machine_as_usual_passes_and_faults_are_told_by_ear() {
 }
 
 #[test]
+fn long_sounds_are_taught_and_judged_by_their_windows() {
+    let figures = |flags: &[&str]| -> Value {
+        let output = eyear(&[&["eval", "tests/data/machine", "--json"], flags].concat());
+        assert!(output.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+        lines(&output).remove(0)
+    };
+    let windows = ["--window", "1", "--inject", "rub", "--snr", "6", "--baselines"];
+    let all = figures(&windows);
+    // Each of the clips lasts two seconds; a file stays one sample.
+    assert_eq!((&all["taught"], &all["judged"]), (&48.into(), &serde_json::json!([6, 7])), "{all}");
+    assert!(all["per_kind"]["rub +6 dB"]["auroc"].as_f64().unwrap() > 0.9, "{all}");
+    for name in ["mahalanobis", "knn", "knn_max"] {
+        let of = &all["baselines"][name];
+        assert!(of["audio_auroc"].as_f64().unwrap() > 0.5 && of["audio_pauc"].is_number(), "{name}: {all}");
+        assert!(of["per_kind"]["rub +6 dB"]["auroc"].is_number() && of["per_kind"]["anomaly"].is_object(), "{all}");
+    }
+    let few = figures(&[&windows[..], &["--taught-seconds", "11", "--seed", "3"]].concat());
+    assert_eq!((&few["taught"], &few["judged"]), (&11.into(), &serde_json::json!([6, 7])), "{few}");
+    assert_eq!(figures(&["--taught-seconds", "11"])["taught"], 6);
+    for (arguments, expected) in [
+        (vec!["tests/data/machine", "--taught-seconds", "49"], "has 48.0 s of good sound to teach from, got 49"),
+        (vec!["tests/data/machine", "--window", "3"], "a sound of 2.00 s is shorter than three quarters of a window"),
+        (vec!["tests/data/machine", "--window", "0"], "wants seconds from 0.1 to 36000"),
+        (vec!["tests/data/machine", "--taught-seconds", "9", "--shots", "3"], "cannot be used with"),
+        (vec!["tests/data/cookie", "--window", "1"], "are for sounds"),
+        (vec!["tests/data/cookie", "--baselines"], "are for sounds"),
+    ] {
+        let output = eyear(&[&["eval"], &arguments[..]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn a_finding_tells_time_band_and_level() {
     let mut with = samples(&unheard());
     // A blow at 1.2 s that rings at 3 kHz.

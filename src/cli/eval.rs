@@ -2,17 +2,20 @@
 
 use std::cell::RefCell;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use eyear::evaluate::baseline;
 use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::run::{self, Figures};
+use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::{Ear, Inspector};
 use eyear::manifest::{Precision, Sense};
 use eyear::memory::part::{Kind, Part};
+use eyear::sample::Sound;
 use eyear::sink::figures;
 use eyear::source::recording::{self, sound};
 use eyear::teach::{self, Wishes};
@@ -39,12 +42,22 @@ pub struct Arguments {
     /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
     #[arg(long)]
     kind: Option<Kind>,
+    /// Cut sounds into windows of this length; a file is as strange as the strangest of its windows, and rejected where
+    /// one of them is
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    window: Option<f64>,
+    /// Teach from as many good sounds, chosen by the seed, as last for this long together
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["shots", "part"])]
+    taught_seconds: Option<f64>,
     /// Mix faults into the good sounds that are judged: knock, tone, hum, rub, noise; `--seed` draws them
     #[arg(long, value_name = "FAULT", num_args = 1..)]
     inject: Vec<FaultKind>,
     /// Decibels by which an injected fault, while it lasts, is louder than the sound
     #[arg(long, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
     snr: Vec<f64>,
+    /// Also judge by two baselines on the log-mel: Mahalanobis distance of its mean, and nearest neighbours of its frames
+    #[arg(long, conflicts_with = "part")]
+    baselines: bool,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -67,17 +80,28 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
         let sense = dataset.sense();
+        let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
+        if sense == Sense::Image && of_sounds {
+            let holds = arguments.dataset.display();
+            bail!("--window, --taught-seconds and --baselines are for sounds, and {holds} holds pictures");
+        }
+        let read = |path: &Path| sound::read(path);
         let manifest = arguments.model.manifest(sense)?;
+        // What is taught, by windows where sounds are cut.
+        let (mut cut, mut paths) = (None, Vec::new());
         let part = match &arguments.part {
             Some(dir) => Part::load(dir)?,
             None => {
                 if dataset.train_good.is_empty() {
                     dataset = dataset.split(arguments.seed, 0.5)?;
                 }
-                let paths = match arguments.shots {
-                    Some(shots) => dataset.shots(shots, arguments.seed)?,
-                    None => dataset.train_good.clone(),
+                paths = match (arguments.shots, arguments.taught_seconds) {
+                    (Some(shots), _) => dataset.shots(shots, arguments.seed)?,
+                    (None, Some(seconds)) => windows::lasting(&dataset, seconds, arguments.seed, &read)?,
+                    (None, None) => dataset.train_good.clone(),
                 };
+                (cut, paths) = windows_of(&paths, arguments, &read)?;
+                let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
                 let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
                 let kind = if sense == Sense::Audio { Some(Kind::Sound) } else { kind };
                 let wishes = Wishes { name, overkill, kind, mask: None };
@@ -94,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     Sense::Audio => {
                         let (backend, options) = (arguments.model.backend(), arguments.model.options());
                         let mut ear = Ear::open(&manifest, arguments.precision, backend, options)?;
-                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &sound::read, &progress)?
+                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &read_good, &progress)?
                     }
                 };
                 bar.finish_and_clear();
@@ -123,14 +147,29 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 Ok((frame, report))
             }
             Sense::Audio => {
-                let sound = sound::read(&sample.path)?;
-                let sound = sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))?;
-                inspector.borrow_mut().hear(&sound)
+                let sound = heard(sample, &read)?;
+                match arguments.window {
+                    Some(seconds) => windows::judge(&mut inspector.borrow_mut(), &sound, seconds),
+                    None => inspector.borrow_mut().hear(&sound),
+                }
             }
         };
-        let (figures, judged) =
+        let (mut figures, judged) =
             run::run(&dataset, taught, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
+        if arguments.baselines {
+            let good = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
+            // What cannot be read was told when it was taught.
+            let good = good.filter(|sound| sound.is_ok());
+            let windows = |sample: &Sample| {
+                let sound = heard(sample, &read)?;
+                arguments.window.map_or_else(|| Ok(vec![sound.clone()]), |seconds| windows::cut(&sound, seconds))
+            };
+            let bar = progress_bar("baselines")?;
+            bar.set_length(dataset.test.len() as u64);
+            figures.baselines = Some(baseline::run(good, &dataset, &windows, &|| bar.inc(1))?);
+            bar.finish_and_clear();
+        }
         match arguments.json {
             true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
             false => print(&mut out, &figures, kind)?,
@@ -146,6 +185,29 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// What is taught of the good sounds `paths`: themselves, or their windows.
+fn windows_of(
+    paths: &[PathBuf],
+    arguments: &Arguments,
+    read: &dyn Fn(&Path) -> eyear::Result<Sound>,
+) -> Result<(Option<Windows>, Vec<PathBuf>)> {
+    let Some(seconds) = arguments.window else { return Ok((None, paths.to_vec())) };
+    let (windows, names) = Windows::of(paths, seconds, arguments.taught_seconds, read)?;
+    Ok((Some(windows), names))
+}
+
+/// The sound of a sample, with its fault.
+fn heard(sample: &Sample, read: &dyn Fn(&Path) -> eyear::Result<Sound>) -> eyear::Result<Sound> {
+    let sound = read(&sample.path)?;
+    sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))
+}
+
+/// A time that a window may have.
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.1..=36_000.0).contains(number));
+    number.ok_or_else(|| format!("wants seconds from 0.1 to 36000, got `{text}`"))
 }
 
 fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result<()> {
@@ -177,6 +239,12 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result
             of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
             rate(of.escape.as_ref())
         )?;
+    }
+    for (name, of) in figures.baselines.iter().flatten() {
+        writeln!(out, "  {name:12} AUROC {}  pAUC {}", share(of.audio_auroc), share(of.audio_pauc))?;
+        for (kind, of) in &of.per_kind {
+            writeln!(out, "    {kind:12} AUROC {}  pAUC {}", share(of.auroc), share(of.pauc))?;
+        }
     }
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
     writeln!(

@@ -5,17 +5,21 @@
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
 //! - [`run`] judges a data set with a taught part and adds the figures up;
 //! - [`faults`] mixes faults into good sounds, by seed;
+//! - [`baseline`] is what eyear's ear is held against;
+//! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
 //! Only [`dataset`] touches the disk, and it opens no picture. Teaching, reading pictures and masks and printing
 //! are left to the caller.
 
+pub mod baseline;
 pub mod dataset;
 pub mod faults;
 pub mod interval;
 pub mod metrics;
 mod random;
 pub mod run;
+pub mod windows;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};

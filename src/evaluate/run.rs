@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::baseline::BaselineFigures;
 use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
@@ -15,7 +16,7 @@ use crate::report::{Report, Verdict};
 use crate::sample::Frame;
 
 /// The false positive rate up to which the partial AUROC of sounds goes, as in DCASE.
-const MOST_FALSE_POSITIVES: f64 = 0.1;
+pub(super) const MOST_FALSE_POSITIVES: f64 = 0.1;
 /// Confidence of every interval.
 const CONFIDENCE: f64 = 0.95;
 /// Side at which pixel figures are computed, at most: finer only repeats what the heatmap knows.
@@ -60,6 +61,9 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Most memory that the process ever held.
     pub peak_memory_mb: Option<f64>,
+    /// What baselines make of the same sounds, by name, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baselines: Option<BTreeMap<&'static str, BaselineFigures>>,
 }
 
 /// The figures of one kind of defect.
@@ -187,6 +191,7 @@ pub fn run(
         images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),
         latency_ms: latency(&mut times),
         peak_memory_mb: peak_memory_mb(),
+        baselines: None,
     };
     Ok((figures, judged))
 }

@@ -229,6 +229,7 @@ mod tests {
             latency_ms: Latency { p50: 12.0, p95: 15.0, p99: 20.0 },
             images_per_s: 80.0,
             peak_memory_mb: None,
+            baselines: None,
         }
     }
 
