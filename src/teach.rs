@@ -349,7 +349,7 @@ pub fn teach_pairs(
     readers: &Readers,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Pair, [Lesson; 2])> {
-    let (pictures, sounds, skipped) = whole(files, readers)?;
+    let Whole { pictures, sounds, skipped } = Whole::of(files, readers)?;
     let half = |first: bool| move |done: usize, all: usize| progress(if first { done } else { all + done }, 2 * all);
     let (sight, mut seen) = teach(eye, of_sight, wishes, &pictures, readers.picture, &half(true))?;
     let wishes = Wishes { kind: Some(Kind::Sound), mask: None, ..wishes.clone() };
@@ -369,7 +369,7 @@ pub fn add_pairs(
     readers: &Readers,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Pair, [Lesson; 2])> {
-    let (pictures, sounds, skipped) = whole(files, readers)?;
+    let Whole { pictures, sounds, skipped } = Whole::of(files, readers)?;
     let half = |first: bool| move |done: usize, all: usize| progress(if first { done } else { all + done }, 2 * all);
     let Pair { mut sight, mut hearing, .. } = pair;
     let mut seen = add(eye, &mut sight, &pictures, readers.picture, &half(true))?;
@@ -378,25 +378,35 @@ pub fn add_pairs(
     Ok((Pair::new(sight, hearing)?, [seen, heard]))
 }
 
-/// Pictures and sounds of the parts of which both can be read, and what cannot, with the reason.
-fn whole(files: &[[PathBuf; 2]], readers: &Readers) -> Result<(Vec<PathBuf>, Vec<PathBuf>, Vec<(PathBuf, String)>)> {
-    let (mut pictures, mut sounds, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    for [picture, sound] in files {
-        let unread = (readers.picture)(picture).err().map(|error| (picture, error));
-        match unread.or_else(|| (readers.sound)(sound).err().map(|error| (sound, error))) {
-            Some((path, error)) => skipped.push((path.clone(), error.chain())),
-            None => {
-                pictures.push(picture.clone());
-                sounds.push(sound.clone());
+/// The parts of which both files can be read.
+#[derive(Default)]
+struct Whole {
+    pictures: Vec<PathBuf>,
+    sounds: Vec<PathBuf>,
+    /// What cannot be read, with the reason.
+    skipped: Vec<(PathBuf, String)>,
+}
+
+impl Whole {
+    fn of(files: &[[PathBuf; 2]], readers: &Readers) -> Result<Self> {
+        let mut whole = Self::default();
+        for [picture, sound] in files {
+            let unread = (readers.picture)(picture).err().map(|error| (picture, error));
+            match unread.or_else(|| (readers.sound)(sound).err().map(|error| (sound, error))) {
+                Some((path, error)) => whole.skipped.push((path.clone(), error.chain())),
+                None => {
+                    whole.pictures.push(picture.clone());
+                    whole.sounds.push(sound.clone());
+                }
             }
         }
+        if whole.pictures.is_empty() {
+            let reason = whole.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
+            let what = format!("of none of {} good parts both picture and sound can be read{reason}", files.len());
+            return Err(Error::new(ErrorKind::Input, what));
+        }
+        Ok(whole)
     }
-    if pictures.is_empty() {
-        let reason = skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
-        let what = format!("of none of {} good parts both picture and sound can be read{reason}", files.len());
-        return Err(Error::new(ErrorKind::Input, what));
-    }
-    Ok((pictures, sounds, skipped))
 }
 
 /// Good sounds from which on it is known what they are like all the time.

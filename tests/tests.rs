@@ -20,6 +20,8 @@ mod lab;
 mod layers;
 /// The microphone, against a card that fails on demand.
 mod microphone;
+/// Parts that are seen and heard.
+mod pairs;
 /// What a camera or a program may write.
 mod pictures;
 /// A station at work.

@@ -12,17 +12,18 @@ use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::run::{self, Figures};
 use eyear::evaluate::windows::{self, Windows};
-use eyear::inspect::{Ear, Inspector};
 use eyear::manifest::{Precision, Sense};
-use eyear::memory::part::{Kind, Part};
-use eyear::sample::Sound;
+use eyear::memory::pair::Taught;
+use eyear::memory::part::Kind;
+use eyear::sample::{Frame, Sound};
+use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
-use eyear::source::recording::{self, sound};
-use eyear::teach::{self, Wishes};
+use eyear::source::recording::{self, Pair, sound};
+use eyear::teach::{self, Lesson, Readers, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
-/// Measure accuracy and speed on a data set of pictures or sounds (MVTec folders, VisA tables, or good/ and bad/)
+/// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the data set, or of several
@@ -79,18 +80,17 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Good;
     for mut dataset in Dataset::discover(&arguments.dataset)? {
-        let sense = dataset.sense();
+        let (sense, paired) = (dataset.sense(), dataset.is_paired());
         let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
-        if sense == Sense::Image && of_sounds {
+        if (sense == Sense::Image || paired) && of_sounds {
             let holds = arguments.dataset.display();
-            bail!("--window, --taught-seconds and --baselines are for sounds, and {holds} holds pictures");
+            bail!("--window, --taught-seconds and --baselines are for sounds alone, and {holds} holds pictures");
         }
         let read = |path: &Path| sound::read(path);
-        let manifest = arguments.model.manifest(sense)?;
         // What is taught, by windows where sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
-        let part = match &arguments.part {
-            Some(dir) => Part::load(dir)?,
+        let taught = match &arguments.part {
+            Some(dir) => Taught::load(dir)?,
             None => {
                 if dataset.train_good.is_empty() {
                     dataset = dataset.split(arguments.seed, 0.5)?;
@@ -102,89 +102,126 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 };
                 (cut, paths) = windows_of(&paths, arguments, &read)?;
                 let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
-                let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
-                let kind = if sense == Sense::Audio { Some(Kind::Sound) } else { kind };
-                let wishes = Wishes { name, overkill, kind, mask: None };
-                let bar = progress_bar("teaching")?;
-                let progress = |done: usize, all: usize| {
-                    bar.set_length(all as u64);
-                    bar.set_position(done as u64);
-                };
-                let (part, lesson) = match sense {
-                    Sense::Image => {
-                        let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
-                        teach::teach(&mut eye, &manifest, &wishes, &paths, &recording::read, &progress)?
-                    }
-                    Sense::Audio => {
-                        let (backend, options) = (arguments.model.backend(), arguments.model.options());
-                        let mut ear = Ear::open(&manifest, arguments.precision, backend, options)?;
-                        teach::teach_sounds(&mut ear, &manifest, &wishes, &paths, &read_good, &progress)?
-                    }
-                };
-                bar.finish_and_clear();
-                if !lesson.skipped.is_empty() {
+                let (taught, lessons) = teach(arguments, &dataset, &paths, &read_good)?;
+                for (_, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
                     outcome = Outcome::Incomplete;
+                    complain(&format!("skipped: {reason}"));
                 }
-                lesson.skipped.iter().for_each(|(_, reason)| complain(&format!("skipped: {reason}")));
-                part
+                taught
             }
         };
         if !arguments.inject.is_empty() {
-            if sense == Sense::Image {
+            if sense == Sense::Image && !paired {
                 bail!("--inject mixes faults into sounds, and {} holds pictures", arguments.dataset.display());
             }
             dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
         }
-        let (kind, taught) = (part.card.kind, part.card.good);
-        let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), arguments.model.options())?;
+        let (kind, good) = (kinds_of(&taught), taught.parts()[0].card.good);
+        let inspector = RefCell::new(arguments.model.inspector(taught)?);
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
-        let inspector = RefCell::new(&mut inspector);
-        let judge = |sample: &Sample| match sense {
-            Sense::Image => {
-                let frame = recording::read(&sample.path)?;
-                let report = inspector.borrow_mut().inspect(&frame)?;
-                Ok((frame, report))
-            }
-            Sense::Audio => {
-                let sound = heard(sample, &read)?;
-                match arguments.window {
-                    Some(seconds) => windows::judge(&mut inspector.borrow_mut(), &sound, seconds),
-                    None => inspector.borrow_mut().hear(&sound),
-                }
-            }
+        let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
+            let mut inspector = inspector.borrow_mut();
+            let (frame, sound) = moment(sample, paired, sense)?;
+            let report = match (arguments.window, &sound) {
+                (Some(seconds), Some(sound)) => windows::judge(&mut inspector, sound, seconds)?,
+                _ => inspector.judge(frame.as_ref(), sound.as_ref())?,
+            };
+            Ok((frame, report))
         };
         let (mut figures, judged) =
-            run::run(&dataset, taught, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
+            run::run(&dataset, good, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
         bar.finish_and_clear();
         if arguments.baselines {
-            let good = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
+            let sounds = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
             // What cannot be read was told when it was taught.
-            let good = good.filter(|sound| sound.is_ok());
+            let sounds = sounds.filter(|sound| sound.is_ok());
             let windows = |sample: &Sample| {
-                let sound = heard(sample, &read)?;
+                let sound = heard(sample, &sample.path, &read)?;
                 arguments.window.map_or_else(|| Ok(vec![sound.clone()]), |seconds| windows::cut(&sound, seconds))
             };
             let bar = progress_bar("baselines")?;
             bar.set_length(dataset.test.len() as u64);
-            figures.baselines = Some(baseline::run(good, &dataset, &windows, &|| bar.inc(1))?);
+            figures.baselines = Some(baseline::run(sounds, &dataset, &windows, &|| bar.inc(1))?);
             bar.finish_and_clear();
         }
         match arguments.json {
             true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
-            false => print(&mut out, &figures, kind)?,
+            false => print(&mut out, &figures, &kind)?,
         }
         if let Some(dir) = &arguments.out {
-            let picture = |sample: &Sample| judge(sample).map(|(frame, _)| frame);
-            let part = inspector.borrow().part().clone();
-            let page =
-                figures::write(dir, &figures, &judged, &arguments.dataset, &tiles(&part), &picture, &recording::read)?;
+            let picture = |sample: &Sample| moment(sample, paired, sense).map(|(frame, _)| frame);
+            let inspector = inspector.borrow();
+            let tiles: Vec<Tiles> = inspector.inspectors().iter().map(|one| tiles(one.part())).collect();
+            let page = figures::write(dir, &figures, &judged, &arguments.dataset, &tiles, &picture, &recording::read)?;
             if !arguments.json {
                 writeln!(out, "  see {}", page.display())?;
             }
         }
     }
     Ok(outcome)
+}
+
+/// Teaches from what a data set holds, the good samples `paths`; `read_good` reads a sound of these.
+fn teach(
+    arguments: &Arguments,
+    dataset: &Dataset,
+    paths: &[PathBuf],
+    read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
+) -> Result<(Taught, Vec<Lesson>)> {
+    let model = &arguments.model;
+    let (sense, precision) = (dataset.sense(), arguments.precision);
+    let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
+    let wishes = Wishes { name, overkill, kind, mask: None };
+    let bar = progress_bar("teaching")?;
+    let progress = |done: usize, all: usize| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let (taught, lessons) = if dataset.is_paired() {
+        let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
+        let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Audio)?];
+        let (mut eye, mut ear) =
+            (model.eye(&of_sight, precision, arguments.input)?, model.ear(&of_hearing, precision)?);
+        let readers = Readers { picture: &recording::read, sound: &sound::read };
+        let manifests = [&of_sight, &of_hearing];
+        let (pair, lessons) =
+            teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, &files, &readers, &progress)?;
+        (Taught::Both(Box::new(pair)), lessons.into())
+    } else {
+        let manifest = model.manifest(sense)?;
+        let (part, lesson) = match sense {
+            Sense::Image => {
+                let mut eye = model.eye(&manifest, precision, arguments.input)?;
+                teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, &progress)?
+            }
+            Sense::Audio => {
+                let mut ear = model.ear(&manifest, precision)?;
+                let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
+                teach::teach_sounds(&mut ear, &manifest, &wishes, paths, read_good, &progress)?
+            }
+        };
+        (Taught::One(Box::new(part)), vec![lesson])
+    };
+    bar.finish_and_clear();
+    Ok((taught, lessons))
+}
+
+/// How a part is looked at and listened to, for people.
+fn kinds_of(taught: &Taught) -> String {
+    taught.parts().iter().map(|part| part.card.kind.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// What is seen and heard of a sample, with its fault.
+fn moment(sample: &Sample, paired: bool, sense: Sense) -> eyear::Result<(Option<Frame>, Option<Sound>)> {
+    let Pair { picture, sound } = match (paired, sense) {
+        (true, _) => recording::pair(&sample.path)?.unwrap_or_default(),
+        (_, Sense::Image) => Pair { picture: Some(sample.path.clone()), sound: None },
+        (_, Sense::Audio) => Pair { picture: None, sound: Some(sample.path.clone()) },
+    };
+    let frame = picture.map(|path| recording::read(&path)).transpose()?;
+    let sound = sound.map(|path| heard(sample, &path, &sound::read)).transpose()?;
+    Ok((frame, sound))
 }
 
 /// What is taught of the good sounds `paths`: themselves, or their windows.
@@ -199,8 +236,8 @@ fn windows_of(
 }
 
 /// The sound of a sample, with its fault.
-fn heard(sample: &Sample, read: &dyn Fn(&Path) -> eyear::Result<Sound>) -> eyear::Result<Sound> {
-    let sound = read(&sample.path)?;
+fn heard(sample: &Sample, path: &Path, read: &dyn Fn(&Path) -> eyear::Result<Sound>) -> eyear::Result<Sound> {
+    let sound = read(path)?;
     sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))
 }
 
@@ -210,14 +247,25 @@ fn seconds(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("wants seconds from 0.1 to 36000, got `{text}`"))
 }
 
-fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result<()> {
+fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result<()> {
     let [good, bad] = figures.judged;
-    let (name, taught, kind) = (&figures.dataset, figures.taught, kind.as_str());
+    let (name, taught) = (&figures.dataset, figures.taught);
     writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad")?;
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let interval = figures.auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));
-    if figures.audio_auroc.is_some() {
+    if figures.joint_auroc.is_some() {
+        writeln!(out, "  joint AUROC  {}{interval}", share(figures.joint_auroc))?;
+        writeln!(out, "  joint pAUC   {}", share(figures.joint_pauc))?;
+        for (sense, of) in &figures.alone {
+            let (overkill, escape) = (rate(of.overkill.as_ref()), rate(of.escape.as_ref()));
+            let (auroc, pauc, f1) = (share(of.auroc), share(of.pauc), share(of.f1_max));
+            writeln!(out, "  {sense} alone: AUROC {auroc}  pAUC {pauc}  F1-max {f1}")?;
+            writeln!(out, "    overkill {overkill}  escape {escape}")?;
+        }
+        writeln!(out, "  pixel AUROC  {}", share(figures.pixel_auroc))?;
+        writeln!(out, "  AUPRO 30 %   {}", share(figures.aupro))?;
+    } else if figures.audio_auroc.is_some() {
         writeln!(out, "  audio AUROC  {}{interval}", share(figures.audio_auroc))?;
         writeln!(out, "  audio pAUC   {}", share(figures.audio_pauc))?;
     } else {
@@ -236,7 +284,10 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: Kind) -> Result
             "  {kind:12} n {:4}  AUROC {}{}  escape {}",
             of.count,
             share(of.auroc),
-            of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
+            match of.alone {
+                Some([sight, hearing]) => format!(" (sight {}, hearing {})", share(sight), share(hearing)),
+                None => of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
+            },
             rate(of.escape.as_ref())
         )?;
     }

@@ -57,9 +57,7 @@ struct ErrorLine {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
     let (what, paths) = meant(&taught, &arguments.pictures)?;
-    let manifest = super::manifest_for(&arguments.model, &taught);
-    let (backend, options) = (arguments.model.backend(), arguments.model.options());
-    let mut inspector = MomentInspector::new(taught, &manifest, backend, options)?;
+    let mut inspector = arguments.model.inspector(taught)?;
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();

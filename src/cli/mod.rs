@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
-use eyear::inspect::{Ear, Eye};
+use eyear::inspect::{Ear, Eye, MomentInspector};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE};
@@ -113,15 +113,15 @@ impl ModelArguments {
         Ok(eye)
     }
 
+    fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
+        let both = matches!(taught, Taught::Both(_));
+        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
+        MomentInspector::new(taught, &manifest, self.backend(), self.options())
+    }
+
     fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
         Ok(Ear::open(manifest, precision, self.backend(), self.options())?)
     }
-}
-
-/// The package of a sense that a part knows.
-fn manifest_for(model: &ModelArguments, taught: &Taught) -> impl Fn(Sense) -> Result<Manifest> {
-    let both = matches!(taught, Taught::Both(_));
-    move |sense| if both { model.manifest_of_both(sense) } else { model.manifest(sense) }
 }
 
 /// The part in a folder, for a command that looks at pictures alone.

@@ -9,7 +9,7 @@ use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::sample::{Frame, PixelFormat};
-use eyear::source::recording::{self, Pair};
+use eyear::source::recording;
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
@@ -112,11 +112,8 @@ const fn samples(taught: &Taught) -> &'static str {
 fn listed(good: &[PathBuf]) -> Result<Meant> {
     let folders = recording::pairs(good)?;
     if !folders.is_empty() {
-        let files = |folder: &PathBuf| match recording::pair(folder)? {
-            Some(Pair { picture: Some(picture), sound: Some(sound) }) => Ok([picture, sound]),
-            _ => bail!("{} holds no picture `cam0` beside a sound `mic0`: a good part wants both", folder.display()),
-        };
-        return Ok(Meant::Pairs(folders.iter().map(files).collect::<Result<_>>()?));
+        let files = folders.iter().map(|folder| recording::both(folder)).collect::<eyear::Result<_>>()?;
+        return Ok(Meant::Pairs(files));
     }
     let files = recording::list(good, |path| recording::is_picture(path) || recording::sound::is_sound(path))?;
     let (sounds, pictures): (Vec<PathBuf>, Vec<PathBuf>) =

@@ -4,7 +4,8 @@
 //! Three layouts are known. Folder names are matched without regard to case; the good ones are in `good`, `ok`
 //! or `normal`; hidden files and files that are no picture are passed over.
 //!
-//! Where a folder holds no picture but sounds, these are meant: the same layouts, without masks.
+//! Where a folder holds no picture but sounds, these are meant: the same layouts, without masks. Where it holds folders of
+//! a part each, `part_id/{cam0.png, mic0.wav}`, a sample is such a folder; its mask is named as the folder.
 //!
 //! | layout | teach from | judge | masks |
 //! |---|---|---|---|
@@ -20,6 +21,7 @@ use super::faults::{Fault, FaultKind};
 use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Sense;
+use crate::source::recording;
 
 /// File name endings of pictures, in lower case.
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
@@ -92,7 +94,12 @@ impl Dataset {
         Ok(datasets)
     }
 
-    /// The sense that its samples are for: sounds where the first one to judge is a sound.
+    /// Whether its samples are folders that hold the picture and the sound of a part each.
+    pub fn is_paired(&self) -> bool {
+        self.test.first().is_some_and(|sample| sample.path.is_dir())
+    }
+
+    /// The sense that its samples are for, where they are for one: sounds where the first one to judge is a sound.
     pub fn sense(&self) -> Sense {
         let is_sound = self.test.first().is_some_and(|sample| ends_with(&sample.path, SOUND_EXTENSIONS));
         if is_sound { Sense::Audio } else { Sense::Image }
@@ -207,9 +214,10 @@ fn read_folder(dir: &Path) -> Result<Option<Dataset>> {
     }
     let truth = find(&["ground_truth"]).map_or(Ok(Vec::new()), |truth| folders_in(&truth.path))?;
     let test = read_kinds(&kinds, &truth)?;
-    let is_sound = |path: &PathBuf| ends_with(path, SOUND_EXTENSIONS);
-    let sounds = train_good.iter().chain(test.iter().map(|sample| &sample.path)).filter(|path| is_sound(path)).count();
-    if sounds > 0 && sounds < train_good.len() + test.len() {
+    let paths = || train_good.iter().chain(test.iter().map(|sample| &sample.path));
+    let sounds = paths().filter(|path| ends_with(path, SOUND_EXTENSIONS)).count();
+    let pairs = paths().filter(|path| path.is_dir()).count();
+    if ![0, paths().count()].contains(&sounds) || ![0, paths().count()].contains(&pairs) {
         let what = format!("{} holds sounds and pictures: a data set is of one kind", dir.display());
         return Err(Error::new(ErrorKind::Input, what));
     }
@@ -381,9 +389,14 @@ fn folders_in(dir: &Path) -> Result<Vec<Folder>> {
     Ok(paths.map(|path| Folder { name: name_of(&path), path }).collect())
 }
 
-/// The pictures in `dir`, or its sounds where it has no pictures; sorted, at least one.
+/// The pictures in `dir`, or its sounds where it has no pictures, or its folders of a part each; sorted, at least one.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = visible_in(dir)?;
+    let pairs = files.iter().filter(|path| recording::pair(path).is_ok_and(|pair| pair.is_some()));
+    let pairs: Vec<PathBuf> = pairs.cloned().collect();
+    if !pairs.is_empty() {
+        return Ok(pairs);
+    }
     files.retain(|path| path.is_file());
     for endings in [EXTENSIONS, SOUND_EXTENSIONS] {
         let samples: Vec<PathBuf> = files.iter().filter(|path| ends_with(path, endings)).cloned().collect();

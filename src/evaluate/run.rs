@@ -31,6 +31,13 @@ pub struct Figures {
     pub taught: usize,
     /// Good and bad pictures that were judged.
     pub judged: [usize; 2],
+    /// Area under the ROC curve of the joint score, of parts that are seen and heard. What no sense is named for, as
+    /// overkill and escape, is then that of the joint verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint_auroc: Option<f64>,
+    /// Its partial area up to a false positive rate of 0.1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint_pauc: Option<f64>,
     /// Area under the ROC curve of the score, of pictures.
     pub image_auroc: Option<f64>,
     /// The same of sounds.
@@ -61,9 +68,27 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Most memory that the process ever held.
     pub peak_memory_mb: Option<f64>,
+    /// What each sense says alone, of parts that are seen and heard.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alone: BTreeMap<&'static str, AloneFigures>,
     /// What baselines make of the same sounds, by name, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baselines: Option<BTreeMap<&'static str, BaselineFigures>>,
+}
+
+/// The figures of one sense, when the other is left out.
+#[derive(Debug, Clone, Serialize)]
+pub struct AloneFigures {
+    /// Area under the ROC curve of its score.
+    pub auroc: Option<f64>,
+    /// The same up to a false positive rate of 0.1.
+    pub pauc: Option<f64>,
+    /// Best F1 over all thresholds.
+    pub f1_max: Option<f64>,
+    /// Good samples that it would fail.
+    pub overkill: Option<Rate>,
+    /// Bad samples that it would pass or be unsure of.
+    pub escape: Option<Rate>,
 }
 
 /// The figures of one kind of defect.
@@ -76,6 +101,9 @@ pub struct KindFigures {
     /// The same up to a false positive rate of 0.1, of sounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pauc: Option<f64>,
+    /// The first by sight and by hearing alone, of parts that are seen and heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone: Option<[Option<f64>; 2]>,
     /// Share that passed or is unsure.
     pub escape: Option<Rate>,
 }
@@ -100,15 +128,17 @@ pub struct Judged {
     pub report: Report,
 }
 
-/// Judges `dataset.test`. `judge` reads a sample, judges it and gives the picture that heat lies on; `mask` reads a
-/// mask; `progress` is told after each.
+/// The picture of a sample, where there is one, and what was said of it.
+pub type Seen = (Option<Frame>, Report);
+
+/// Judges `dataset.test`. `judge` reads a sample, judges it and gives its picture, where there is one; `mask` reads a mask; `progress` is told after each.
 ///
 /// # Errors
 /// The first sample that cannot be read, or a failing runtime.
 pub fn run(
     dataset: &Dataset,
     taught: usize,
-    judge: &mut dyn FnMut(&Sample) -> Result<(Frame, Report)>,
+    judge: &mut dyn FnMut(&Sample) -> Result<Seen>,
     mask: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(),
 ) -> Result<(Figures, Vec<Judged>)> {
@@ -119,7 +149,8 @@ pub fn run(
         let start = Instant::now();
         let (frame, report) = judge(sample)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
-        if !sample.is_bad || sample.mask.is_some() {
+        let frame = frame.filter(|_| (!sample.is_bad || sample.mask.is_some()) && report.picture.is_none());
+        if let Some(frame) = frame {
             let shrink = (PIXEL_SIDE as f64 / frame.width().max(frame.height()) as f64).min(1.0);
             let side = |pixels: usize| ((pixels as f64 * shrink) as usize).max(1);
             let (width, height) = (side(frame.width()), side(frame.height()));
@@ -145,8 +176,9 @@ pub fn run(
         judged.iter().map(|j| matches!(j.report.verdict, Verdict::Fail | Verdict::Invalid)).collect();
     let bad = is_bad.iter().filter(|bad| **bad).count();
     let area = auroc(&scores, &is_bad)?;
+    let paired = dataset.is_paired();
     let heard = dataset.sense() == Sense::Audio;
-    let partial = |scores: &[f64], is_bad: &[bool]| match heard {
+    let partial = |scores: &[f64], is_bad: &[bool]| match heard || paired {
         true => partial_auroc(scores, is_bad, MOST_FALSE_POSITIVES),
         false => Ok(None),
     };
@@ -154,6 +186,20 @@ pub fn run(
         Some(auroc) => auroc_interval(auroc, (judged.len() - bad) as u64, bad as u64, CONFIDENCE)?,
         None => None,
     };
+    let senses = [sight_alone, hearing_alone].map(|of| judged.iter().map(|j| of(&j.report)).collect::<Vec<_>>());
+    let mut alone = BTreeMap::new();
+    for (name, sense) in ["sight", "hearing"].into_iter().zip(&senses).filter(|_| paired) {
+        let (scores, rejected): (Vec<f64>, Vec<bool>) = sense.iter().copied().unzip();
+        let figures = AloneFigures {
+            auroc: auroc(&scores, &is_bad)?,
+            pauc: partial(&scores, &is_bad)?,
+            f1_max: f1_max(&scores, &is_bad)?.map(|best| best.f1),
+            overkill: overkill(&rejected, &is_bad, CONFIDENCE)?,
+            escape: escape(&rejected, &is_bad, CONFIDENCE)?,
+        };
+        alone.insert(name, figures);
+    }
+    let of_sense = |sense: &str| alone.get(sense).and_then(|figures: &AloneFigures| figures.auroc);
     let mut per_kind = BTreeMap::new();
     let kinds: std::collections::BTreeSet<&str> =
         judged.iter().filter(|j| j.sample.is_bad).map(|j| j.sample.kind.as_str()).collect();
@@ -161,7 +207,13 @@ pub fn run(
         let keep: Vec<usize> = (0..judged.len()).filter(|&i| !is_bad[i] || judged[i].sample.kind == kind).collect();
         let pick = |values: &[bool]| keep.iter().map(|&i| values[i]).collect::<Vec<bool>>();
         let kind_scores: Vec<f64> = keep.iter().map(|&i| scores[i]).collect();
+        let of_alone = |sense: &[(f64, bool)]| {
+            let scores: Vec<f64> = keep.iter().map(|&i| sense[i].0).collect();
+            auroc(&scores, &pick(&is_bad))
+        };
+        let [sight, hearing] = &senses;
         let figures = KindFigures {
+            alone: if paired { Some([of_alone(sight)?, of_alone(hearing)?]) } else { None },
             count: keep.iter().filter(|&&i| is_bad[i]).count(),
             auroc: auroc(&kind_scores, &pick(&is_bad))?,
             pauc: partial(&kind_scores, &pick(&is_bad))?,
@@ -173,9 +225,14 @@ pub fn run(
         dataset: dataset.name.clone(),
         taught,
         judged: [judged.len() - bad, bad],
-        image_auroc: area.filter(|_| !heard),
-        audio_auroc: area.filter(|_| heard),
-        audio_pauc: partial(&scores, &is_bad)?,
+        joint_auroc: area.filter(|_| paired),
+        joint_pauc: partial(&scores, &is_bad)?.filter(|_| paired),
+        image_auroc: if paired { of_sense("sight") } else { area.filter(|_| !heard) },
+        audio_auroc: if paired { of_sense("hearing") } else { area.filter(|_| heard) },
+        audio_pauc: match alone.get("hearing") {
+            Some(hearing) => hearing.pauc,
+            None => partial(&scores, &is_bad)?,
+        },
         auroc_interval: interval,
         pixel_auroc: pixel.pixel_auroc.filter(|_| has_masks),
         aupro: pixel.aupro.filter(|_| has_masks),
@@ -191,9 +248,26 @@ pub fn run(
         images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),
         latency_ms: latency(&mut times),
         peak_memory_mb: peak_memory_mb(),
+        alone,
         baselines: None,
     };
     Ok((figures, judged))
+}
+
+/// Score and whether it rejects, by what is seen alone; of a part that is judged by one sense its own. A sense that
+/// cannot judge rejects, and is as strange as none.
+fn sight_alone(report: &Report) -> (f64, bool) {
+    let rejects = |verdict: Verdict| matches!(verdict, Verdict::Fail | Verdict::Invalid);
+    match &report.sight {
+        Some(sight) => (f64::from(sight.score), rejects(sight.verdict)),
+        None => (f64::from(report.score), rejects(report.verdict)),
+    }
+}
+
+/// The same by what is heard. A report that is on what is heard alone has no other in it.
+fn hearing_alone(report: &Report) -> (f64, bool) {
+    let of = report.hearing.as_deref().unwrap_or(report);
+    (f64::from(of.score), matches!(of.verdict, Verdict::Fail | Verdict::Invalid))
 }
 
 /// Percentiles of `times`, which are sorted in place; all nought when there are none.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::Inspector;
+use crate::inspect::MomentInspector;
 use crate::report::{Report, Verdict};
-use crate::sample::{Frame, Sound};
+use crate::sample::Sound;
 
 /// The windows of `seconds` that `sound` is cut into, one after the other, in the order of time.
 ///
@@ -131,31 +131,31 @@ pub fn lasting(
     Err(Error::new(ErrorKind::Config, what))
 }
 
-/// Judges a sound by its windows: the report of the strangest one, and the picture of it. A sound is invalid where it does
+/// Judges a sound by its windows: the report of the strangest one. A sound is invalid where it does
 /// not fail and one of its windows cannot be judged. So a sound is one sample however many windows it has, and what
 /// makes it bad need not be in all of them; that any of the windows fails is likelier than that one does.
 ///
 /// # Errors
-/// As [`cut`] and [`Inspector::hear`].
-pub fn judge(inspector: &mut Inspector, sound: &Sound, seconds: f64) -> Result<(Frame, Report)> {
-    let mut strangest: Option<(Frame, Report)> = None;
+/// As [`cut`] and [`MomentInspector::judge`].
+pub fn judge(inspector: &mut MomentInspector, sound: &Sound, seconds: f64) -> Result<Report> {
+    let mut strangest: Option<Report> = None;
     let mut invalid = None;
     for window in cut(sound, seconds)? {
-        let (frame, report) = inspector.hear(&window)?;
+        let report = inspector.judge(None, Some(&window))?;
         if report.verdict == Verdict::Invalid && invalid.is_none() {
             invalid = Some(report.reason.clone());
         }
-        if strangest.as_ref().is_none_or(|(_, most)| report.score > most.score) {
-            strangest = Some((frame, report));
+        if strangest.as_ref().is_none_or(|most| report.score > most.score) {
+            strangest = Some(report);
         }
     }
     let none = || Error::new(ErrorKind::Input, "a sound without a window cannot be judged");
-    let (frame, mut report) = strangest.ok_or_else(none)?;
+    let mut report = strangest.ok_or_else(none)?;
     if let (Some(reason), true) = (invalid, report.verdict != Verdict::Fail) {
         (report.verdict, report.reason) = (Verdict::Invalid, reason);
         report.findings.clear();
     }
-    Ok((frame, report))
+    Ok(report)
 }
 
 /// The greatest of some scores: a sound is as strange as its strangest window. `None` of none.

@@ -8,6 +8,7 @@
 //! strangeness; that they are logarithms of distances makes the normal distribution a fair guess.
 
 use statrs::function::beta::beta_reg;
+use statrs::function::erf::erfc;
 
 /// Held-out samples from which on their ranks alone decide.
 const ENOUGH: usize = 99;
@@ -18,6 +19,8 @@ pub struct Calibration {
     scores: Vec<f32>,
     centre: f32,
     spread: f32,
+    /// Degrees of freedom that centre and spread rest on; infinite where these are known.
+    freedom: f64,
 }
 
 impl Calibration {
@@ -25,8 +28,21 @@ impl Calibration {
     pub fn new(mut scores: Vec<f32>) -> Self {
         scores.retain(|score| score.is_finite());
         scores.sort_by(f32::total_cmp);
+        Self::of_sorted(scores)
+    }
+
+    /// From scores whose distribution is known to be normal, about `centre` with a standard deviation of `spread`: then as
+    /// many of them decide by their ranks, and what a few leave open is not guessed.
+    pub fn known(scores: Vec<f32>, [centre, spread]: [f32; 2]) -> Self {
+        Self { centre, spread, freedom: f64::INFINITY, ..Self::new(scores) }
+    }
+
+    /// A third of a standard deviation's degrees of freedom: the spread rests on two quantiles (simulated: so the promise
+    /// holds from five samples on for normal scores, and nearly so for skewed ones).
+    fn of_sorted(scores: Vec<f32>) -> Self {
         let [centre, spread] = centre_and_spread(&scores);
-        Self { scores, centre, spread }
+        let freedom = (0.3 * (scores.len() as f64 - 1.0)).max(1.0);
+        Self { scores, centre, spread, freedom }
     }
 
     /// The p-value that each of `scores` would have, had it not been held out itself: as a new good sample's.
@@ -37,8 +53,7 @@ impl Calibration {
             if let Ok(at) = others.binary_search_by(|other| other.total_cmp(&score)) {
                 others.remove(at);
             }
-            let [centre, spread] = centre_and_spread(&others);
-            Self { scores: others, centre, spread }.p_value(score)
+            Self::of_sorted(others).p_value(score)
         };
         scores.iter().map(of).collect()
     }
@@ -74,14 +89,15 @@ impl Calibration {
         (1 + as_strange) as f64 / (self.scores.len() + 1) as f64 * (-beyond).exp()
     }
 
-    /// `P(good score ≥ score)` were good scores normal: Student's t about the median. Its spread rests on two
-    /// quantiles, which is worth about a third of the degrees of freedom of a standard deviation (simulated: so
-    /// the promise holds from five samples on for normal scores, and nearly so for skewed ones).
+    /// `P(good score ≥ score)` were good scores normal: Student's t about the median, or the normal distribution itself
+    /// where its centre and spread are known.
     fn by_spread(&self, score: f32) -> f64 {
-        let n = self.scores.len() as f64;
-        let freedom = (0.3 * (n - 1.0)).max(1.0);
-        let t = f64::from((score - self.centre) / self.spread) / (1.0 + 1.0 / n).sqrt();
-        let tail = 0.5 * beta_reg(0.5 * freedom, 0.5, (freedom / (freedom + t * t)).clamp(0.0, 1.0));
+        let deviate = f64::from((score - self.centre) / self.spread);
+        if self.freedom.is_infinite() {
+            return (0.5 * erfc(deviate / std::f64::consts::SQRT_2)).max(f64::MIN_POSITIVE);
+        }
+        let t = deviate / (1.0 + 1.0 / self.scores.len() as f64).sqrt();
+        let tail = 0.5 * beta_reg(0.5 * self.freedom, 0.5, (self.freedom / (self.freedom + t * t)).clamp(0.0, 1.0));
         (if t > 0.0 { tail } else { 1.0 - tail }).max(f64::MIN_POSITIVE)
     }
 

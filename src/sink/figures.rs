@@ -209,11 +209,19 @@ mod tests {
     }
 
     fn figures() -> Figures {
-        let kind = KindFigures { count: 4, auroc: Some(0.75), pauc: None, escape: Rate::new(1, 4, 0.95).unwrap() };
+        let kind = KindFigures {
+            count: 4,
+            auroc: Some(0.75),
+            pauc: None,
+            alone: None,
+            escape: Rate::new(1, 4, 0.95).unwrap(),
+        };
         Figures {
             dataset: "a/<b>".into(),
             taught: 20,
             judged: [30, 4],
+            joint_auroc: None,
+            joint_pauc: None,
             image_auroc: Some(0.9125),
             audio_auroc: None,
             audio_pauc: None,
@@ -229,6 +237,7 @@ mod tests {
             latency_ms: Latency { p50: 12.0, p95: 15.0, p99: 20.0 },
             images_per_s: 80.0,
             peak_memory_mb: None,
+            alone: BTreeMap::new(),
             baselines: None,
         }
     }
@@ -236,10 +245,10 @@ mod tests {
     fn page(judged: &[Judged]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let grey = || Frame::new(vec![60u8; 64], PixelFormat::Grey8, 8, 8);
-        let (read, mask) = (|_: &Sample| grey(), |_: &Path| grey());
+        let (read, mask) = (|_: &Sample| grey().map(Some), |_: &Path| grey());
         let pixels = vec![50; 12];
         let tiles = Tiles { pixels: &pixels, side: 2, span: 1.5 };
-        let path = write(dir.path(), &figures(), judged, Path::new("set"), &tiles, &read, &mask).unwrap();
+        let path = write(dir.path(), &figures(), judged, Path::new("set"), &[tiles], &read, &mask).unwrap();
         assert_eq!(path, dir.path().join("a--b-.html"));
         fs::read_to_string(path).unwrap()
     }

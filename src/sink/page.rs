@@ -127,15 +127,16 @@ mod tests {
     use crate::sink::example;
     use crate::sink::picture::Picture;
 
-    fn pictures() -> Result<Pictures> {
+    fn pictures() -> Result<Vec<Pictures>> {
         let picture = Picture::filled([8, 8], [9; 3]);
-        Ok(Pictures { overlay: Some(picture.clone()), expected: picture.clone(), picture })
+        let files = Some(["o.png".into(), "e.png".into()]);
+        Ok(vec![Pictures { overlay: Some(picture.clone()), expected: picture.clone(), picture, files }])
     }
 
     fn page(reports: &[(&str, Report)]) -> Page {
         let mut page = Page::default();
         for (name, report) in reports {
-            page.add(name, report, ["o.png", "e.png"], pictures).unwrap();
+            page.add(name, report, pictures).unwrap();
         }
         page
     }
@@ -149,7 +150,7 @@ mod tests {
         report.judged_by.model = evil.into();
         report.judged_by.part_digest = evil.into();
         let mut page = Page::default();
-        page.add(evil, &report, [evil, evil], pictures).unwrap();
+        page.add(evil, &report, pictures).unwrap();
         page.add_unreadable(evil, evil);
         let html = page.html();
         assert!(!html.contains("<script") && !html.contains("alert(\""), "{html}");
@@ -200,7 +201,7 @@ mod tests {
         for i in 0..300 {
             let verdict = if i % 2 == 0 { Verdict::Pass } else { Verdict::Invalid };
             let report = example::report(verdict);
-            page.add(&format!("p{i}"), &report, ["", ""], || {
+            page.add(&format!("p{i}"), &report, || {
                 asked += 1;
                 pictures()
             })
@@ -208,7 +209,7 @@ mod tests {
         }
         assert_eq!(asked, 150 + 24);
         for i in 0..60 {
-            page.add(&format!("f{i}"), &example::report(Verdict::Fail), ["", ""], pictures).unwrap();
+            page.add(&format!("f{i}"), &example::report(Verdict::Fail), pictures).unwrap();
         }
         let html = page.html();
         assert_eq!(html.matches("<article").count(), 200 + 24);

@@ -47,7 +47,7 @@ pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBu
 }
 
 /// The picture and the sound of one part, in a folder of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pair {
     /// `cam0` with the extension of a picture; `None` where there is none.
     pub picture: Option<PathBuf>,
@@ -81,6 +81,20 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     };
     let (picture, sound) = (find("cam0", is_picture)?, find("mic0", sound::is_sound)?);
     Ok((picture.is_some() || sound.is_some()).then_some(Pair { picture, sound }))
+}
+
+/// The picture and the sound of the part in folder `dir`, which must be there both.
+///
+/// # Errors
+/// As [`pair`]; [`ErrorKind::Input`] where one is missing.
+pub fn both(dir: &Path) -> Result<[PathBuf; 2]> {
+    match pair(dir)? {
+        Some(Pair { picture: Some(picture), sound: Some(sound) }) => Ok([picture, sound]),
+        _ => {
+            let what = format!("{} must hold a picture `cam0` and a sound `mic0` (as .png and .wav)", dir.display());
+            Err(Error::new(ErrorKind::Input, what))
+        }
+    }
 }
 
 /// The folders beneath `paths`, or these themselves, that hold a [`pair`], sorted; none where pictures and sounds lie
