@@ -88,7 +88,7 @@ fn which_sense_decided_is_told() {
     let dir = TempDir::new().unwrap();
     let whole = &files("cookie/test/good")[1];
     let usual = &files("machine/test/normal")[0];
-    let broken = &files("cookie/test/broken")[0];
+    let broken = &files("cookie/test/broken")[5];
     let heard = sound::read(usual).unwrap();
     let rub = inject(&heard, Fault { kind: FaultKind::Rub, snr_db: 12.0, seed: 1 }).unwrap();
     let samples: Vec<f64> = rub.samples().iter().map(|&sample| f64::from(sample)).collect();
