@@ -17,10 +17,12 @@ use crate::memory::learned::{Distances, Learned, Scratch, place_of, shown_level}
 use crate::memory::part::{Card, Envelope, Kind, Loudness, Part};
 use crate::memory::shape;
 use crate::memory::usual::Off;
+use crate::prepare::bearing::Bearing;
 use crate::prepare::fixture::{Fixture, View};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::{self, Developer, Planes};
 use crate::prepare::quality::{self, Quality};
+use crate::prepare::rhythm;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;
 use crate::report::{self, Event, Expected, Finding, Heatmap, Pose, Provenance, RanOn, Region, Report, Times, Verdict};
@@ -571,7 +573,10 @@ impl Inspector {
             if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
                 (off, &self.steady, report.verdict)
             {
-                let found = steady_findings(off, &report, steady, spectrograph, &frame);
+                let mut found = steady_findings(off, &report, steady, spectrograph, &frame);
+                if let Some(bearing) = self.part.card.bearing {
+                    found.iter_mut().for_each(|finding| name_rhythm(finding, bearing));
+                }
                 report.findings.extend(found);
                 report.findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
             }
@@ -659,6 +664,14 @@ fn steady_findings(
         found(rhythm, format!("{at:.1} times a second"), [at, at], beat.db, "rhythm");
     }
     findings
+}
+
+/// Says what of a bearing beats at the rate of a rhythm, where something does.
+fn name_rhythm(finding: &mut Finding, bearing: Bearing) {
+    let Some(Event { hz: [hz, _], character: "rhythm", .. }) = finding.heard else { return };
+    if let Some(named) = bearing.name(hz, rhythm::REACH) {
+        finding.place = format!("{}: {named}", finding.place).into();
+    }
 }
 
 /// Decibels by which a tone must stand out more than usual to be what makes its band louder.

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::inspect::Ear;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::{Kind, Part};
+use eyear::prepare::bearing::Bearing;
 use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Wishes};
@@ -26,7 +27,7 @@ pub struct Arguments {
     #[arg(long)]
     add: bool,
     /// Take the last teaching back
-    #[arg(long, conflicts_with_all = ["good", "add", "overkill", "kind", "mask", "roi", "precision", "input"])]
+    #[arg(long, conflicts_with_all = ["good", "add", "overkill", "kind", "mask", "roi", "bearing", "precision", "input"])]
     undo: bool,
     /// Share of good parts that may be rejected
     #[arg(long, default_value_t = 0.01, value_name = "SHARE", conflicts_with = "add")]
@@ -40,6 +41,10 @@ pub struct Arguments {
     /// Look only at this rectangle, in pixels of the good pictures
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", conflicts_with = "add", value_parser = rectangle)]
     roi: Option<[usize; 4]>,
+    /// TOML file with the bearing that is heard (shaft_hz or rpm, balls, ball_mm, pitch_mm, contact_deg): what beats at
+    /// one of its rates is named
+    #[arg(long, value_name = "FILE", conflicts_with = "add")]
+    bearing: Option<PathBuf>,
     /// Precision of the encoder
     #[arg(long, default_value = "int8", conflicts_with = "add")]
     precision: Precision,
@@ -69,6 +74,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let (sense, paths) = listed(&arguments.good)?;
     let manifest = arguments.model.manifest(sense)?;
+    if sense == Sense::Image && arguments.bearing.is_some() {
+        bail!("--bearing is for sounds, and --good names pictures");
+    }
     let (part, lesson) = match (arguments.add, sense) {
         (true, _) => add(arguments, &manifest, sense, &paths)?,
         (false, Sense::Image) => anew(arguments, &manifest, &paths)?,
@@ -96,6 +104,7 @@ fn from_sounds(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) ->
     if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
         bail!("--kind, --mask, --roi and --input are for pictures, and --good names sounds");
     }
+    let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None };
     let (backend, options) = (arguments.model.backend(), arguments.model.options());
@@ -108,8 +117,16 @@ fn from_sounds(arguments: &Arguments, manifest: &Manifest, paths: &[PathBuf]) ->
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, manifest, &wishes, paths, &recording::sound::read, &progress)?;
     bar.finish_and_clear();
+    part.card.bearing = bearing;
     part.save(&arguments.part)?;
     Ok((part, lesson))
+}
+
+/// The bearing that a file describes.
+fn bearing(path: &Path) -> Result<Bearing> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(Bearing::parse(&text, &name.to_string())?)
 }
 
 fn name(arguments: &Arguments) -> String {
