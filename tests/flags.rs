@@ -58,7 +58,7 @@ const TRIED: [(&[&str], &str); 8] = [
     (&["inspect"], "json model out threads"),
     (
         &["eval"],
-        "baselines inject input json kind model out overkill part precision seed shots snr taught-seconds threads window",
+        "baselines inject input json kind model modelled out overkill part precision seed shots snr taught-seconds threads window",
     ),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),

@@ -129,6 +129,29 @@ fn long_sounds_are_taught_and_judged_by_their_windows() {
 }
 
 #[test]
+fn modelled_machines_are_told_from_broken_ones() {
+    let output = eyear(&["eval", "--modelled", "12", "--shots", "6", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures = lines(&output);
+    let names: Vec<&str> = figures.iter().map(|figures| figures["dataset"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fan", "pump", "gearbox", "spindle", "motor"].map(|name| format!("{name} at +12 dB")));
+    for figures in &figures {
+        assert_eq!((&figures["taught"], &figures["judged"]), (&6.into(), &serde_json::json!([20, 30])), "{figures}");
+        assert!(figures["audio_auroc"].as_f64().unwrap() > 0.7, "{figures}");
+    }
+    for (arguments, expected) in [
+        (vec!["--modelled", "99"], "wants decibels from -60 to 60, got 99"),
+        (vec!["tests/data/machine", "--modelled"], "cannot be used with"),
+        (vec!["--json"], "required"),
+    ] {
+        let output = eyear(&[&["eval"], &arguments[..]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn a_finding_tells_time_band_and_level() {
     let mut with = samples(&unheard());
     // A blow at 1.2 s that rings at 3 kHz.

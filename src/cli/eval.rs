@@ -1,6 +1,7 @@
 //! `eyear eval`: a data set → figures.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use eyear::evaluate::baseline;
 use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
+use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::{self, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::{Ear, Inspector};
@@ -26,7 +28,13 @@ use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the data set, or of several
-    dataset: PathBuf,
+    #[arg(required_unless_present = "modelled")]
+    dataset: Option<PathBuf>,
+    /// Sounds of physically modelled machines, good and broken, instead of a folder's, at these ratios of the machine to
+    /// the factory around it
+    #[arg(long, value_name = "DB", num_args = 0.., default_missing_values = ["6", "0", "-6"], allow_negative_numbers = true)]
+    #[arg(conflicts_with_all = ["dataset", "part", "inject"])]
+    modelled: Option<Vec<f64>>,
     /// Judge by this part instead of teaching one from the data set's good pictures
     #[arg(long, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
     part: Option<PathBuf>,
@@ -78,14 +86,15 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Good;
-    for mut dataset in Dataset::discover(&arguments.dataset)? {
+    for set in sets(arguments)? {
+        let (mut dataset, made) = set?;
         let sense = dataset.sense();
         let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
         if sense == Sense::Image && of_sounds {
-            let holds = arguments.dataset.display();
+            let holds = folder(arguments).display();
             bail!("--window, --taught-seconds and --baselines are for sounds, and {holds} holds pictures");
         }
-        let read = |path: &Path| sound::read(path);
+        let read = |path: &Path| made.get(path).map_or_else(|| sound::read(path), |sound| Ok(sound.clone()));
         let manifest = arguments.model.manifest(sense)?;
         // What is taught, by windows where sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
@@ -131,7 +140,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         };
         if !arguments.inject.is_empty() {
             if sense == Sense::Image {
-                bail!("--inject mixes faults into sounds, and {} holds pictures", arguments.dataset.display());
+                bail!("--inject mixes faults into sounds, and {} holds pictures", folder(arguments).display());
             }
             dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
         }
@@ -178,13 +187,36 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let picture = |sample: &Sample| judge(sample).map(|(frame, _)| frame);
             let part = inspector.borrow().part().clone();
             let page =
-                figures::write(dir, &figures, &judged, &arguments.dataset, &tiles(&part), &picture, &recording::read)?;
+                figures::write(dir, &figures, &judged, folder(arguments), &tiles(&part), &picture, &recording::read)?;
             if !arguments.json {
                 writeln!(out, "  see {}", page.display())?;
             }
         }
     }
     Ok(outcome)
+}
+
+/// Data sets with those of their sounds that are made, not read.
+type Sets = Box<dyn Iterator<Item = Result<(Dataset, BTreeMap<PathBuf, Sound>)>>>;
+
+/// The data sets that are meant; modelled ones are made one at a time, for they fill the memory.
+fn sets(arguments: &Arguments) -> Result<Sets> {
+    let Some(snrs_db) = arguments.modelled.clone() else {
+        let sets = Dataset::discover(folder(arguments))?;
+        return Ok(Box::new(sets.into_iter().map(|set| Ok((set, BTreeMap::new())))));
+    };
+    if let Some(wrong) = snrs_db.iter().find(|db| !(-60.0..=60.0).contains(*db)) {
+        bail!("--modelled wants decibels from -60 to 60, got {wrong}");
+    }
+    let seed = arguments.seed;
+    let machines =
+        Machine::ALL.into_iter().flat_map(move |machine| snrs_db.clone().into_iter().map(move |db| (machine, db)));
+    Ok(Box::new(machines.map(move |(machine, snr_db)| Ok(machine.set(snr_db, seed)?))))
+}
+
+/// The folder of the data set; none of modelled ones.
+fn folder(arguments: &Arguments) -> &Path {
+    arguments.dataset.as_deref().unwrap_or(Path::new(""))
 }
 
 /// What is taught of the good sounds `paths`: themselves, or their windows.
