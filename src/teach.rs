@@ -235,6 +235,7 @@ pub fn teach(
         model,
         picture: envelope(&seen),
         sound: None,
+        bearing: None,
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();

@@ -54,11 +54,11 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
 const TRIED: [(&[&str], &str); 8] = [
-    (&["teach"], "add good input kind mask model overkill precision roi threads undo"),
+    (&["teach"], "add bearing good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "json model out threads"),
     (
         &["eval"],
-        "baselines inject input json kind model out overkill part precision seed shots snr taught-seconds threads window",
+        "baselines inject input json kind model modelled out overkill part precision seed shots snr taught-seconds threads window",
     ),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),

@@ -1,5 +1,6 @@
 //! Parts that are taught and judged by ear, on a real machine's sound.
 
+use std::f64::consts::TAU;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -128,6 +129,29 @@ fn long_sounds_are_taught_and_judged_by_their_windows() {
 }
 
 #[test]
+fn modelled_machines_are_told_from_broken_ones() {
+    let output = eyear(&["eval", "--modelled", "12", "--shots", "6", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures = lines(&output);
+    let names: Vec<&str> = figures.iter().map(|figures| figures["dataset"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fan", "pump", "gearbox", "spindle", "motor"].map(|name| format!("{name} at +12 dB")));
+    for figures in &figures {
+        assert_eq!((&figures["taught"], &figures["judged"]), (&6.into(), &serde_json::json!([20, 30])), "{figures}");
+        assert!(figures["audio_auroc"].as_f64().unwrap() > 0.7, "{figures}");
+    }
+    for (arguments, expected) in [
+        (vec!["--modelled", "99"], "wants decibels from -60 to 60, got 99"),
+        (vec!["tests/data/machine", "--modelled"], "cannot be used with"),
+        (vec!["--json"], "required"),
+    ] {
+        let output = eyear(&[&["eval"], &arguments[..]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn a_finding_tells_time_band_and_level() {
     let mut with = samples(&unheard());
     // A blow at 1.2 s that rings at 3 kHz.
@@ -150,6 +174,62 @@ fn a_finding_tells_time_band_and_level() {
     let heard = &tone.unwrap_or_else(|| panic!("no tone: {report}"))["heard"];
     let hz = 0.9 * 16_000.0 / std::f64::consts::TAU;
     assert!(heard["hz"][0].as_f64().unwrap() < hz && hz < heard["hz"][1].as_f64().unwrap(), "{heard} for {hz} Hz");
+}
+
+/// A shaft at 25 Hz in noise; where `blows` a second are asked for, each rings at 3 kHz.
+fn turning(seed: u64, blows: f64) -> Vec<f64> {
+    let mut state = seed;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    let at = |i: usize, noise: f64| {
+        let time = i as f64 / 16_000.0;
+        let since = if blows > 0.0 { time.rem_euclid(1.0 / blows) } else { 1.0 };
+        let ring = 0.15 * (-since * 900.0).exp() * (TAU * 3000.0 * since).sin();
+        0.05 * (TAU * 25.0 * time).sin() + 0.05 * noise + ring
+    };
+    (0..32_000).map(|i| at(i, noise())).collect()
+}
+
+#[test]
+fn a_rhythm_is_named_by_the_bearing_that_was_taught() {
+    let dir = TempDir::new().unwrap();
+    let good = dir.path().join("good");
+    fs::create_dir(&good).unwrap();
+    (0..12).for_each(|i| fs::write(good.join(format!("{i:02}.wav")), wav("f32", 16_000, 1, &turning(i, 0.0))).unwrap());
+    let [file, part, sound] = ["bearing.toml", "part", "sound.wav"].map(|name| dir.path().join(name));
+    let [file_name, part, sound_name] = [&file, &part, &sound].map(|path| path.to_str().unwrap());
+    let good = good.to_str().unwrap();
+    // BPFO 89.6 Hz, BPFI 135.4 Hz.
+    let bearing = "shaft_hz = 25.0\nballs = 9\nball_mm = 7.94\npitch_mm = 39.04\n";
+    fs::write(&file, bearing).unwrap();
+    let output = eyear(&["teach", part, "--good", good, "--bearing", file_name]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (blows, expected) in [(89.6, "outer race (BPFO 89.6 Hz)"), (135.4, "inner race (BPFI 135.4 Hz)")] {
+        fs::write(&sound, wav("f32", 16_000, 1, &turning(99, blows))).unwrap();
+        let report = lines(&eyear(&["inspect", part, "--json", sound_name])).remove(0);
+        let rhythm = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "rhythm");
+        let place = rhythm.unwrap_or_else(|| panic!("no rhythm: {report}"))["place"].as_str().unwrap();
+        assert!(place.contains(" times a second: ") && place.ends_with(expected), "{place}");
+    }
+    let card = fs::read_to_string(dir.path().join("part/part.toml")).unwrap();
+    fs::write(dir.path().join("part/part.toml"), card.replace("ball_mm = 7.94", "ball_mm = 79.4")).unwrap();
+    fs::write(&file, bearing.replace("shaft_hz = 25.0\n", "")).unwrap();
+    for (arguments, expected) in [
+        (vec!["inspect", part, sound_name], "part.toml: `bearing`: `ball_mm` must be over 0 and under `pitch_mm`"),
+        (
+            vec!["teach", part, "--good", good, "--bearing", file_name],
+            "bearing.toml: `shaft_hz` or `rpm` must be given",
+        ),
+        (vec!["teach", part, "--good", good, "--bearing", "no.toml"], "cannot read no.toml"),
+        (vec!["teach", part, "--good", "tests/data/cookie/train/good", "--bearing", file_name], "is for sounds"),
+    ] {
+        let output = eyear(&arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
 }
 
 #[test]

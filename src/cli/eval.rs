@@ -1,6 +1,7 @@
 //! `eyear eval`: a data set → figures.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use eyear::evaluate::baseline;
 use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
+use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::{self, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::manifest::{Precision, Sense};
@@ -27,7 +29,13 @@ use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the data set, or of several
-    dataset: PathBuf,
+    #[arg(required_unless_present = "modelled")]
+    dataset: Option<PathBuf>,
+    /// Sounds of physically modelled machines, good and broken, instead of a folder's, at these ratios of the machine to
+    /// the factory around it
+    #[arg(long, value_name = "DB", num_args = 0.., default_missing_values = ["6", "0", "-6"], allow_negative_numbers = true)]
+    #[arg(conflicts_with_all = ["dataset", "part", "inject"])]
+    modelled: Option<Vec<f64>>,
     /// Judge by this part instead of teaching one from the data set's good pictures
     #[arg(long, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
     part: Option<PathBuf>,
@@ -79,14 +87,15 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Good;
-    for mut dataset in Dataset::discover(&arguments.dataset)? {
+    for set in sets(arguments)? {
+        let (mut dataset, made) = set?;
         let (sense, paired) = (dataset.sense(), dataset.is_paired());
         let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
         if (sense == Sense::Image || paired) && of_sounds {
-            let holds = arguments.dataset.display();
+            let holds = folder(arguments).display();
             bail!("--window, --taught-seconds and --baselines are for sounds alone, and {holds} holds pictures");
         }
-        let read = |path: &Path| sound::read(path);
+        let read = |path: &Path| made.get(path).map_or_else(|| sound::read(path), |sound| Ok(sound.clone()));
         // What is taught, by windows where sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
         let taught = match &arguments.part {
@@ -112,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         };
         if !arguments.inject.is_empty() {
             if sense == Sense::Image && !paired {
-                bail!("--inject mixes faults into sounds, and {} holds pictures", arguments.dataset.display());
+                bail!("--inject mixes faults into sounds, and {} holds pictures", folder(arguments).display());
             }
             dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
         }
@@ -122,7 +131,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.set_length(dataset.test.len() as u64);
         let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
             let mut inspector = inspector.borrow_mut();
-            let (frame, sound) = moment(sample, paired, sense)?;
+            let (frame, sound) = moment(sample, paired, sense, &read)?;
             let report = match (arguments.window, &sound) {
                 (Some(seconds), Some(sound)) => windows::judge(&mut inspector, sound, seconds)?,
                 _ => inspector.judge(frame.as_ref(), sound.as_ref())?,
@@ -150,10 +159,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             false => print(&mut out, &figures, &kind)?,
         }
         if let Some(dir) = &arguments.out {
-            let picture = |sample: &Sample| moment(sample, paired, sense).map(|(frame, _)| frame);
+            let picture = |sample: &Sample| moment(sample, paired, sense, &read).map(|(frame, _)| frame);
             let inspector = inspector.borrow();
             let tiles: Vec<Tiles> = inspector.inspectors().iter().map(|one| tiles(one.part())).collect();
-            let page = figures::write(dir, &figures, &judged, &arguments.dataset, &tiles, &picture, &recording::read)?;
+            let page = figures::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &recording::read)?;
             if !arguments.json {
                 writeln!(out, "  see {}", page.display())?;
             }
@@ -213,15 +222,43 @@ fn kinds_of(taught: &Taught) -> String {
 }
 
 /// What is seen and heard of a sample, with its fault.
-fn moment(sample: &Sample, paired: bool, sense: Sense) -> eyear::Result<(Option<Frame>, Option<Sound>)> {
+fn moment(
+    sample: &Sample,
+    paired: bool,
+    sense: Sense,
+    read: &dyn Fn(&Path) -> eyear::Result<Sound>,
+) -> eyear::Result<(Option<Frame>, Option<Sound>)> {
     let Pair { picture, sound } = match (paired, sense) {
         (true, _) => recording::pair(&sample.path)?.unwrap_or_default(),
         (_, Sense::Image) => Pair { picture: Some(sample.path.clone()), sound: None },
         (_, Sense::Audio) => Pair { picture: None, sound: Some(sample.path.clone()) },
     };
     let frame = picture.map(|path| recording::read(&path)).transpose()?;
-    let sound = sound.map(|path| heard(sample, &path, &sound::read)).transpose()?;
+    let sound = sound.map(|path| heard(sample, &path, read)).transpose()?;
     Ok((frame, sound))
+}
+
+/// Data sets with those of their sounds that are made, not read.
+type Sets = Box<dyn Iterator<Item = Result<(Dataset, BTreeMap<PathBuf, Sound>)>>>;
+
+/// The data sets that are meant; modelled ones are made one at a time, for they fill the memory.
+fn sets(arguments: &Arguments) -> Result<Sets> {
+    let Some(snrs_db) = arguments.modelled.clone() else {
+        let sets = Dataset::discover(folder(arguments))?;
+        return Ok(Box::new(sets.into_iter().map(|set| Ok((set, BTreeMap::new())))));
+    };
+    if let Some(wrong) = snrs_db.iter().find(|db| !(-60.0..=60.0).contains(*db)) {
+        bail!("--modelled wants decibels from -60 to 60, got {wrong}");
+    }
+    let seed = arguments.seed;
+    let machines =
+        Machine::ALL.into_iter().flat_map(move |machine| snrs_db.clone().into_iter().map(move |db| (machine, db)));
+    Ok(Box::new(machines.map(move |(machine, snr_db)| Ok(machine.set(snr_db, seed)?))))
+}
+
+/// The folder of the data set; none of modelled ones.
+fn folder(arguments: &Arguments) -> &Path {
+    arguments.dataset.as_deref().unwrap_or(Path::new(""))
 }
 
 /// What is taught of the good sounds `paths`: themselves, or their windows.

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
+use eyear::prepare::bearing::Bearing;
 use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Readers, Wishes};
@@ -26,7 +27,7 @@ pub struct Arguments {
     #[arg(long)]
     add: bool,
     /// Take the last teaching back
-    #[arg(long, conflicts_with_all = ["good", "add", "overkill", "kind", "mask", "roi", "precision", "input"])]
+    #[arg(long, conflicts_with_all = ["good", "add", "overkill", "kind", "mask", "roi", "bearing", "precision", "input"])]
     undo: bool,
     /// Share of good parts that may be rejected
     #[arg(long, default_value_t = 0.01, value_name = "SHARE", conflicts_with = "add")]
@@ -40,6 +41,10 @@ pub struct Arguments {
     /// Look only at this rectangle, in pixels of the good pictures
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", conflicts_with = "add", value_parser = rectangle)]
     roi: Option<[usize; 4]>,
+    /// TOML file with the bearing that is heard (shaft_hz or rpm, balls, ball_mm, pitch_mm, contact_deg): what beats at
+    /// one of its rates is named
+    #[arg(long, value_name = "FILE", conflicts_with = "add")]
+    bearing: Option<PathBuf>,
     /// Precision of the encoder
     #[arg(long, default_value = "int8", conflicts_with = "add")]
     precision: Precision,
@@ -70,6 +75,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.set_position(done as u64);
     };
     let meant = listed(&arguments.good)?;
+    if matches!(meant, Meant::Pictures(_)) && arguments.bearing.is_some() {
+        bail!("--bearing is for sounds, and --good names pictures");
+    }
     let (taught, lessons) = match (arguments.add, &meant) {
         (true, _) => add(arguments, &meant, &progress)?,
         (false, Meant::Pictures(paths)) => anew(arguments, paths, &progress)?,
@@ -141,12 +149,14 @@ fn from_pairs(
 ) -> Result<(Taught, Lessons)> {
     let pictures: Vec<PathBuf> = pairs.iter().map(|[picture, _]| picture.clone()).collect();
     let mask = mask(arguments, &pictures)?;
+    let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
     let wishes = Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask };
     let [of_sight, of_hearing] = both_manifests(arguments)?;
     let mut eye = arguments.model.eye(&of_sight, arguments.precision, arguments.input)?;
     let mut ear = arguments.model.ear(&of_hearing, arguments.precision)?;
     let manifests = [&of_sight, &of_hearing];
     let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
+    pair.hearing.card.bearing = bearing;
     pair.save(&arguments.part)?;
     Ok((Taught::Both(Box::new(pair)), lessons.into()))
 }
@@ -159,14 +169,23 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
         bail!("--kind, --mask, --roi and --input are for pictures, and --good names sounds");
     }
+    let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None };
     let manifest = arguments.model.manifest(Sense::Audio)?;
     let mut ear = arguments.model.ear(&manifest, arguments.precision)?;
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
+    part.card.bearing = bearing;
     part.save(&arguments.part)?;
     Ok((Taught::One(Box::new(part)), vec![lesson]))
+}
+
+/// The bearing that a file describes.
+fn bearing(path: &Path) -> Result<Bearing> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(Bearing::parse(&text, &name.to_string())?)
 }
 
 fn name(arguments: &Arguments) -> String {

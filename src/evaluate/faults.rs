@@ -168,7 +168,7 @@ fn noise(random: &mut Random, rate: f64, length: usize) -> Vec<f64> {
 
 /// Noise in a band: white noise through two band-passes of the second order in a row (Audio EQ Cookbook,
 /// Bristow-Johnson).
-fn band(random: &mut Random, rate: f64, length: usize, middle: f64, octaves: f64) -> Vec<f64> {
+pub(super) fn band(random: &mut Random, rate: f64, length: usize, middle: f64, octaves: f64) -> Vec<f64> {
     let omega = TAU * middle.min(0.45 * rate) / rate;
     let alpha = omega.sin() * (std::f64::consts::LN_2 / 2.0 * octaves * omega / omega.sin()).sinh();
     let (b0, a0) = (alpha / (1.0 + alpha), 1.0 + alpha);

@@ -5,6 +5,7 @@
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
 //! - [`run`] judges a data set with a taught part and adds the figures up;
 //! - [`faults`] mixes faults into good sounds, by seed;
+//! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
 //! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
@@ -16,6 +17,7 @@ pub mod baseline;
 pub mod dataset;
 pub mod faults;
 pub mod interval;
+pub mod machines;
 pub mod metrics;
 mod random;
 pub mod run;

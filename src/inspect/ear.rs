@@ -6,6 +6,8 @@ use crate::backend::{Backend, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::usual::Off;
+use crate::prepare::bearing::Bearing;
+use crate::prepare::rhythm;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;
 use crate::report::{self, Event, Finding, Heatmap, Region, Report};
@@ -95,6 +97,14 @@ pub(super) fn steady_findings(
         found(rhythm, format!("{at:.1} times a second"), [at, at], beat.db, "rhythm");
     }
     findings
+}
+
+/// Says what of a bearing beats at the rate of a rhythm, where something does.
+pub(super) fn name_rhythm(finding: &mut Finding, bearing: Bearing) {
+    let Some(Event { hz: [hz, _], character: "rhythm", .. }) = finding.heard else { return };
+    if let Some(named) = bearing.name(hz, rhythm::REACH) {
+        finding.place = format!("{}: {named}", finding.place).into();
+    }
 }
 
 /// Decibels by which a tone must stand out more than usual to be what makes its band louder.

@@ -22,7 +22,7 @@ use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Times, V
 use crate::sample::{Frame, Sound};
 
 pub use ear::Ear;
-use ear::{describe, spectrograph, steady_findings};
+use ear::{describe, name_rhythm, spectrograph, steady_findings};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
 use places::{
@@ -225,7 +225,10 @@ impl Inspector {
             if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
                 (off, &self.steady, report.verdict)
             {
-                let found = steady_findings(off, &report, steady, spectrograph, &frame);
+                let mut found = steady_findings(off, &report, steady, spectrograph, &frame);
+                if let Some(bearing) = self.part.card.bearing {
+                    found.iter_mut().for_each(|finding| name_rhythm(finding, bearing));
+                }
                 report.findings.extend(found);
                 report.findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
             }

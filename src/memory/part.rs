@@ -17,6 +17,7 @@ use super::shape::Shape;
 use super::usual::Usual;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, Sense, hex, wrong_at};
+use crate::prepare::bearing::Bearing;
 use crate::prepare::fixture::Reference;
 use crate::prepare::listen;
 use crate::sample::Sound;
@@ -99,6 +100,9 @@ pub struct Card {
     /// What a sound must be like to be judged, where the part is heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Audible>,
+    /// The bearing that is heard, where it is known: what beats at one of its rates is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearing: Option<Bearing>,
     /// The file with the numbers.
     pub memory: MemoryRef,
 }
@@ -483,6 +487,12 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     card.picture.check().map_err(wrong)?;
     if (card.kind == Kind::Sound) != card.sound.is_some() {
         return Err(wrong("`sound` belongs to a part of `kind` sound, and to no other".into()));
+    }
+    if card.bearing.is_some() && card.kind != Kind::Sound {
+        return Err(wrong("`bearing` belongs to a part of `kind` sound, and to no other".into()));
+    }
+    if let Some(told) = card.bearing.and_then(|bearing| bearing.check().err()) {
+        return Err(wrong(format!("`bearing`: {told}")));
     }
     let finite = |sound: &Audible| {
         let numbers = [&sound.seconds[..], &sound.rms_dbfs, &sound.spoilt];

@@ -1,5 +1,6 @@
 //! Samples → what an encoder takes. Pure functions: no file, no clock, no device.
 
+pub mod bearing;
 pub mod fixture;
 pub mod pixels;
 pub mod image;

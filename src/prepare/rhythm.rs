@@ -28,6 +28,9 @@ pub const VALUES: usize = BANDS * LINES + LOW_LINES;
 const BANDS_HZ: [f64; 2] = [500.0, 8000.0];
 /// The first and the last line of an envelope's spectrum, in Hz. The last is as fast as the narrowest band can beat.
 const LINES_HZ: [f64; 2] = [4.0, 500.0];
+/// How far a line of an envelope's spectrum reaches to either side, as a share of its frequency: half of what lies
+/// between two lines. A rhythm is told to this.
+pub const REACH: f64 = 0.02;
 /// The first and the last line of the low spectrum, in Hz.
 const LOW_LINES_HZ: [f64; 2] = [20.0, 1000.0];
 

@@ -1,0 +1,224 @@
+//! The rates at which a rolling bearing with a fault strikes, from its geometry and the speed of its shaft. Pure formulas;
+//! finding such a rate in a sound is left to `rhythm`.
+//!
+//! For an outer ring that stands, an inner ring that turns and balls that roll without slip (Randall and Antoni,
+//! *Mechanical Systems and Signal Processing* 25, 2011), with `fr` the shaft's turns in a second, `n` balls of diameter
+//! `d` on a pitch circle of diameter `D`, in contact at the angle `a`:
+//!
+//! - cage, FTF = fr / 2 (1 − d / D cos a)
+//! - outer race, BPFO = n FTF
+//! - inner race, BPFI = n (fr − FTF)
+//! - ball, BSF = D / (2 d) fr (1 − (d / D cos a)²); a fault on a ball strikes both races, at 2 BSF.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::wrong_at;
+
+/// A rolling bearing and its shaft, as written in a part's `[bearing]` and in the file that teaching is given.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bearing {
+    /// The shaft's turns in a second; this or `rpm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shaft_hz: Option<f64>,
+    /// The shaft's turns in a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpm: Option<f64>,
+    /// Balls or rollers, of one row.
+    pub balls: u32,
+    /// Diameter of a ball, in millimetres.
+    pub ball_mm: f64,
+    /// Diameter of the circle through the balls' middles, in millimetres.
+    pub pitch_mm: f64,
+    /// Contact angle in degrees; 0 of a deep groove ball bearing.
+    #[serde(default)]
+    pub contact_deg: f64,
+}
+
+/// Times in a second at which something happens in a bearing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// The shaft turns.
+    pub shaft: f64,
+    /// The cage turns: fundamental train frequency.
+    pub ftf: f64,
+    /// A ball passes a place of the outer race.
+    pub bpfo: f64,
+    /// A ball passes a place of the inner race.
+    pub bpfi: f64,
+    /// A ball turns about itself.
+    pub bsf: f64,
+}
+
+/// What a rate was found to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Named {
+    /// What strikes: `outer race`, `inner race`, `ball`, `cage` or `shaft`.
+    pub part: &'static str,
+    /// The rate's usual name: `BPFO`, `BPFI`, `BSF`, `FTF` or `1x`.
+    pub rate: &'static str,
+    /// Which multiple of the rate.
+    pub harmonic: u32,
+    /// That multiple, in Hz.
+    pub hz: f64,
+}
+
+/// How far from its formula a rate may be, as a share: balls slip by 1 to 2 %, and a shaft turns slower under load.
+const SLIP: f64 = 0.02;
+
+impl Bearing {
+    /// What a TOML text describes; `file` is named in messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when it is no bearing, with the file and the field.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let wrong = |what: String| Error::new(ErrorKind::Config, format!("{file}: {what}"));
+        let bearing: Self = toml::from_str(text).map_err(|error| wrong(wrong_at(text, &error)))?;
+        bearing.check().map_err(wrong)?;
+        Ok(bearing)
+    }
+
+    /// What is wrong with it, as a sentence that begins with the field, if so.
+    ///
+    /// # Errors
+    /// When there is not one of `shaft_hz` and `rpm`, or a number is out of its bounds.
+    pub fn check(&self) -> Result<(), String> {
+        let turns = match (self.shaft_hz, self.rpm) {
+            (Some(hz), None) => hz,
+            (None, Some(rpm)) => rpm / 60.0,
+            (None, None) => return Err("`shaft_hz` or `rpm` must be given, found neither".into()),
+            (Some(_), Some(_)) => return Err("`shaft_hz` or `rpm` must be given, found both".into()),
+        };
+        // Written so that what is no number is refused.
+        if !(turns > 0.0 && turns <= 10_000.0) {
+            return Err(format!("the shaft must turn up to 10000 times a second, found {turns}"));
+        }
+        if !(3..=1000).contains(&self.balls) {
+            return Err(format!("`balls` must be 3 to 1000, found {}", self.balls));
+        }
+        let [ball, pitch] = [self.ball_mm, self.pitch_mm];
+        if !(pitch > 0.0 && pitch <= 100_000.0) {
+            return Err(format!("`pitch_mm` must be over 0 and up to 100000, found {pitch}"));
+        }
+        if !(ball > 0.0 && ball < pitch) {
+            return Err(format!("`ball_mm` must be over 0 and under `pitch_mm`, which is {pitch}, found {ball}"));
+        }
+        if !(0.0..90.0).contains(&self.contact_deg) {
+            return Err(format!("`contact_deg` must be 0 to under 90, found {}", self.contact_deg));
+        }
+        Ok(())
+    }
+
+    /// The rates of a bearing that [`Bearing::check`] found right.
+    pub fn rates(&self) -> Rates {
+        let shaft = self.shaft_hz.or(self.rpm.map(|rpm| rpm / 60.0)).unwrap_or_default();
+        let share = self.ball_mm / self.pitch_mm * self.contact_deg.to_radians().cos();
+        let ftf = shaft / 2.0 * (1.0 - share);
+        Rates {
+            shaft,
+            ftf,
+            bpfo: f64::from(self.balls) * ftf,
+            bpfi: f64::from(self.balls) * (shaft - ftf),
+            bsf: self.pitch_mm / (2.0 * self.ball_mm) * shaft * (1.0 - share * share),
+        }
+    }
+
+    /// What strikes `hz` times a second, told to `share` of it: the nearest of the bearing's rates and their second and
+    /// third multiples, where it is within what was told and 2 % of slip. A ball strikes at the second multiple of its
+    /// turns.
+    pub fn name(&self, hz: f64, share: f64) -> Option<Named> {
+        let Rates { shaft, ftf, bpfo, bpfi, bsf } = self.rates();
+        // Where two are as near, the one that says more comes first.
+        let known = [
+            ("outer race", "BPFO", bpfo, [1, 2, 3]),
+            ("inner race", "BPFI", bpfi, [1, 2, 3]),
+            ("ball", "BSF", bsf, [2, 1, 4]),
+            ("cage", "FTF", ftf, [1, 2, 3]),
+            ("shaft", "1x", shaft, [1, 2, 3]),
+        ];
+        let off = |at: f64| (hz / at).ln().abs();
+        let all = known.into_iter().flat_map(|(part, rate, at, harmonics)| {
+            harmonics.map(|harmonic| Named { part, rate, harmonic, hz: f64::from(harmonic) * at })
+        });
+        let near = all.filter(|named| off(named.hz) <= share + SLIP);
+        near.min_by(|a, b| off(a.hz).total_cmp(&off(b.hz)))
+    }
+}
+
+impl std::fmt::Display for Named {
+    /// As `outer race (BPFO 107.4 Hz)` or `ball (2 x BSF 141.2 Hz)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { part, rate, harmonic, hz } = self;
+        match harmonic {
+            1 => write!(f, "{part} ({rate} {hz:.1} Hz)"),
+            _ => write!(f, "{part} ({harmonic} x {rate} {hz:.1} Hz)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SKF 6205-2RS at 1797 turns a minute, whose rates as multiples of the shaft's are published with the bearing data
+    /// of Case Western Reserve University: 5.4152, 3.5848, 0.39828, and 4.7135 (2 BSF).
+    fn skf() -> Bearing {
+        Bearing { shaft_hz: None, rpm: Some(1797.0), balls: 9, ball_mm: 7.94, pitch_mm: 39.04, contact_deg: 0.0 }
+    }
+
+    #[test]
+    fn rates_are_those_that_are_published() {
+        let Rates { shaft, ftf, bpfo, bpfi, bsf } = skf().rates();
+        assert_eq!(shaft, 29.95);
+        for (got, expected) in [(bpfi, 5.4152), (bpfo, 3.5848), (ftf, 0.39828), (2.0 * bsf, 4.7135)] {
+            assert!((got / shaft - expected).abs() < 2e-3, "{} x, not {expected}", got / shaft);
+        }
+        // What the balls pass in a turn is shared between the races.
+        assert!((bpfo + bpfi - 9.0 * shaft).abs() < 1e-9);
+        let angular = Bearing { contact_deg: 60.0, ..skf() }.rates();
+        assert!((angular.ftf - 29.95 / 2.0 * (1.0 - 0.5 * 7.94 / 39.04)).abs() < 1e-9);
+        assert_eq!(Bearing { shaft_hz: Some(29.95), rpm: None, ..skf() }.rates(), skf().rates());
+    }
+
+    #[test]
+    fn a_rate_is_named_where_it_is_near() {
+        let bearing = skf();
+        let named = |hz: f64| bearing.name(hz, 0.02).map(|named| named.to_string());
+        assert_eq!(named(106.0).unwrap(), "outer race (BPFO 107.4 Hz)");
+        assert_eq!(named(216.0).unwrap(), "outer race (2 x BPFO 214.7 Hz)");
+        assert_eq!(named(164.0).unwrap(), "inner race (BPFI 162.2 Hz)");
+        assert_eq!(named(139.0).unwrap(), "ball (2 x BSF 141.2 Hz)");
+        assert_eq!(named(11.8).unwrap(), "cage (FTF 11.9 Hz)");
+        assert_eq!(named(30.2).unwrap(), "shaft (1x 29.9 Hz)");
+        assert_eq!(named(125.0), None);
+        // 3 % off is within a tolerance of 2 % and the slip, and not within the slip alone.
+        assert_eq!(bearing.name(110.7, 0.0), None);
+        assert_eq!(named(110.7).unwrap(), "outer race (BPFO 107.4 Hz)");
+    }
+
+    #[test]
+    fn what_is_no_bearing_is_refused_by_its_field() {
+        let good = skf();
+        assert_eq!(good.check(), Ok(()));
+        for (bearing, word) in [
+            (Bearing { rpm: None, ..good }, "found neither"),
+            (Bearing { shaft_hz: Some(30.0), ..good }, "found both"),
+            (Bearing { rpm: Some(0.0), ..good }, "10000 times a second, found 0"),
+            (Bearing { rpm: Some(f64::NAN), ..good }, "found NaN"),
+            (Bearing { balls: 2, ..good }, "`balls` must be 3 to 1000, found 2"),
+            (Bearing { ball_mm: 39.04, ..good }, "under `pitch_mm`, which is 39.04, found 39.04"),
+            (Bearing { pitch_mm: f64::INFINITY, ..good }, "`pitch_mm`"),
+            (Bearing { contact_deg: 90.0, ..good }, "`contact_deg`"),
+        ] {
+            let told = bearing.check().unwrap_err();
+            assert!(told.contains(word), "{bearing:?}: {told}");
+        }
+        let text = "rpm = 1797\nballs = 9\nball_mm = 7.94\npitch_mm = 39.04\n";
+        assert_eq!(Bearing::parse(text, "b.toml").unwrap(), good);
+        let error = Bearing::parse(&text.replace("9\nball_mm", "nine\nball_mm"), "b.toml").unwrap_err();
+        assert!(error.message().starts_with("b.toml: line 2, `balls`: "), "{error}");
+        let error = Bearing::parse(&text.replace("39.04", "3.9"), "b.toml").unwrap_err();
+        assert!(error.message().starts_with("b.toml: `ball_mm` must be over 0 and under `pitch_mm`"), "{error}");
+    }
+}
