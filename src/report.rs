@@ -248,6 +248,9 @@ pub struct Judged {
     /// The sound around the frame, where the station listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<Heard>,
+    /// Whether so many of the last verdicts failed as the station takes for an alarm; `None` where it has no such rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<bool>,
     /// Faults of the sources since the last moment.
     pub faults: Vec<Counted>,
     /// The inspection.

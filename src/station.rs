@@ -26,8 +26,8 @@ pub struct Station {
     pub sound_model: String,
     /// Threads for the encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
-    /// Where pictures come from.
-    pub camera: Camera,
+    /// Where pictures come from; a station without a camera listens.
+    pub camera: Option<Camera>,
     /// Where sound comes from, if it is to be heard.
     pub microphone: Option<Microphone>,
     /// When to judge.
@@ -36,6 +36,8 @@ pub struct Station {
     /// Which sound belongs to a picture.
     #[serde(default)]
     pub sound: SoundWindow,
+    /// When failed verdicts are an alarm, where one is not enough.
+    pub alarm: Option<Alarm>,
     /// Frames of a clip; 0 for none.
     #[serde(default)]
     pub clip: usize,
@@ -222,7 +224,7 @@ pub enum Trigger {
     /// Every frame; the newest one where they come faster than they are judged.
     #[default]
     EveryFrame,
-    /// The newest frame, every `ms` milliseconds.
+    /// The newest frame, every `ms` milliseconds; without a camera the sound, by its own time.
     Interval {
         /// Milliseconds from one judgement to the next.
         ms: u64,
@@ -246,7 +248,17 @@ fn default_motion() -> f32 {
     4.0
 }
 
-/// Which sound belongs to a picture: from `before_ms` before its stamp to `after_ms` after it.
+/// So many of the last verdicts must fail: what is heard all the time is strange now and then, and a fault stays.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alarm {
+    /// Verdicts that failed.
+    pub fails: usize,
+    /// Of so many in a row.
+    pub of: usize,
+}
+
+/// Which sound belongs to a picture, or to a moment at which a station listens: from `before_ms` before its stamp to `after_ms` after it.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SoundWindow {
@@ -302,7 +314,7 @@ impl Station {
         if let Some(folder) = &mut station.reports.folder {
             *folder = home.join(&folder);
         }
-        if let Camera::Recording(recording) = &mut station.camera {
+        if let Some(Camera::Recording(recording)) = &mut station.camera {
             recording.path = home.join(&recording.path);
         }
         if let Some(Microphone::Recording(recording)) = &mut station.microphone {
@@ -327,7 +339,8 @@ impl Station {
 
     fn check(&self) -> std::result::Result<(), String> {
         let rate = match &self.camera {
-            Camera::V4l2(v4l2) => {
+            None => None,
+            Some(Camera::V4l2(v4l2)) => {
                 if v4l2.size.is_some_and(|size| size.contains(&0)) {
                     return Err("camera.size wants a width and a height over 0".into());
                 }
@@ -336,20 +349,20 @@ impl Station {
                 }
                 v4l2.rate.map(f64::from)
             }
-            Camera::Gige(gige) => {
+            Some(Camera::Gige(gige)) => {
                 if gige.size.is_some_and(|size| size.iter().any(|side| !(1..=65_536).contains(side))) {
                     return Err("camera.size wants a width and a height of 1 to 65536".into());
                 }
                 gige.rate
             }
-            Camera::Gstreamer(gstreamer) => {
+            Some(Camera::Gstreamer(gstreamer)) => {
                 if gstreamer.pipeline.trim().is_empty() {
                     return Err("camera.pipeline wants a GStreamer pipeline up to its sink, found nothing".into());
                 }
                 None
             }
-            Camera::Recording(recording) => recording.rate,
-            Camera::Synthetic(synthetic) => {
+            Some(Camera::Recording(recording)) => recording.rate,
+            Some(Camera::Synthetic(synthetic)) => {
                 if synthetic.size.iter().any(|side| !(1..=16_384).contains(side)) {
                     return Err(format!("camera.size wants sides of 1 to 16384 pixels, found {:?}", synthetic.size));
                 }
@@ -385,6 +398,22 @@ impl Station {
         }
         if let Trigger::Interval { ms: 0 } = self.trigger {
             return Err("trigger.ms wants milliseconds over 0".into());
+        }
+        if self.camera.is_none() && self.microphone.is_none() {
+            return Err("a station wants a [camera], a [microphone] or both, found neither".into());
+        }
+        let by_frames = matches!(self.trigger, Trigger::EveryFrame | Trigger::Motion { .. });
+        if self.camera.is_none() && by_frames {
+            return Err(
+                "trigger.on of a station without a [camera] wants \"interval\", \"sound-level\" or \"request\"".into(),
+            );
+        }
+        if let Some(Alarm { fails, of }) = self.alarm
+            && !(1..=of.min(1000)).contains(&fails)
+        {
+            return Err(format!(
+                "alarm wants `fails` of 1 up to `of`, and that of 1000 at most, found {fails} of {of}"
+            ));
         }
         if matches!(self.trigger, Trigger::SoundLevel { .. }) && self.microphone.is_none() {
             return Err("trigger.on is \"sound-level\", and there is no [microphone]".into());
@@ -438,7 +467,7 @@ mod tests {
     #[test]
     fn a_whole_station_is_read() {
         let station = Station::parse(WHOLE, "line.toml").unwrap();
-        let Camera::V4l2(camera) = &station.camera else { panic!("{:?}", station.camera) };
+        let Some(Camera::V4l2(camera)) = &station.camera else { panic!("{:?}", station.camera) };
         assert_eq!((camera.size, camera.controls["gain"]), (Some([1920, 1080]), 3));
         assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
         assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
@@ -450,13 +479,13 @@ mod tests {
         let camera = |text: &str| Station::parse(&format!("part = \"lid\"\n[camera]\n{text}"), "line.toml");
         let gige = "source = \"gige\"\ndevice = \"LAB01\"\nsize = [640, 480]\nrate = 12.5\n\
                     features = { Gain = 2, ExposureTime = 80.5, ReverseX = true, GainAuto = \"Off\" }";
-        let Camera::Gige(read) = camera(gige).unwrap().camera else { panic!("{gige}") };
+        let Some(Camera::Gige(read)) = camera(gige).unwrap().camera else { panic!("{gige}") };
         assert_eq!((read.rate, read.stall_ms, read.features["Gain"].clone()), (Some(12.5), 2000, Feature::Integer(2)));
         assert_eq!(read.features["ExposureTime"], Feature::Number(80.5));
         assert_eq!(read.features["ReverseX"], Feature::Switch(true));
         assert_eq!(read.features["GainAuto"], Feature::Word("Off".into()));
         let pipeline = "source = \"gstreamer\"\npipeline = \"videotestsrc\"";
-        assert!(matches!(camera(pipeline).unwrap().camera, Camera::Gstreamer(_)));
+        assert!(matches!(camera(pipeline).unwrap().camera, Some(Camera::Gstreamer(_))));
         let cases = [
             (gige.replace("640", "0"), "camera.size"),
             (gige.replace("12.5", "0.0"), "camera.rate"),

@@ -22,7 +22,7 @@ const GOOD: &str = "tests/data/machine/train/normal";
 const UNHEARD: &str = "tests/data/machine/test/normal";
 
 /// A part taught from the machine's good sounds, once for all tests.
-fn machine() -> &'static str {
+pub fn machine() -> &'static str {
     static PART: OnceLock<PathBuf> = OnceLock::new();
     let part = PART.get_or_init(|| {
         let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("machine-{}", std::process::id()));

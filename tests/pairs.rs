@@ -34,7 +34,7 @@ fn put(dir: &Path, picture: Option<&Path>, sound: Option<&Path>) {
 }
 
 /// A data set of pairs, and a part taught from it, once for all tests.
-fn pairs() -> &'static (PathBuf, String) {
+pub fn pairs() -> &'static (PathBuf, String) {
     static PAIRS: OnceLock<(PathBuf, String)> = OnceLock::new();
     PAIRS.get_or_init(|| {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pairs-{}", std::process::id()));

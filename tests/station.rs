@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use eyear::evaluate::faults::{Fault, FaultKind, inject};
+use eyear::source::recording::sound;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -421,6 +423,90 @@ fn the_picture_and_the_sound_of_a_recording_begin_together() {
         // Threads start within it; opening a film takes longer.
         assert!((begins_ms - wanted).abs() < 50.0, "frame {frame}: {begins_ms} for {wanted}; {report}");
     }
+}
+
+/// A WAV of the machine's sounds one after the other: as usual for `usual` clips of two seconds, then rubbing.
+fn machine_that_fails(dir: &TempDir, usual: usize, rubbing: usize) -> PathBuf {
+    let clips: Vec<PathBuf> = (0..6).map(|i| format!("tests/data/machine/test/normal/m{i:02}.flac").into()).collect();
+    let mut samples: Vec<f64> = Vec::new();
+    for i in 0..usual + rubbing {
+        let clip = sound::read(&clips[i % clips.len()]).unwrap();
+        let fault = Fault { kind: FaultKind::Rub, snr_db: 12.0, seed: i as u64 };
+        let heard = if i < usual { clip } else { inject(&clip, fault).unwrap() };
+        samples.extend(heard.samples().iter().map(|&sample| f64::from(sample)));
+    }
+    let file = dir.path().join("machine.wav");
+    fs::write(&file, crate::microphone::wav("f32", 16_000, 1, &samples)).unwrap();
+    file
+}
+
+#[test]
+fn a_station_without_a_camera_listens_and_a_fault_that_stays_is_an_alarm() {
+    let dir = TempDir::new().unwrap();
+    let sound = machine_that_fails(&dir, 4, 3);
+    let file = dir.path().join("ear.toml");
+    let text = format!(
+        "part = \"{}\"\n[microphone]\nsource = \"recording\"\npath = \"{}\"\nrate = inf\n\
+         [trigger]\non = \"interval\"\nms = 2000\n[sound]\nbefore_ms = 2000\n[alarm]\nfails = 2\nof = 3\n\
+         [reports]\nfolder = \"kept\"\n",
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::hearing::machine()).display(),
+        sound.display()
+    );
+    fs::write(&file, text).unwrap();
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let reports = lines(&output);
+    let told: Vec<(&str, bool)> =
+        reports.iter().map(|r| (r["verdict"].as_str().unwrap(), r["alarm"].as_bool().unwrap())).collect();
+    assert_eq!(told.len(), 7, "{told:?}");
+    assert!(told[..4].iter().all(|(verdict, alarm)| *verdict != "fail" && !alarm), "{told:?}");
+    assert_eq!(told[4..], [("fail", false), ("fail", true), ("fail", true)]);
+    for report in &reports {
+        assert!(
+            report["frame"].is_null() && report["degraded"] == false && report["sound"]["ms"] == 2000.0,
+            "{report}"
+        );
+    }
+    let kept: Vec<String> =
+        fs::read_dir(dir.path().join("kept")).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    for ending in [".json", ".wav", ".sound.overlay.png"] {
+        assert!(kept.iter().filter(|name| name.ends_with(ending)).count() >= 3, "{ending}: {kept:?}");
+    }
+}
+
+#[test]
+fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
+    let (set, part) = crate::pairs::pairs();
+    let dir = TempDir::new().unwrap();
+    // Whole biscuits twice a second, over a machine that begins to rub after eight seconds.
+    let pictures = dir.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for i in 0..24 {
+        let whole = set.join(format!("test/good/{:02}/cam0.jpg", i % 6));
+        fs::copy(whole, pictures.join(format!("{i:02}.jpg"))).unwrap();
+    }
+    let sound = machine_that_fails(&dir, 4, 3);
+    let file = dir.path().join("both.toml");
+    let text = |microphone: &str| {
+        let camera = format!("[camera]\nsource = \"recording\"\npath = \"{}\"\nrate = 2\n", pictures.display());
+        format!("part = \"{part}\"\n{camera}{microphone}[sound]\nbefore_ms = 2000\n")
+    };
+    let recording = format!("[microphone]\nsource = \"recording\"\npath = \"{}\"\n", sound.display());
+    fs::write(&file, text(&recording)).unwrap();
+    let running = Running::start(&file, &[], |_| ());
+    // Before two seconds have been heard, sight alone decides.
+    let first = running.report();
+    assert!(first["degraded"] == true && first["reason"].as_str().unwrap().contains("by sight alone"), "{first}");
+    let usual = running.report_that("by both", |report| report["degraded"] == false);
+    assert!(usual["verdict"] == "pass" && usual["hearing"]["verdict"] == "pass", "{usual}");
+    let rubbing = running.report_that("of the rubbing", |report| report["verdict"] == "fail");
+    assert!(rubbing["decided_by"] == "hearing" && rubbing["sight"]["verdict"] != "fail", "{rubbing}");
+    drop(running);
+    fs::write(&file, text("")).unwrap();
+    let running = Running::start(&file, &["--moments", "2"], |_| ());
+    let report = running.report();
+    assert!(report["verdict"] == "pass" && report["degraded"] == true, "{report}");
+    assert_eq!(report["reason"], "by sight alone: no sound");
 }
 
 #[test]

@@ -88,7 +88,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 
 fn look(arguments: &Arguments) -> Result<Findings> {
     let (device, settings) = match &arguments.station {
-        Some(file) => (file.display().to_string(), Station::load(file)?.camera),
+        Some(file) => {
+            let name = file.display().to_string();
+            let Some(camera) = Station::load(file)?.camera else { bail!("{name} has no [camera] to look at") };
+            (name, camera)
+        }
         None => {
             let settings = V4l2 {
                 device: arguments.device.clone(),

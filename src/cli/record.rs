@@ -34,7 +34,8 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let station = Station::load(&arguments.station)?;
-    let mut camera = open_camera(&station.camera)?;
+    let Some(wanted) = &station.camera else { bail!("{} has no [camera] to record", arguments.station.display()) };
+    let mut camera = open_camera(wanted)?;
     complain(&format!("camera: {}", camera.describe()));
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;

@@ -25,11 +25,12 @@ use crossbeam::channel::{self, Receiver, Sender};
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::MomentInspector;
-use crate::report::{Heard, Judged, Report};
+use crate::manifest::Sense;
+use crate::report::{Heard, Judged, Report, Verdict};
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::source::{self, FaultKind, Source};
-use crate::station::{Camera, Microphone, Station};
+use crate::station::{Alarm, Camera, Microphone, Station, Trigger};
 use crate::time::Stamp;
 
 pub use feed::Event;
@@ -108,28 +109,34 @@ pub fn run(
     // Ends the feeds when judging is over, for whatever reason.
     let over = AtomicBool::new(false);
     let stopped = || over.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
-    let (mailbox, frames) = Mailbox::new(waits_for_all(&station.camera), station.clip);
+    let (mailbox, frames) = Mailbox::new(station.camera.as_ref().is_some_and(waits_for_all), station.clip);
     let (events, heard) = channel::unbounded();
     // Recordings are opened before either plays, so that picture and sound begin together.
-    let film = matches!(station.camera, Camera::Recording(_)).then(|| open_camera(&station.camera));
+    let film = match &station.camera {
+        Some(wanted @ Camera::Recording(_)) => Some(open_camera(wanted)),
+        _ => None,
+    };
     let track = match &station.microphone {
         Some(wanted @ Microphone::Recording(_)) => Some(open_microphone(wanted)),
         _ => None,
     };
     let (film, track) = (Cell::new(film), Cell::new(track));
     thread::scope(|scope| {
-        let camera = {
-            let (events, mailbox, stopped) = (events.clone(), &mailbox, &stopped);
-            named(scope, "camera", move || {
-                let open = || film.take().unwrap_or_else(|| open_camera(&station.camera));
-                let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| {
-                    if let feed::Sample::Frame(frame) = sample {
-                        mailbox.put(frame, stopped);
-                    }
-                });
-                mailbox.close();
-                outcome
-            })?
+        let camera = match &station.camera {
+            Some(wanted) => {
+                let (events, mailbox, stopped) = (events.clone(), &mailbox, &stopped);
+                Some(named(scope, "camera", move || {
+                    let open = || film.take().unwrap_or_else(|| open_camera(wanted));
+                    let outcome = feed::feed(&stats.camera, &events, stopped, &open, &mut |sample| {
+                        if let feed::Sample::Frame(frame) = sample {
+                            mailbox.put(frame, stopped);
+                        }
+                    });
+                    mailbox.close();
+                    outcome
+                })?)
+            }
+            None => None,
         };
         let (into, sounds) = channel::bounded(CHUNKS);
         let microphone = match &station.microphone {
@@ -168,6 +175,8 @@ pub fn run(
             queues,
             trips: Trips::new(station.trigger),
             aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
+            next: None,
+            verdicts: VecDeque::new(),
             replaced: 0,
             asked: VecDeque::new(),
             moments: 0,
@@ -176,7 +185,7 @@ pub fn run(
         over.store(true, Ordering::Relaxed);
         drop((frames, sounds));
         drop(judge);
-        let camera = joined(camera);
+        let camera = camera.map_or(Ok(()), joined);
         let microphone = microphone.map_or(Ok(()), joined);
         heard.try_iter().for_each(|event| told(&event));
         let writers = writers.into_iter().map(joined).collect::<Vec<_>>();
@@ -277,6 +286,8 @@ enum Asked {
     Request(Instant),
     /// By an interval in which no frame came.
     Nothing,
+    /// By the sound alone, at this time.
+    Sound(Stamp),
 }
 
 struct Judge<'a> {
@@ -287,6 +298,10 @@ struct Judge<'a> {
     queues: Vec<Sender<Delivery>>,
     trips: Trips,
     aligner: Option<Aligner>,
+    /// When to listen next, where there is no camera and an interval.
+    next: Option<Stamp>,
+    /// Whether each of the last verdicts failed, where some of them are an alarm.
+    verdicts: VecDeque<bool>,
     /// Frames that were replaced by newer ones since the last moment.
     replaced: u64,
     /// Moments that wait for what belongs to them, oldest first.
@@ -318,20 +333,24 @@ impl Judge<'_> {
                 },
                 recv(sounds) -> sound => match sound {
                     Ok(sound) => self.hear(&sound),
-                    Err(_) => sounds = channel::never(),
+                    Err(_) => (ended, sounds) = (ended || self.station.camera.is_none(), channel::never()),
                 },
                 recv(requests) -> request => match request {
-                    Ok(()) => self.asked.push_back(Asked::Request(Instant::now())),
+                    Ok(()) => self.ask(Stamp::now()),
                     // Nobody can ask any more.
                     Err(_) => requests = channel::never(),
                 },
                 default(if more { Duration::ZERO } else { self.patience() }) => {}
             }
-            if self.trips.is_due(Instant::now()) && !ended {
+            if self.trips.is_due(Instant::now()) && !ended && self.station.camera.is_some() {
                 self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
             }
             // One moment a turn: between two, what has come is taken in, so that no frame is replaced for want of a look.
             more = self.answer(ended)?;
+            // What plays as fast as it is fetched must not overtake what is listened to.
+            while more && self.station.camera.is_none() && outside.moments.is_none_or(|most| self.moments < most) {
+                more = self.answer(ended)?;
+            }
             if outside.moments.is_some_and(|most| self.moments >= most) {
                 return Ok(());
             }
@@ -345,7 +364,14 @@ impl Judge<'_> {
     fn answer(&mut self, ended: bool) -> Result<bool> {
         match self.asked.pop_front() {
             None => return Ok(false),
-            Some(Asked::Frame(frame)) => match self.sound_of(&frame)? {
+            Some(Asked::Sound(at)) => match self.sound_at(at)? {
+                Some((sound, heard)) => self.listen(at, sound, heard)?,
+                None => {
+                    self.asked.push_front(Asked::Sound(at));
+                    return Ok(false);
+                }
+            },
+            Some(Asked::Frame(frame)) => match self.sound_at(frame.stamp)? {
                 Some((sound, heard)) => self.judge(frame, sound, heard)?,
                 None => {
                     self.asked.push_front(Asked::Frame(frame));
@@ -392,16 +418,33 @@ impl Judge<'_> {
         if let Some(aligner) = &mut self.aligner {
             aligner.hear(sound);
         }
+        let end = sound.stamp.after(sound.duration());
         if self.trips.hear(sound) {
-            self.asked.push_back(Asked::Request(Instant::now()));
+            self.ask(end);
+        }
+        if let (None, Trigger::Interval { ms }) = (&self.station.camera, self.station.trigger) {
+            let mut next = self.next.unwrap_or(sound.stamp.after(self.station.sound.before()));
+            while next.ns <= end.ns {
+                self.asked.push_back(Asked::Sound(next));
+                next = next.after(Duration::from_millis(ms));
+            }
+            self.next = Some(next);
         }
     }
 
-    /// The sound that belongs to a frame, and what there is to say of it; `None` while it may still come.
-    fn sound_of(&mut self, frame: &Frame) -> Result<Option<(Option<Sound>, Option<Heard>)>> {
+    /// A verdict is asked for: of the next frame, or of what is heard now.
+    fn ask(&mut self, now: Stamp) {
+        self.asked.push_back(match self.station.camera {
+            Some(_) => Asked::Request(Instant::now()),
+            None => Asked::Sound(now),
+        });
+    }
+
+    /// The sound that belongs to a frame's or another time, and what there is to say of it; `None` while it may still come.
+    fn sound_at(&mut self, at: Stamp) -> Result<Option<(Option<Sound>, Option<Heard>)>> {
         let Some(aligner) = &mut self.aligner else { return Ok(Some((None, None))) };
         let missing = |why: &str| Some((None, Some(Heard { ms: 0.0, skew_ms: 0.0, missing: why.into() })));
-        Ok(match aligner.cut(frame.stamp)? {
+        Ok(match aligner.cut(at)? {
             Cut::Ready(window) => {
                 let ms = window.sound.duration().as_secs_f64() * 1e3;
                 let missing =
@@ -410,7 +453,7 @@ impl Judge<'_> {
             }
             Cut::Missing(why) => missing(why.as_str()),
             Cut::Wait => {
-                let due = frame.stamp.after(self.station.sound.after()).after(DEAF);
+                let due = at.after(self.station.sound.after()).after(DEAF);
                 if Stamp::now() < due { None } else { missing("the sound did not come in time") }
             }
         })
@@ -419,36 +462,63 @@ impl Judge<'_> {
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let clip = self.mailbox.clip(&frame);
         let moment = Moment { frame: Some(frame), clip, sound, text: None };
-        let report = match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
-            Ok(report) => report,
-            Err(error) if error.kind() == ErrorKind::Input => {
-                self.stats.camera.count(FaultKind::Damaged, 1);
-                Report::invalid(error.chain(), self.inspector.judged_by().clone())
-            }
-            Err(error) => return Err(error),
-        };
-        self.deliver(moment, heard, report)
+        let report = self.report_on(&moment)?;
+        let from = moment.frame.as_ref().map(|frame| frame.stamp);
+        self.deliver(moment, heard, report, from)
     }
 
+    /// What is heard where there is no camera.
+    fn listen(&mut self, at: Stamp, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
+        let moment = Moment { sound, ..Moment::default() };
+        let report = self.report_on(&moment)?;
+        self.deliver(moment, heard, report, Some(at))
+    }
+
+    fn report_on(&mut self, moment: &Moment) -> Result<Report> {
+        match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
+            Err(error) if error.kind() == ErrorKind::Input => {
+                let source = if moment.frame.is_some() { &self.stats.camera } else { &self.stats.microphone };
+                source.count(FaultKind::Damaged, 1);
+                Ok(Report::invalid(error.chain(), self.inspector.judged_by().clone()))
+            }
+            report => report,
+        }
+    }
+
+    /// No picture came: a part that is heard too is judged by what was heard last.
     fn blind(&mut self) -> Result<()> {
         let why = format!("no picture: {}", self.stats.camera.why_none());
-        let report = Report::invalid(why, self.inspector.judged_by().clone());
-        self.deliver(Moment::default(), None, report)
+        let mut report = Report::invalid(why.clone(), self.inspector.judged_by().clone());
+        let (mut moment, mut heard) = (Moment::default(), None);
+        if self.inspector.has(Sense::Audio) {
+            let back = self.station.sound.after() + 2 * LOOK;
+            let last = Stamp::now().before(back);
+            let (sound, of_it) = self.sound_at(last)?.unwrap_or_default();
+            (moment.sound, heard) = (sound, of_it);
+            if moment.sound.is_some() {
+                report = self.report_on(&moment)?;
+                // Where the microphone has heard something, the camera's fault is still the reason.
+                report.reason = report.reason.replace("no picture", &why);
+            }
+        }
+        self.deliver(moment, heard, report, None)
     }
 
-    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, mut report: Report) -> Result<()> {
+    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, mut report: Report, from: Option<Stamp>) -> Result<()> {
         let now = Stamp::now();
         let faults = self.stats.unreported();
-        report.degraded |= moment.frame.is_none() || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty());
+        let blind = moment.frame.is_none() && self.station.camera.is_some();
+        report.degraded |= blind || sound.as_ref().is_some_and(|sound| !sound.missing.is_empty());
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let judged = Judged {
             station: self.station.name.clone(),
             moment: self.moments,
             frame: moment.frame.as_ref().map(|frame| frame.sequence),
             unix_ms: unix.as_millis() as u64,
-            age_ms: moment.frame.as_ref().map_or(0.0, |frame| now.ms_since(frame.stamp)),
+            age_ms: from.map_or(0.0, |from| now.ms_since(from)),
             replaced: std::mem::take(&mut self.replaced),
             sound,
+            alarm: self.alarm(report.verdict),
             faults,
             report,
         };
@@ -463,6 +533,18 @@ impl Judge<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Judge<'_> {
+    /// Whether this verdict and those before it are an alarm, where the station has a rule for it.
+    fn alarm(&mut self, verdict: Verdict) -> Option<bool> {
+        let Alarm { fails, of } = self.station.alarm?;
+        self.verdicts.push_back(verdict == Verdict::Fail);
+        if self.verdicts.len() > of {
+            self.verdicts.pop_front();
+        }
+        Some(self.verdicts.iter().filter(|failed| **failed).count() >= fails)
     }
 }
 

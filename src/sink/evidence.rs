@@ -151,6 +151,7 @@ mod tests {
             age_ms: 20.0,
             replaced: 0,
             sound: None,
+            alarm: None,
             faults: Vec::new(),
             report: example::report(verdict),
         }

@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// The `[camera]` of a station.
 fn camera(text: &str) -> Camera {
-    Station::parse(&format!("part = \"none\"\n[camera]\n{text}\n"), "line.toml").unwrap().camera
+    Station::parse(&format!("part = \"none\"\n[camera]\n{text}\n"), "line.toml").unwrap().camera.unwrap()
 }
 
 fn open(text: &str) -> Result<Box<dyn Source>> {
