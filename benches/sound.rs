@@ -1,17 +1,25 @@
-//! What is made of two seconds of sound for its encoder: `cargo bench --bench sound`.
+//! What is made of two seconds of sound for its encoder, and the encoder itself: `cargo bench --bench sound`. Teaches a
+//! part from the sounds under `tests/data`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use eyear::backend::{BACKENDS, Options};
+use eyear::inspect::{Ear, Inspector};
+use eyear::manifest::{Manifest, Precision};
+use eyear::memory::part::Kind;
 use eyear::prepare::listen;
 use eyear::prepare::mel::{Mel, MelSpec};
 use eyear::prepare::resample::Resampler;
 use eyear::prepare::rhythm::{Rhythm, VALUES};
+use eyear::source::recording::{self, sound};
+use eyear::teach::{Wishes, teach_sounds};
 
 const RATE: u32 = 16_000;
 
-fn sound(c: &mut Criterion) {
+fn prepare(c: &mut Criterion) {
     let mut state = 1u32;
     let mut draw = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -35,5 +43,35 @@ fn sound(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sound);
+/// On two threads, as on a board with two cores to spare.
+fn encode(c: &mut Criterion) {
+    let good = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/machine/train/normal");
+    let good = recording::list(&[good], sound::is_sound).unwrap();
+    let manifest = Manifest::find("sound-lite0").unwrap();
+    let options = Options { threads: 2, ..Options::default() };
+    let heard = sound::read(&good[0]).unwrap();
+    let mut group = c.benchmark_group("sound of 2 s");
+    for precision in [Precision::Int8, Precision::Fp32] {
+        let mut ear = Ear::open(&manifest, precision, BACKENDS[0], options).unwrap();
+        let frames = ear.parts().1.picture(&heard).unwrap().width();
+        ear.fit(frames).unwrap();
+        let name = format!("log-mel + encoder/{}", precision.as_str());
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let (eye, spectrograph) = ear.parts();
+                let picture = spectrograph.picture(black_box(&heard)).unwrap();
+                eye.prepare(&picture, &[]).unwrap();
+                eye.encode().unwrap();
+            })
+        });
+    }
+    let wishes = Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None };
+    let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], options).unwrap();
+    let (part, _) = teach_sounds(&mut ear, &manifest, &wishes, &good, &sound::read, &|_, _| ()).unwrap();
+    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();
+    group.bench_function("hear/int8", |b| b.iter(|| inspector.hear(black_box(&heard)).unwrap()));
+    group.finish();
+}
+
+criterion_group!(benches, prepare, encode);
 criterion_main!(benches);
