@@ -190,6 +190,7 @@ fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report
     let cut = name.chars().count().saturating_sub(width);
     let name: String = name.chars().skip(cut).collect();
     let wherein = match (&report.hearing, report.decided_by) {
+        _ if !report.reason.is_empty() => report.reason.clone(),
         (Some(hearing), Some(Decided::Hearing)) => format!("by hearing: {}", wherein(hearing)),
         (Some(hearing), Some(Decided::Either)) => format!("{}; {}", wherein(report), wherein(hearing)),
         (Some(_), Some(Decided::Sight)) => format!("by sight: {}", wherein(report)),

@@ -173,6 +173,8 @@ pub struct Pictures {
     pub expected: Picture,
     /// Files beside the page that show overlay and expectation at full size.
     pub files: Option<[String; 2]>,
+    /// What was inspected, in a word.
+    pub what: Word,
 }
 
 impl Pictures {
@@ -185,7 +187,8 @@ impl Pictures {
         let picture = Picture::of(frame)?.resized(fit(size, PAGE_SIDE))?;
         let judged = report.verdict != Verdict::Invalid;
         let overlay = judged.then(|| draw::overlay(&picture, size, report));
-        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture, files })
+        let what = if report.picture.is_some() { words::SOUND } else { words::PICTURE };
+        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture, files, what })
     }
 }
 
@@ -219,18 +222,20 @@ impl Card<'_> {
         let mut figures = String::new();
         for shown in self.pictures {
             let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
-            figures += &figure(words::PICTURE, &shown.picture, None)?;
+            figures += "<div class=\"pictures\">\n";
+            figures += &figure(shown.what, &shown.picture, None)?;
             if let Some(picture) = &shown.overlay {
                 figures += &figure(words::STRANGE, picture, file(0))?;
             }
             figures += &figure(words::EXPECTED, &shown.expected, file(1))?;
+            figures += "</div>";
         }
         // Wide pictures stand two in a row, or they would be too small to see anything.
         let is_wide = self.pictures.iter().all(|shown| shown.picture.width > 2 * shown.picture.height);
         let wide = if is_wide && !self.pictures.is_empty() { " wide" } else { "" };
         Ok(format!(
             "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
-             <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"pictures\">\n{figures}</div></div>\n</article>\n",
+             <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"senses\">{figures}</div></div>\n</article>\n",
             verdict.as_str(),
             sign(*verdict),
             words::verdict(*verdict),

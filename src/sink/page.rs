@@ -130,7 +130,13 @@ mod tests {
     fn pictures() -> Result<Vec<Pictures>> {
         let picture = Picture::filled([8, 8], [9; 3]);
         let files = Some(["o.png".into(), "e.png".into()]);
-        Ok(vec![Pictures { overlay: Some(picture.clone()), expected: picture.clone(), picture, files }])
+        Ok(vec![Pictures {
+            overlay: Some(picture.clone()),
+            expected: picture.clone(),
+            picture,
+            files,
+            what: words::PICTURE,
+        }])
     }
 
     fn page(reports: &[(&str, Report)]) -> Page {

@@ -63,6 +63,7 @@ words! {
     MODEL "model" "模型"
     PICTURES "pictures" "张图片"
     PICTURE "picture" "原图"
+    SOUND "sound: time to the right, pitch upwards" "声音：向右为时间，向上为音高"
     STRANGE "where it is strange" "异常位置"
     EXPECTED "what was expected here" "此处的预期外观"
     FULL_SIZE "open at full size" "打开原尺寸"
