@@ -116,7 +116,7 @@ fn which_sense_decided_is_told() {
     let out = dir.path().join("out");
     let (folder, out) = (dir.path().join("rubbing"), out.to_str().unwrap());
     let table = said(&eyear(&["inspect", part, folder.to_str().unwrap(), "--out", out]));
-    assert!(table.contains("by hearing:") && table.contains(" kHz"), "{table}");
+    assert!(table.contains("by hearing:") && table.contains(" dB, "), "{table}");
     let page = fs::read_to_string(Path::new(out).join("index.html")).unwrap();
     assert!(
         page.contains("decided by") && page.contains("判定依据") && page.matches("<figure>").count() == 6,

@@ -128,7 +128,7 @@ fn listed(good: &[PathBuf]) -> Result<Meant> {
         files.into_iter().partition(|path| recording::sound::is_sound(path));
     match (sounds.len(), pictures.len()) {
         (1.., 1..) => bail!(
-            "--good names {} sounds and {} pictures: teach from one kind, or from a folder for each part that holds \
+            "--good names {} sounds and {} pictures: teach a part from one kind, or from a folder for each part that holds \
              cam0 and mic0",
             sounds.len(),
             pictures.len()
