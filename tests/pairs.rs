@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use eyear::evaluate::faults::{Fault, FaultKind, inject};
@@ -38,26 +39,16 @@ pub fn pairs() -> &'static (PathBuf, String) {
     static PAIRS: OnceLock<(PathBuf, String)> = OnceLock::new();
     PAIRS.get_or_init(|| {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pairs-{}", std::process::id()));
-        let (biscuits, sounds) = (files("cookie/train/good"), files("machine/train/normal"));
-        for (i, (picture, sound)) in biscuits.iter().zip(&sounds).enumerate() {
-            put(&home.join(format!("set/train/good/{i:02}")), Some(picture), Some(sound));
-        }
-        let (whole, broken) = (files("cookie/test/good"), files("cookie/test/broken"));
-        let (usual, odd) = (files("machine/test/normal"), files("machine/test/anomaly"));
-        for (i, (picture, sound)) in whole[1..].iter().zip(&usual).enumerate() {
-            put(&home.join(format!("set/test/good/{i:02}")), Some(picture), Some(sound));
-        }
-        for (i, picture) in broken.iter().enumerate() {
-            put(&home.join(format!("set/test/broken/{i:02}")), Some(picture), Some(&usual[i % usual.len()]));
-        }
-        put(&home.join("set/test/rattling/00"), Some(&whole[2]), Some(&odd[0]));
+        let set = home.join("set");
+        let laid = Command::new("sh").arg(".ci/pairs").arg(&set).current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(laid.unwrap().success());
         let part = home.join("part").to_str().unwrap().to_string();
-        let output = eyear(&["teach", &part, "--good", home.join("set/train/good").to_str().unwrap()]);
+        let output = eyear(&["teach", &part, "--good", set.join("train/good").to_str().unwrap()]);
         let told = said(&output);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(told.contains("24 good pictures") && told.contains("24 good sounds"), "{told}");
         assert!(told.contains("picture and sound of a good part are no more alike than those of two"), "{told}");
-        (home.join("set"), part)
+        (set, part)
     })
 }
 
