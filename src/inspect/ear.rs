@@ -23,7 +23,7 @@ impl Ear {
     /// Opens the sound encoder of a model package.
     ///
     /// # Errors
-    /// As [`MapEncoder::load`].
+    /// As [`Eye::open`].
     pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
         let spectrograph = spectrograph(manifest)?;
         Ok(Self { eye: Eye::open(manifest, Sense::Audio, precision, backend, options)?, spectrograph })
@@ -32,7 +32,7 @@ impl Ear {
     /// Makes the encoder as long as a picture of `frames` columns needs.
     ///
     /// # Errors
-    /// As [`MapEncoder::resize`].
+    /// As the encoder's own resizing.
     pub fn fit(&mut self, frames: usize) -> Result<()> {
         let encoder = self.eye.encoder();
         let [height, width] = self.spectrograph.input(frames, encoder.spec().multiple_of);
