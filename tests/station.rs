@@ -1,6 +1,7 @@
 //! A station at work: the real binary on recordings, on the preloaded camera of `lab` and on the microphone that fails
 //! on demand.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -472,6 +473,39 @@ fn a_station_without_a_camera_listens_and_a_fault_that_stays_is_an_alarm() {
     for ending in [".json", ".wav", ".sound.overlay.png"] {
         assert!(kept.iter().filter(|name| name.ends_with(ending)).count() >= 3, "{ending}: {kept:?}");
     }
+}
+
+#[test]
+fn a_station_that_has_gone_deaf_says_so_and_hears_again() {
+    let dir = TempDir::new().unwrap();
+    let usual = fs::read(machine_that_fails(&dir, 4, 0)).unwrap();
+    let microphone = crate::microphone::Card::new(&usual, "");
+    let file = dir.path().join("ear.toml");
+    let text = format!(
+        "part = \"{}\"\n[microphone]\nsource = \"alsa\"\ndevice = \"labmic\"\nrate = 16000\nstall_ms = 500\n\
+         [trigger]\non = \"interval\"\nms = 500\n[sound]\nbefore_ms = 2000\n",
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::hearing::machine()).display()
+    );
+    fs::write(&file, text).unwrap();
+    let mut running = Running::start(&file, &[], |command| {
+        command.env("ALSA_CONFIG_PATH", microphone.path("asoundrc"));
+    });
+    let heard = |report: &Value| report["sound"]["ms"] == 2000.0 && report["degraded"] == false;
+    running.report_that("of what is heard", heard);
+    microphone.say("disconnect");
+    for _ in 0..2 {
+        let report = running.report_that("of a deaf station", |report| report["verdict"] == "invalid");
+        assert!(report["degraded"] == true && report["reason"] == "no sound", "{report}");
+        assert!(report["sound"]["missing"].is_string(), "{report}");
+    }
+    microphone.say("ok");
+    let deaf = Cell::new(0);
+    running.report_that("of what is heard again", |report| {
+        deaf.set(deaf.get() + 1);
+        heard(report)
+    });
+    assert!(deaf.get() < 30, "what was not heard is not caught up with: {}", deaf.get());
+    assert!(running.stop().1 < Duration::from_secs(10));
 }
 
 #[test]

@@ -241,14 +241,8 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
         let (was, given) = (samples(taught), meant.as_str());
         anyhow::anyhow!("{} was taught from {was}, and --good names {given}", dir.display())
     };
-    let taught = Taught::load(dir)?;
-    let kind = match (&taught, meant) {
-        (Taught::One(part), _) => part.card.kind.sense(),
-        (Taught::Both(_), Meant::Pairs(_)) => Sense::Image,
-        (Taught::Both(_), _) => return Err(wrong(&taught)),
-    };
-    match (taught, kind, meant) {
-        (Taught::Both(pair), _, Meant::Pairs(files)) => {
+    match (Taught::load(dir)?, meant) {
+        (Taught::Both(pair), Meant::Pairs(files)) => {
             let [of_sight, of_hearing] = both_manifests(arguments)?;
             same_model(dir, &pair.sight, &of_sight)?;
             same_model(dir, &pair.hearing, &of_hearing)?;
@@ -259,7 +253,7 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             pair.save(dir)?;
             Ok((Taught::Both(Box::new(pair)), lessons.into()))
         }
-        (Taught::One(mut part), Sense::Image, Meant::Pictures(paths)) => {
+        (Taught::One(mut part), Meant::Pictures(paths)) if part.card.kind.sense() == Sense::Image => {
             let manifest = arguments.model.manifest(Sense::Image)?;
             same_model(dir, &part, &manifest)?;
             let (precision, input) = (part.card.model.precision, part.card.model.input);
@@ -268,7 +262,7 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             part.save(dir)?;
             Ok((Taught::One(part), vec![lesson]))
         }
-        (Taught::One(mut part), Sense::Audio, Meant::Sounds(paths)) => {
+        (Taught::One(mut part), Meant::Sounds(paths)) if part.card.kind.sense() == Sense::Audio => {
             let manifest = arguments.model.manifest(Sense::Audio)?;
             same_model(dir, &part, &manifest)?;
             let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
@@ -276,7 +270,7 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             part.save(dir)?;
             Ok((Taught::One(part), vec![lesson]))
         }
-        (taught, ..) => Err(wrong(&taught)),
+        (taught, _) => Err(wrong(&taught)),
     }
 }
 

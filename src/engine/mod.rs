@@ -175,6 +175,7 @@ pub fn run(
             queues,
             trips: Trips::new(station.trigger),
             aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
+            heard: Instant::now(),
             next: None,
             verdicts: VecDeque::new(),
             replaced: 0,
@@ -298,6 +299,8 @@ struct Judge<'a> {
     queues: Vec<Sender<Delivery>>,
     trips: Trips,
     aligner: Option<Aligner>,
+    /// When sound came last.
+    heard: Instant,
     /// When to listen next, where there is no camera and an interval.
     next: Option<Stamp>,
     /// Whether each of the last verdicts failed, where some of them are an alarm.
@@ -342,8 +345,12 @@ impl Judge<'_> {
                 },
                 default(if more { Duration::ZERO } else { self.patience() }) => {}
             }
-            if self.trips.is_due(Instant::now()) && !ended && self.station.camera.is_some() {
-                self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
+            if self.trips.is_due(Instant::now()) && !ended {
+                if self.station.camera.is_some() {
+                    self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
+                } else if self.deaf() {
+                    self.asked.push_back(Asked::Sound(Stamp::now()));
+                }
             }
             // One moment a turn: between two, what has come is taken in, so that no frame is replaced for want of a look.
             more = self.answer(ended)?;
@@ -418,18 +425,27 @@ impl Judge<'_> {
         if let Some(aligner) = &mut self.aligner {
             aligner.hear(sound);
         }
+        self.heard = Instant::now();
         let end = sound.stamp.after(sound.duration());
         if self.trips.hear(sound) {
             self.ask(end);
         }
         if let (None, Trigger::Interval { ms }) = (&self.station.camera, self.station.trigger) {
-            let mut next = self.next.unwrap_or(sound.stamp.after(self.station.sound.before()));
+            let first = sound.stamp.after(self.station.sound.before());
+            // What was not heard is not caught up with; stamps of one sound waver by less.
+            let mut next = self.next.filter(|next| sound.stamp <= next.after(LOOK)).unwrap_or(first);
             while next.ns <= end.ns {
                 self.asked.push_back(Asked::Sound(next));
                 next = next.after(Duration::from_millis(ms));
             }
             self.next = Some(next);
         }
+    }
+
+    /// Whether nothing has been heard for an interval: a station that listens says so each time.
+    fn deaf(&self) -> bool {
+        let Trigger::Interval { ms } = self.station.trigger else { return false };
+        self.heard.elapsed() > Duration::from_millis(ms).max(BLIND)
     }
 
     /// A verdict is asked for: of the next frame, or of what is heard now.

@@ -103,9 +103,8 @@ impl MomentInspector {
 
 impl Both {
     fn judge(&mut self, frame: Option<&Frame>, sound: Option<&Sound>) -> Result<Report> {
-        let by = &self.sight.judged_by.clone();
-        let seen = frame.map_or_else(|| Ok(missing("no picture", by)), |frame| told(self.sight.inspect(frame), by))?;
-        let heard = sound.map_or_else(|| Ok(missing("no sound", by)), |sound| told(self.hearing.hear(sound), by))?;
+        let seen = told(frame.map(|frame| self.sight.inspect(frame)), "no picture", &self.sight.judged_by)?;
+        let heard = told(sound.map(|sound| self.hearing.hear(sound)), "no sound", &self.hearing.judged_by)?;
         Ok(match (seen.verdict, heard.verdict) {
             (Verdict::Invalid, Verdict::Invalid) => Report {
                 reason: format!("{}; {}", seen.reason, heard.reason),
@@ -167,15 +166,12 @@ fn calibrated(good: &[Vec<f64>]) -> Calibration {
     Calibration::known(scores, [0.0, 1.0])
 }
 
-fn missing(why: &str, by: &Provenance) -> Report {
-    Report::invalid(why.into(), by.clone())
-}
-
-/// What a sense cannot take is told as one that is missing.
-fn told(report: Result<Report>, by: &Provenance) -> Result<Report> {
+/// The report of a sense. One that is missing, for the reason `none`, or cannot take what it is given, cannot judge.
+fn told(report: Option<Result<Report>>, none: &str, by: &Provenance) -> Result<Report> {
     match report {
-        Err(error) if error.kind() == ErrorKind::Input => Ok(Report::invalid(error.chain(), by.clone())),
-        report => report,
+        None => Ok(Report::invalid(none.into(), by.clone())),
+        Some(Err(error)) if error.kind() == ErrorKind::Input => Ok(Report::invalid(error.chain(), by.clone())),
+        Some(report) => report,
     }
 }
 
