@@ -68,14 +68,17 @@ pub(super) fn feed(
         let _ended = events.send(event);
     };
     let mut wait = RESTS[0];
-    let (mut lost, mut delivered) = (false, false);
+    let (mut lost, mut delivered, mut was_open) = (false, false, false);
     while !stopped() {
         let why = match open() {
             Ok(mut opened) => {
                 let about = opened.describe();
                 stats.opened(&about);
+                if std::mem::replace(&mut was_open, true) {
+                    stats.count(FaultKind::Reopened, 1);
+                }
                 tell(Event::Open { source, about });
-                let broke = loop {
+                loop {
                     if stopped() {
                         return Ok(());
                     }
@@ -102,9 +105,7 @@ pub(super) fn feed(
                         }
                         Err(error) => break error,
                     }
-                };
-                stats.count(FaultKind::Reopened, 1);
-                broke
+                }
             }
             // What has delivered once may do so again, such as a signal that came back at another size.
             Err(error) if delivered || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io) => error,

@@ -285,7 +285,7 @@ enum Asked {
     Frame(Frame),
     /// By a request, for the next frame.
     Request(Instant),
-    /// By an interval in which no frame came.
+    /// By an interval in which no frame came, or a camera that was lost.
     Nothing,
     /// By the sound alone, at this time.
     Sound(Stamp),
@@ -325,7 +325,10 @@ impl Judge<'_> {
         let (mut ended, mut more) = (false, false);
         let mut frames = frames.clone();
         loop {
-            heard.try_iter().for_each(|event| told(&event));
+            for event in heard.try_iter() {
+                told(&event);
+                self.learn_of(&event);
+            }
             if outside.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -396,6 +399,14 @@ impl Judge<'_> {
 
     fn patience(&self) -> Duration {
         self.trips.due_in(Instant::now()).map_or(LOOK, |due| due.min(LOOK))
+    }
+
+    /// Where frames ask for verdicts, a camera that is lost would leave silence: whoever reads the reports is told once.
+    fn learn_of(&mut self, event: &Event) {
+        let is_camera = matches!(event, Event::Lost { source, .. } if *source == self.stats.camera.name);
+        if is_camera && matches!(self.station.trigger, Trigger::EveryFrame | Trigger::Motion { .. }) {
+            self.asked.push_back(Asked::Nothing);
+        }
     }
 
     /// A frame has come: does it ask for a verdict, or answer a request?
