@@ -1,11 +1,13 @@
-//! p-values of the senses → one, and which sense it was that decided. Encoder tokens are joined elsewhere: this is the side
-//! that the verdict comes from.
+//! p-values of the senses → one, and which sense it was that decided: the side that the verdict comes
+//! from. What words are made from is joined in `latents`.
 //!
 //! The harmonic mean of p-values (Good 1958, Wilson 2019) is small where one of them is, and what the others say hardly
 //! dilutes it: most defects show to one sense alone, and the false alarms that may be are divided between the senses.
 //! Fisher's sum counts two senses that are a little out together, but dilutes what one alone tells: of ten broken biscuits
 //! beside a machine that runs as usual eight fail by sight alone, and by that sum none did. The mean holds for senses that
 //! depend on each other as well: a part that rattles often looks worn too.
+
+pub mod latents;
 
 use statrs::function::erf::erfc_inv;
 

@@ -23,6 +23,7 @@ pub mod backend;
 pub mod encode;
 pub mod memory;
 pub mod fuse;
+pub mod decode;
 pub mod inspect;
 pub mod teach;
 pub mod evaluate;

@@ -74,6 +74,7 @@ pub struct Manifest {
     pub image_encoder: Option<EncoderSpec>,
     /// The sound encoder, if the package has one.
     pub audio_encoder: Option<EncoderSpec>,
+    language: Option<LanguageSpec>,
     digests: BTreeMap<String, String>,
     digest: String,
 }
@@ -96,6 +97,14 @@ impl Sense {
         match self {
             Self::Image => "image_encoder",
             Self::Audio => "audio_encoder",
+        }
+    }
+
+    /// The word in names of figures and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Audio => "audio",
         }
     }
 
@@ -179,6 +188,92 @@ pub struct Variant {
     pub file: String,
 }
 
+/// The parts of a package that put into words what was found.
+#[derive(Debug, Clone)]
+pub struct LanguageSpec {
+    /// A prompt → tokens.
+    pub text_encoder: GraphSpec,
+    /// Evidence and a prompt → latents.
+    pub fusion: FusionSpec,
+    /// Latents → text.
+    pub decoder: DecoderSpec,
+    /// The vocabulary, and what may be said.
+    pub tokenizer: TokenizerSpec,
+}
+
+/// A part that is one graph.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphSpec {
+    /// The same graph in several precisions.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+}
+
+/// The part that joins the senses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FusionSpec {
+    /// Kinds of defects that a finding may be of, in the order of the graph.
+    pub kinds: Vec<String>,
+    /// The package whose picture encoder gives the evidence it was taught by: its name and version.
+    pub image: String,
+    /// Recorded evidence, `shapes`, `cells` and `quality`, with a prompt, `text` and `text_mask`, and what the reference makes
+    /// of them: `latents`, and the decoder's first `logits`.
+    pub golden: Golden,
+    /// The same graph in several precisions.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+}
+
+/// The part that writes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecoderSpec {
+    /// safetensors file with `embedding`, `f32[vocabulary, width]`.
+    pub embedding: String,
+    /// The same graph in several precisions.
+    #[serde(rename = "variant")]
+    pub variants: Vec<Variant>,
+}
+
+/// What is read and written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerSpec {
+    /// JSON file with the vocabulary.
+    pub file: String,
+    /// TOML file with the sentences of each language.
+    pub words: String,
+}
+
+/// The file of one precision.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] with those that there are.
+fn file_of<'a>(variants: &'a [Variant], precision: Precision, part: &str) -> Result<&'a str> {
+    let found = variants.iter().find(|variant| variant.precision == precision);
+    found.map(|variant| variant.file.as_str()).ok_or_else(|| {
+        let has = variants.iter().map(|variant| variant.precision.as_str()).collect::<Vec<_>>().join(", ");
+        Error::new(ErrorKind::Unavailable, format!("no {part} in {}; there is {has}", precision.as_str()))
+    })
+}
+
+macro_rules! has_variants {
+    ($($part:ty),*) => {$(
+        impl $part {
+            /// The file of one precision; `part` names it in messages.
+            ///
+            /// # Errors
+            /// [`ErrorKind::Unavailable`] with those that there are.
+            pub fn file(&self, precision: Precision, part: &str) -> Result<&str> {
+                file_of(&self.variants, precision, part)
+            }
+        }
+    )*};
+}
+has_variants!(GraphSpec, FusionSpec, DecoderSpec);
+
 /// Files that tell whether a variant still computes what the reference computed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +297,10 @@ struct Written {
     origin: String,
     image_encoder: Option<EncoderSpec>,
     audio_encoder: Option<EncoderSpec>,
+    text_encoder: Option<GraphSpec>,
+    fusion: Option<FusionSpec>,
+    decoder: Option<DecoderSpec>,
+    tokenizer: Option<TokenizerSpec>,
     sha256: BTreeMap<String, String>,
 }
 
@@ -228,6 +327,13 @@ impl Manifest {
                 return Err(wrong(format!("`{field}` must not be empty")));
             }
         }
+        let language = match (written.text_encoder, written.fusion, written.decoder, written.tokenizer) {
+            (Some(text_encoder), Some(fusion), Some(decoder), Some(tokenizer)) => {
+                Some(LanguageSpec { text_encoder, fusion, decoder, tokenizer })
+            }
+            (None, None, None, None) => None,
+            _ => return Err(wrong("`text_encoder`, `fusion`, `decoder` and `tokenizer` go together".into())),
+        };
         let manifest = Self {
             dir: dir.to_path_buf(),
             name: written.name,
@@ -237,6 +343,7 @@ impl Manifest {
             origin: written.origin,
             image_encoder: written.image_encoder,
             audio_encoder: written.audio_encoder,
+            language,
             digests: written.sha256,
             digest: hex(&Sha256::digest(text.as_bytes())),
         };
@@ -311,6 +418,27 @@ impl Manifest {
         })
     }
 
+    /// Every graph of the package in every precision.
+    pub fn variants(&self) -> impl Iterator<Item = &Variant> {
+        let encoders = self.encoders().flat_map(|(_, encoder)| &encoder.variants);
+        let language = self.language.iter().flat_map(|language| {
+            let LanguageSpec { text_encoder, fusion, decoder, .. } = language;
+            text_encoder.variants.iter().chain(&fusion.variants).chain(&decoder.variants)
+        });
+        encoders.chain(language)
+    }
+
+    /// The parts that put into words what was found.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when the package has none.
+    pub fn language(&self) -> Result<&LanguageSpec> {
+        self.language.as_ref().ok_or_else(|| {
+            let what = format!("model package `{}` has no decoder: it cannot write a report", self.name);
+            Error::new(ErrorKind::Unavailable, what)
+        })
+    }
+
     /// The encoders that the package has.
     pub fn encoders(&self) -> impl Iterator<Item = (Sense, &EncoderSpec)> {
         let of = [(Sense::Image, &self.image_encoder), (Sense::Audio, &self.audio_encoder)];
@@ -362,6 +490,20 @@ impl Manifest {
             }
             if digest.len() != 64 || !digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
                 return Err(format!("`sha256.\"{file}\"` must be 64 lower-case hexadecimal digits, got `{digest}`"));
+            }
+        }
+        if let Some(LanguageSpec { text_encoder, fusion, decoder, tokenizer }) = &self.language {
+            for part in [&text_encoder.variants, &fusion.variants, &decoder.variants] {
+                if part.is_empty() {
+                    return Err("each of `text_encoder`, `fusion` and `decoder` needs a variant".into());
+                }
+            }
+            let files = self.variants().map(|variant| &variant.file);
+            let Golden { input, output, .. } = &fusion.golden;
+            for file in files.chain([&decoder.embedding, &tokenizer.file, &tokenizer.words, input, output]) {
+                if !self.digests.contains_key(file) {
+                    return Err(format!("`{file}` has no digest in [sha256]"));
+                }
             }
         }
         self.encoders().try_for_each(|(sense, encoder)| self.check_encoder(sense, encoder))

@@ -258,6 +258,55 @@ pub struct Judged {
     pub report: Report,
 }
 
+/// What was written of a sample: words that explain, and never decide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// Code of its language.
+    pub language: String,
+    /// Whether a model wrote it. If not, fixed sentences stand here, for the reason told.
+    pub generated: bool,
+    /// Why nothing was generated; empty where it was.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What each finding is, where it was written.
+    pub kinds: Vec<Named>,
+    /// The sentences, and what each is about.
+    pub clauses: Vec<Clause>,
+    /// How much the picture was worth to the model, 0 to 1; `None` where it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<f32>,
+    /// Tokens that were generated.
+    pub tokens: usize,
+    /// Milliseconds that it took.
+    pub ms: f64,
+    /// Name and version of the model package.
+    pub by: String,
+    /// sha256 of the model package's manifest.
+    pub digest: String,
+}
+
+/// What a finding is, by the model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Named {
+    /// Which of [`Report::findings`].
+    pub finding: usize,
+    /// The kind, such as `scratch`; `nothing` is none that is known.
+    pub kind: String,
+    /// How likely the model takes it to be, 0 to 1.
+    pub likelihood: f32,
+}
+
+/// A sentence and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Clause {
+    /// The sentence.
+    pub text: String,
+    /// `verdict`, `finding 0` and on, `more`, `whole`, `quality` or `action`.
+    pub of: String,
+}
+
 /// The result of one inspection.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {

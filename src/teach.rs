@@ -19,7 +19,7 @@ use crate::memory::learned::{
 };
 use crate::memory::metric::Moments;
 use crate::memory::pair::Pair;
-use crate::memory::part::{Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE};
+use crate::memory::part::{Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE, TILE_CELLS};
 use crate::memory::search::Nearest;
 use crate::memory::usual::Usual;
 use crate::prepare::fixture::{Fixture, Reference};
@@ -818,8 +818,7 @@ fn tiles(
         let centre = [(cell % columns) as f64 + 0.5, (cell / columns) as f64 + 0.5];
         let size = [frame.width() as f64 / columns as f64, frame.height() as f64 / rows as f64];
         for (i, pixel) in tile.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            // The tile shows one and a half cells.
-            let offset = |at: usize| (at as f64 + 0.5) / TILE as f64 * 1.5 - 0.75;
+            let offset = |at: usize| ((at as f64 + 0.5) / TILE as f64 - 0.5) * TILE_CELLS;
             let at = |centre: f64, offset: f64, size: f64, side: usize| {
                 (((centre + offset) * size).max(0.0) as usize).min(side - 1)
             };

@@ -1,6 +1,9 @@
 //! What a model takes and gives: element type, name and shape. The only shape check of the crate is here.
+//! And numbers that were written down as safetensors.
 
 use std::fmt;
+
+use safetensors::SafeTensors;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -66,6 +69,30 @@ impl fmt::Display for TensorSpec {
         let sizes: Vec<String> = self.shape.iter().map(|s| s.map_or("?".into(), |s| s.to_string())).collect();
         write!(f, "{}[{}]", self.dtype, sizes.join(", "))
     }
+}
+
+/// The values and the shape of tensor `name` in a safetensors file; `file` stands in messages.
+///
+/// # Errors
+/// [`ErrorKind::Integrity`] when it is no such file, or holds no such tensor of `f32`.
+pub fn read(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
+    let wrong = |error: safetensors::SafeTensorError| {
+        Error::caused(ErrorKind::Integrity, format!("{file}: no tensor `{name}`"), error)
+    };
+    let view = SafeTensors::deserialize(bytes).map_err(wrong)?;
+    let view = view.tensor(name).map_err(wrong)?;
+    if view.dtype() != safetensors::Dtype::F32 {
+        let what = format!("{file}: `{name}` must be f32, got {:?}", view.dtype());
+        return Err(Error::new(ErrorKind::Integrity, what));
+    }
+    let (chunks, _) = view.data().as_chunks::<4>();
+    Ok((chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(), view.shape().to_vec()))
+}
+
+/// Cosine of the angle between two vectors of one length, -1 to 1.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-30)) as f32
 }
 
 #[cfg(test)]

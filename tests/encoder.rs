@@ -152,6 +152,14 @@ impl Session for StuckSession {
         self.inner.outputs()
     }
 
+    fn share(&mut self, input: usize, output: usize) {
+        self.inner.share(input, output);
+    }
+
+    fn input_i32_mut(&mut self, i: usize) -> Result<&mut [i32]> {
+        self.inner.input_i32_mut(i)
+    }
+
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()> {
         self.outputs = outputs.iter().map(|shape| vec![self.value; shape.iter().product()]).collect();
         self.inner.bind(inputs, outputs)

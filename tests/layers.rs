@@ -39,6 +39,7 @@ const OWNED: &[(&str, &str)] = &[
     ("turbojpeg", "prepare/pixels.rs"),
     ("rubato", "prepare/resample.rs"),
     ("crossbeam", "engine"),
+    ("llguidance", "decode"),
 ];
 
 #[test]

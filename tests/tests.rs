@@ -31,3 +31,5 @@ mod station;
 mod tampered;
 /// Nothing is sent, nothing else is written.
 mod telemetry;
+/// Words of what was found.
+mod words;

@@ -80,16 +80,28 @@ pub trait Session: Send {
     /// The outputs that the model declares.
     fn outputs(&self) -> &[TensorSpec];
 
-    /// Reserves memory for `f32` tensors of these shapes, one for each input and each output.
+    /// From the next [`Session::bind`] on, the memory of output `output` is that of input `input`: what a run writes there,
+    /// the next one reads.
+    fn share(&mut self, input: usize, output: usize);
+
+    /// Reserves memory for `f32` and `i32` tensors of these shapes, one for each input and each output. An input whose shape
+    /// stays as it was keeps what it holds.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a shape does not fit what the model declares.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a shape does not fit what the model declares, or its elements
+    /// are of another type.
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()>;
 
-    /// The memory of input `i`, row-major.
+    /// The memory of input `i`, row-major, whose elements are `i32`.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound.
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound, or its elements are of another type.
+    fn input_i32_mut(&mut self, i: usize) -> Result<&mut [i32]>;
+
+    /// The memory of input `i`, row-major, whose elements are `f32`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound, or its elements are of another type.
     fn input_mut(&mut self, i: usize) -> Result<&mut [f32]>;
 
     /// Computes the outputs from the inputs.

@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::encode::MapEncoder;
-use eyear::manifest::Manifest;
+use eyear::inspect::Writer;
+use eyear::manifest::{Golden, Manifest, Precision, Variant};
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
@@ -138,18 +139,29 @@ fn model(manifest: &Manifest, runs: bool) -> Model {
         manifest.verify()?;
         let variants =
             manifest.encoders().flat_map(|(sense, of)| of.variants.iter().map(move |variant| (sense, variant)));
+        let mut compare = |precision: Precision, golden: &Golden, similarity: f32| {
+            model.parity.push((precision.as_str(), similarity));
+            let least = golden.tolerance.get(&precision).copied().unwrap_or(0.99);
+            if similarity >= least {
+                return Ok(());
+            }
+            let what = format!(
+                "{} in {precision} computes something else here: similarity {similarity:.4}, least {least}; \
+                 set ORT_DYLIB_PATH to another ONNX Runtime",
+                manifest.name
+            );
+            Err(Error::new(ErrorKind::Runtime, what))
+        };
         for (sense, variant) in variants.filter(|_| runs) {
             let mut encoder = MapEncoder::load(manifest, sense, variant.precision, BACKENDS[0], Options::default())?;
             let similarity = encoder.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
-            model.parity.push((variant.precision.as_str(), similarity));
-            let least = encoder.spec().golden.tolerance.get(&variant.precision).copied().unwrap_or(0.99);
-            if similarity < least {
-                let what = format!(
-                    "{} in {} computes something else here: similarity {similarity:.4}, least {least}; \
-                     set ORT_DYLIB_PATH to another ONNX Runtime",
-                    manifest.name, variant.precision
-                );
-                return Err(Error::new(ErrorKind::Runtime, what));
+            compare(variant.precision, &encoder.spec().golden, similarity)?;
+        }
+        if let (true, Ok(language)) = (runs, manifest.language()) {
+            for Variant { precision, .. } in &language.fusion.variants {
+                let mut writer = Writer::open(manifest, *precision, BACKENDS[0], Options::default())?;
+                let similarity = writer.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
+                compare(*precision, &language.fusion.golden, similarity)?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::inspect::MomentInspector;
 use eyear::manifest::Sense;
@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Write pictures of heat and expectation and a page over all (index.html) to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write what a report is worded by, to learn from it, to this folder: a safetensors file for each sense of a sample
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -67,6 +70,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         writeln!(out, "{what:width$}  verdict   score  limit        p  where")?;
     }
     let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
+    if let Some(dir) = &arguments.evidence {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
     let stems = names::unique(&paths);
     let (mut bad, mut failed) = (0usize, 0usize);
     for (path, stem) in paths.iter().zip(&stems) {
@@ -77,6 +83,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     let parts = inspector.inspectors();
                     let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
                     folder.add(stem, &name, frame.as_ref(), &report, &tiles)?;
+                }
+                if let Some(dir) = &arguments.evidence {
+                    for (sense, evidence) in inspector.evidence(&report, frame.as_ref())? {
+                        let path = dir.join(format!("{stem}.{}.safetensors", sense.as_str()));
+                        std::fs::write(&path, evidence.to_safetensors()?)
+                            .with_context(|| format!("cannot write {}", path.display()))?;
+                    }
                 }
                 bad += usize::from(report.verdict != Verdict::Pass);
                 bar.suspend(|| match arguments.json {

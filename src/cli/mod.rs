@@ -11,6 +11,7 @@ mod eval;
 mod inspect;
 mod model;
 mod record;
+mod report;
 mod run;
 mod status;
 mod teach;
@@ -25,7 +26,7 @@ use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::inspect::{Ear, Eye, MomentInspector};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
-use eyear::memory::part::{Part, TILE};
+use eyear::memory::part::{Part, TILE, TILE_CELLS};
 use eyear::sink::draw::Tiles;
 use eyear::source::recording;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -42,6 +43,8 @@ struct Cli {
 enum Command {
     Teach(teach::Arguments),
     Inspect(inspect::Arguments),
+    Report(report::Arguments),
+    Ask(report::AskArguments),
     Run(run::Arguments),
     Status(status::Arguments),
     Devices(devices::Arguments),
@@ -165,6 +168,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Teach(arguments) => teach::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Ask(arguments) => report::ask(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
@@ -188,7 +193,7 @@ pub fn run() -> ExitCode {
 
 /// What the entries of a part's memory looked like. Teaching cuts tiles of one and a half cells.
 fn tiles(part: &Part) -> Tiles<'_> {
-    Tiles { pixels: &part.tiles, side: TILE, span: 1.5 }
+    Tiles { pixels: &part.tiles, side: TILE, span: TILE_CELLS }
 }
 
 /// One line on standard error. Where nobody reads it any more, as behind `2>&1 | head`, the work goes on.

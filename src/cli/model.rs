@@ -1,10 +1,12 @@
 //! `eyear model`: which packages there are, and whether their files are what they should be.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use eyear::decode::Words;
 use eyear::manifest::Manifest;
 use serde::Serialize;
 
@@ -43,6 +45,8 @@ struct Line<'a> {
     origin: &'a str,
     /// What it encodes.
     encodes: Vec<&'static str>,
+    /// Languages that it writes, by their codes.
+    writes: Vec<String>,
     precisions: Vec<Precision<'a>>,
     /// All files together.
     bytes: u64,
@@ -60,19 +64,22 @@ struct Precision<'a> {
 
 impl<'a> Line<'a> {
     fn of(manifest: &'a Manifest) -> Self {
-        let encoders = || manifest.encoders();
         let bytes = |file: &str| manifest.files().find(|(name, _)| *name == file).map_or(0, |(_, bytes)| bytes);
-        let precisions = encoders().flat_map(|(_, encoder)| &encoder.variants).map(|variant| {
+        let precisions = manifest.variants().map(|variant| {
             let file = variant.file.as_str();
             Precision { name: variant.precision.as_str(), file, bytes: bytes(file) }
         });
+        // Words that cannot be read are for `verify` to tell.
+        let words = manifest.language().and_then(|spec| Words::parse(&manifest.load(&spec.tokenizer.words)?, ""));
+        let writes = words.map(|words| words.codes().map(ToString::to_string).collect()).unwrap_or_default();
         Self {
             name: &manifest.name,
             version: &manifest.version,
             summary: &manifest.summary,
             licence: &manifest.licence,
             origin: &manifest.origin,
-            encodes: encoders().map(|(sense, _)| sense.samples()).collect(),
+            encodes: manifest.encoders().map(|(sense, _)| sense.samples()).collect(),
+            writes,
             precisions: precisions.collect(),
             bytes: manifest.files().map(|(_, bytes)| bytes).sum(),
             dir: manifest.dir().display().to_string(),
@@ -92,13 +99,19 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 match package {
                     Ok(manifest) if *json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
                     Ok(manifest) => {
-                        let Line { name, version, summary, licence, origin, encodes, precisions, bytes, dir, .. } =
+                        let Line { name, version, summary, licence, origin, encodes, writes, precisions, bytes, dir, .. } =
                             Line::of(&manifest);
                         let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+                        let mut sizes = BTreeMap::new();
+                        precisions.iter().for_each(|p| *sizes.entry(p.name).or_default() += p.bytes);
                         let sizes: Vec<String> =
-                            precisions.iter().map(|p| format!("{} {}", p.name, megabytes(p.bytes))).collect();
+                            sizes.into_iter().map(|(name, bytes)| format!("{name} {}", megabytes(bytes))).collect();
                         writeln!(out, "{name} {version}  {summary}")?;
-                        writeln!(out, "  encodes  {}", encodes.join(", "))?;
+                        for (what, of) in [("encodes", encodes.join(", ")), ("writes ", writes.join(", "))] {
+                            if !of.is_empty() {
+                                writeln!(out, "  {what}  {of}")?;
+                            }
+                        }
                         writeln!(out, "  size     {} ({} with its papers)", sizes.join(", "), megabytes(bytes))?;
                         writeln!(out, "  licence  {licence}")?;
                         writeln!(out, "  origin   {origin}")?;

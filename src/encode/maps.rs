@@ -5,11 +5,10 @@
 //! from its inner edges is kept. Maps that see no farther than that margin are those of one run; coarser ones come near
 //! (`tests/encoder.rs` tells how near).
 
-use safetensors::SafeTensors;
-
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{EncoderSpec, Manifest, MapSpec, Precision, Sense};
+use crate::tensor;
 
 /// Sides of an input that is encoded in one run, at most, in pixels: bounds the memory of the runtime.
 const TILE: usize = 640;
@@ -215,7 +214,7 @@ impl MapEncoder {
     pub fn golden_similarity(&mut self, manifest: &Manifest) -> Result<Vec<f32>> {
         let golden = self.spec.golden.clone();
         let (input, output) = (manifest.load(&golden.input)?, manifest.load(&golden.output)?);
-        let (pixels, shape) = tensor(&golden.input, &input, &self.spec.input)?;
+        let (pixels, shape) = tensor::read(&golden.input, &input, &self.spec.input)?;
         let [1, 3, height, width] = shape[..] else {
             let what = format!("{}: `{}` must be f32[1, 3, ?, ?], got {shape:?}", golden.input, self.spec.input);
             return Err(Error::new(ErrorKind::Integrity, what));
@@ -225,13 +224,13 @@ impl MapEncoder {
         self.input_mut()?.copy_from_slice(&pixels);
         self.encode()?;
         let similarity = (0..self.maps()).map(|i| {
-            let (expected, _) = tensor(&golden.output, &output, &self.spec.outputs[i].name)?;
+            let (expected, _) = tensor::read(&golden.output, &output, &self.spec.outputs[i].name)?;
             let got = self.map(i)?;
             if got.len() != expected.len() {
                 let what = format!("{}: `{}` has another shape", golden.output, self.spec.outputs[i].name);
                 return Err(Error::new(ErrorKind::Integrity, what));
             }
-            Ok(cosine(&expected, got))
+            Ok(tensor::cosine(&expected, got))
         });
         let similarity = similarity.collect::<Result<Vec<f32>>>()?;
         self.resize(own_height, own_width)?;
@@ -254,25 +253,6 @@ fn kept(start: usize, tile: usize, side: usize, stride: usize) -> std::ops::Rang
     let first = if start == 0 { 0 } else { MARGIN / stride };
     let last = if start + tile == side { 0 } else { MARGIN / stride };
     first..tile / stride - last
-}
-
-fn tensor(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
-    let wrong = |error: safetensors::SafeTensorError| {
-        Error::caused(ErrorKind::Integrity, format!("{file}: no tensor `{name}`"), error)
-    };
-    let view = SafeTensors::deserialize(bytes).map_err(wrong)?;
-    let view = view.tensor(name).map_err(wrong)?;
-    if view.dtype() != safetensors::Dtype::F32 {
-        let what = format!("{file}: `{name}` must be f32, got {:?}", view.dtype());
-        return Err(Error::new(ErrorKind::Integrity, what));
-    }
-    let (chunks, _) = view.data().as_chunks::<4>();
-    Ok((chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(), view.shape().to_vec()))
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-30)) as f32
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Encoders: a prepared sample → features.
 
 pub mod maps;
+pub mod text;
 
 pub use maps::MapEncoder;
+pub use text::TextEncoder;

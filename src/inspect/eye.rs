@@ -267,7 +267,8 @@ impl Eye {
         Map::new(self.encoder.map(i)?, self.encoder.map_shape(i))
     }
 
-    fn maps_of(&self, l: usize) -> Result<Vec<Map<'_>>> {
+    /// The maps of level `l`, of one size.
+    pub(super) fn maps_of(&self, l: usize) -> Result<Vec<Map<'_>>> {
         self.levels[l].1.iter().map(|&i| self.map(i)).collect()
     }
 }

@@ -3,9 +3,11 @@
 //! taught: by sight, by hearing, or by both.
 
 mod ear;
+pub mod evidence;
 mod eye;
 mod moment;
 mod places;
+mod writer;
 
 use std::time::Instant;
 
@@ -22,9 +24,11 @@ use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Times, V
 use crate::sample::{Frame, Sound};
 
 pub use ear::Ear;
+use evidence::Evidence;
 use ear::{describe, name_rhythm, spectrograph, steady_findings};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
+pub use writer::{Asked, Writer};
 use places::{
     LEAST_OVERLAP, cannot_be_judged, cool_ignored, entries_taken_back, find_regions, heat_taken_back, pose_of,
 };
@@ -189,6 +193,16 @@ impl Inspector {
             ran_on: self.ran_on.clone(),
             judged_by: self.judged_by.clone(),
         })
+    }
+
+    /// What there is to say of the sample that was judged last, as `report` says: of `frame`, or of the picture that was
+    /// made of a sound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime lost what it had seen.
+    pub fn evidence(&self, report: &Report, frame: &Frame) -> Result<Evidence> {
+        let picture = report.picture.as_ref().unwrap_or(frame);
+        evidence::gather(&self.eye, &self.look, &self.part, report, picture)
     }
 
     /// Judges one sound by a part that was taught from sounds, by the picture of it: [`Report::picture`].

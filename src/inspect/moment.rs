@@ -1,6 +1,7 @@
 //! What is seen and heard at once → one report: each sense by its own inspector, and `fuse` over their p-values. A sense
 //! that is missing or cannot judge is left out, and what is left decides by its own good samples.
 
+use super::evidence::Evidence;
 use super::{Inspector, decide};
 use crate::backend::{Backend, Options};
 use crate::error::{ErrorKind, Result};
@@ -80,6 +81,31 @@ impl MomentInspector {
             (Senses::Sight(sight), None, _) => Ok(Report::invalid("no picture".into(), sight.judged_by.clone())),
             (Senses::Hearing(hearing), _, None) => Ok(Report::invalid("no sound".into(), hearing.judged_by.clone())),
         }
+    }
+
+    /// What there is to say of the moment that was judged last, as `report` says, sense by sense; `frame` is what was seen.
+    /// A sense that could not judge has nothing to say.
+    ///
+    /// # Errors
+    /// As [`Inspector::evidence`].
+    pub fn evidence(&self, report: &Report, frame: Option<&Frame>) -> Result<Vec<(Sense, Evidence)>> {
+        let of = |one: &Inspector, report: &Report| {
+            let judged = report.picture.as_ref().or(frame).filter(|_| report.verdict != Verdict::Invalid);
+            let sense = one.part.card.kind.sense();
+            judged.map(|frame| Ok((sense, one.evidence(report, frame)?))).transpose()
+        };
+        let evidence = match &self.senses {
+            Senses::Sight(one) | Senses::Hearing(one) => vec![of(one, report)?],
+            // Where sight could not judge, the report is that of hearing.
+            Senses::Both(both) if report.picture.is_some() => vec![of(&both.hearing, report)?],
+            Senses::Both(both) => {
+                let seen = report.sight.as_ref().is_some_and(|sight| sight.verdict != Verdict::Invalid);
+                let sight = if seen { of(&both.sight, report)? } else { None };
+                let heard = report.hearing.as_deref().map(|heard| of(&both.hearing, heard)).transpose()?;
+                vec![sight, heard.flatten()]
+            }
+        };
+        Ok(evidence.into_iter().flatten().collect())
     }
 
     /// The inspector of each sense, sight first.

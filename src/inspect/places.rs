@@ -26,7 +26,7 @@ pub(super) fn pose_of(view: &View) -> Pose {
 }
 
 /// Brings places of a grid over the picture to the same grid over the taught pose.
-fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame: &Frame) -> Result<Affine> {
+pub(super) fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame: &Frame) -> Result<Affine> {
     let view_from_picture = view
         .pose
         .picture_from_reference

@@ -28,6 +28,8 @@ pub const FORMAT: u32 = 3;
 const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
 pub const TILE: usize = 24;
+/// Cells that it shows in each direction: a little more than its own.
+pub const TILE_CELLS: f64 = 1.5;
 
 /// What a station was taught of one part.
 #[derive(Debug, Clone)]

@@ -103,7 +103,7 @@ impl Backend for OnnxRuntime {
         let inputs = session.inputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
         let outputs = session.outputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
         let placement = placement(&session).map_err(refused)?;
-        Ok(Box::new(OnnxSession { session, inputs, outputs, placement, bound: None }))
+        Ok(Box::new(OnnxSession { session, inputs, outputs, placement, shared: Vec::new(), bound: None }))
     }
 }
 
@@ -128,12 +128,52 @@ struct OnnxSession {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     placement: Vec<Placement>,
+    /// Inputs and the outputs that have their memory.
+    shared: Vec<[usize; 2]>,
 }
 
 struct Bound {
     binding: IoBinding,
-    inputs: Vec<Tensor<f32>>,
-    outputs: Vec<Tensor<f32>>,
+    inputs: Vec<Memory>,
+    /// `None` where the output has the memory of an input.
+    outputs: Vec<Option<Memory>>,
+}
+
+/// The memory of a tensor, by the type of its elements.
+enum Memory {
+    F32(Tensor<f32>),
+    I32(Tensor<i32>),
+}
+
+impl Memory {
+    fn new(allocator: &ort::memory::Allocator, dtype: DType, shape: &[usize]) -> ort::Result<Self> {
+        Ok(match dtype {
+            DType::I32 => Self::I32(Tensor::new(allocator, shape.to_vec())?),
+            _ => Self::F32(Tensor::new(allocator, shape.to_vec())?),
+        })
+    }
+
+    fn has(&self, shape: &[usize]) -> bool {
+        let own = match self {
+            Self::F32(tensor) => tensor.shape(),
+            Self::I32(tensor) => tensor.shape(),
+        };
+        own.iter().map(|&side| side as usize).eq(shape.iter().copied())
+    }
+
+    fn bind_input(&self, binding: &mut IoBinding, name: &str) -> ort::Result<()> {
+        match self {
+            Self::F32(tensor) => binding.bind_input(name, tensor),
+            Self::I32(tensor) => binding.bind_input(name, tensor),
+        }
+    }
+
+    fn bind_output(&mut self, binding: &mut IoBinding, name: &str) -> ort::Result<()> {
+        match self {
+            Self::F32(tensor) => binding.bind_output(name, tensor),
+            Self::I32(tensor) => binding.bind_output(name, tensor),
+        }
+    }
 }
 
 impl Session for OnnxSession {
@@ -145,34 +185,62 @@ impl Session for OnnxSession {
         &self.outputs
     }
 
+    fn share(&mut self, input: usize, output: usize) {
+        self.shared.push([input, output]);
+    }
+
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()> {
         for (specs, shapes) in [(&self.inputs, inputs), (&self.outputs, outputs)] {
             if specs.len() != shapes.len() {
                 let what = format!("the model has {} tensors here, {} shapes were given", specs.len(), shapes.len());
                 return Err(Error::new(ErrorKind::Config, what));
             }
-            specs.iter().zip(shapes).try_for_each(|(spec, shape)| spec.accept(DType::F32, shape))?;
+            for (spec, shape) in specs.iter().zip(shapes) {
+                spec.accept(if spec.dtype == DType::I32 { DType::I32 } else { DType::F32 }, shape)?;
+            }
         }
-        self.bound = None;
+        let mut before = self.bound.take().map(|bound| bound.inputs).unwrap_or_default().into_iter();
         let failed = |error| failed("cannot reserve the model's tensors".into(), error);
-        let allocate = |shapes: &[Vec<usize>]| -> ort::Result<Vec<Tensor<f32>>> {
-            shapes.iter().map(|shape| Tensor::new(self.session.allocator(), shape.clone())).collect()
-        };
-        let (ins, mut outs) = (allocate(inputs).map_err(failed)?, allocate(outputs).map_err(failed)?);
-        let mut binding = self.session.create_binding().map_err(failed)?;
-        for (spec, tensor) in self.inputs.iter().zip(&ins) {
-            binding.bind_input(&spec.name, tensor).map_err(failed)?;
+        let allocator = self.session.allocator();
+        let mut ins = Vec::with_capacity(inputs.len());
+        for (spec, shape) in self.inputs.iter().zip(inputs) {
+            let kept = before.next().filter(|memory| memory.has(shape));
+            ins.push(kept.map_or_else(|| Memory::new(allocator, spec.dtype, shape), Ok).map_err(failed)?);
         }
-        for (spec, tensor) in self.outputs.iter().zip(&mut outs) {
-            binding.bind_output(&spec.name, tensor).map_err(failed)?;
+        let mut binding = self.session.create_binding().map_err(failed)?;
+        for (spec, memory) in self.inputs.iter().zip(&ins) {
+            memory.bind_input(&mut binding, &spec.name).map_err(failed)?;
+        }
+        let mut outs = Vec::with_capacity(outputs.len());
+        for (i, (spec, shape)) in self.outputs.iter().zip(outputs).enumerate() {
+            if let Some([input, _]) = self.shared.iter().find(|[_, output]| *output == i) {
+                if !ins[*input].has(shape) {
+                    let what = format!("`{}` shares the memory of an input of another shape", spec.name);
+                    return Err(Error::new(ErrorKind::Config, what));
+                }
+                ins[*input].bind_output(&mut binding, &spec.name).map_err(failed)?;
+                outs.push(None);
+                continue;
+            }
+            let mut memory = Memory::new(allocator, spec.dtype, shape).map_err(failed)?;
+            memory.bind_output(&mut binding, &spec.name).map_err(failed)?;
+            outs.push(Some(memory));
         }
         self.bound = Some(Bound { binding, inputs: ins, outputs: outs });
         Ok(())
     }
 
+    fn input_i32_mut(&mut self, i: usize) -> Result<&mut [i32]> {
+        let bound = self.bound.as_mut().ok_or_else(unbound)?;
+        let Memory::I32(tensor) = &mut bound.inputs[i] else { return Err(other_type()) };
+        let (_, values) = tensor.try_extract_tensor_mut().map_err(|e| failed("input memory".into(), e))?;
+        Ok(values)
+    }
+
     fn input_mut(&mut self, i: usize) -> Result<&mut [f32]> {
         let bound = self.bound.as_mut().ok_or_else(unbound)?;
-        let (_, values) = bound.inputs[i].try_extract_tensor_mut().map_err(|e| failed("input memory".into(), e))?;
+        let Memory::F32(tensor) = &mut bound.inputs[i] else { return Err(other_type()) };
+        let (_, values) = tensor.try_extract_tensor_mut().map_err(|e| failed("input memory".into(), e))?;
         Ok(values)
     }
 
@@ -195,7 +263,9 @@ impl Session for OnnxSession {
 
     fn output(&self, i: usize) -> Result<&[f32]> {
         let bound = self.bound.as_ref().ok_or_else(unbound)?;
-        let (_, values) = bound.outputs[i].try_extract_tensor().map_err(|e| failed("output memory".into(), e))?;
+        let shared = || self.shared.iter().find(|[_, output]| *output == i).map(|[input, _]| &bound.inputs[*input]);
+        let Some(Memory::F32(tensor)) = bound.outputs[i].as_ref().or_else(shared) else { return Err(other_type()) };
+        let (_, values) = tensor.try_extract_tensor().map_err(|e| failed("output memory".into(), e))?;
         Ok(values)
     }
 
@@ -206,6 +276,10 @@ impl Session for OnnxSession {
 
 fn unbound() -> Error {
     Error::new(ErrorKind::Runtime, "the session was used before its tensors were bound")
+}
+
+fn other_type() -> Error {
+    Error::new(ErrorKind::Runtime, "the session's tensor has elements of another type")
 }
 
 fn failed(what: String, error: ort::Error) -> Error {

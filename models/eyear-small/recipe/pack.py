@@ -1,0 +1,56 @@
+"""Writes `model.toml` of the package beside this folder: what is in it, and the digest of every file."""
+
+import hashlib
+from pathlib import Path
+
+from episodes import LABELS
+
+HERE = Path(__file__).resolve().parents[1]
+HEAD = '''# Written by recipe/pack.py.
+format = 1
+name = "eyear-small"
+version = "{version}"
+summary = "Words for what was found: evidence and a prompt are fused, a decoder writes"
+licence = "Apache-2.0"
+origin = "Trained by recipe/ on drawn parts with drawn defects, and on pictures of sets whose licence allows it: see README.md."
+
+[text_encoder]                # i32[1, 64] -> f32[1, 64, 192] and its mask
+{text_encoder}
+[fusion]                      # evidence of `eyear inspect --evidence` and a prompt -> latents
+image = "{image}"
+kinds = [{kinds}]
+golden = {{ input = "golden/input.safetensors", output = "golden/output.safetensors", tolerance = {{ int8 = 0.99 }} }}
+{fusion}
+[decoder]                     # latents, then a token at a time -> what may follow
+embedding = "embedding.safetensors"
+{decoder}
+[tokenizer]
+file = "tokenizer.json"
+words = "words.toml"
+
+[sha256]                      # every file of the package but this one
+{digests}
+'''
+
+
+def variants(part):
+    one = '\n[[{part}.variant]]\nprecision = "{precision}"\nfile = "{part}.{precision}.onnx"\n'
+    return "".join(one.format(part=part, precision=precision) for precision in ("int8",))
+
+
+def main():
+    skipped = {"model.toml"}
+    files = sorted(path for path in HERE.rglob("*") if path.is_file() and path.name not in skipped and "__pycache__" not in path.parts)
+    digests = (f'"{path.relative_to(HERE).as_posix()}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in files)
+    text = HEAD.format(
+        version="0.1.0",
+        image="vision-lite0 1.1.0",
+        kinds=", ".join(f'"{label}"' for label in LABELS),
+        digests="\n".join(digests),
+        **{part: variants(part) for part in ("text_encoder", "fusion", "decoder")},
+    )
+    (HERE / "model.toml").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

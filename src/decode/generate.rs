@@ -1,0 +1,262 @@
+//! Latents → text: the decoder, token by token, each chosen among those that the grammar allows. Keys and values of what was
+//! written stay in the runtime's own memory, which each step reads and adds to: none is copied.
+
+use llguidance::Matcher;
+use llguidance::api::TopLevelGrammar;
+use ndarray::Array2;
+
+use super::grammar::KIND;
+use super::tokenizer::Tokenizer;
+use crate::backend::{Backend, Options, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Manifest, Precision};
+use crate::tensor;
+
+/// How a token is chosen among those that the grammar allows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Sampling {
+    /// The likeliest.
+    #[default]
+    Greedy,
+    /// At random by their likelihood, among the likeliest that together have this share of it (Holtzman et al. 2020).
+    TopP {
+        /// The share, 0 to 1.
+        p: f32,
+        /// The same seed chooses the same.
+        seed: u64,
+    },
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generated {
+    /// The text.
+    pub text: String,
+    /// Rules of the grammar that stand for a sentence or a kind, with what was written for them, in the order of writing.
+    pub captures: Vec<(String, String)>,
+    /// Tokens that were written.
+    pub tokens: usize,
+}
+
+/// The decoder of a model package.
+pub struct Decoder {
+    session: Box<dyn Session>,
+    /// `f32[vocabulary, width]`.
+    embedding: Array2<f32>,
+    inputs: Inputs,
+    /// Positions that its memory holds.
+    longest: usize,
+    /// Shapes of the memory, by input.
+    memory: Vec<(usize, Vec<usize>)>,
+    /// Tokens that were bound last.
+    bound: usize,
+    seen: usize,
+}
+
+/// Places of the graph's inputs, and of its answer among the outputs.
+struct Inputs {
+    x: usize,
+    last: usize,
+    total: usize,
+    logits: usize,
+}
+
+impl Decoder {
+    /// Loads the decoder of a package.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when graph and manifest disagree,
+    /// [`ErrorKind::Unavailable`] when the package has none.
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let spec = &manifest.language()?.decoder;
+        let file = spec.file(precision, "decoder")?;
+        let mut session = backend.open(file, &manifest.load(file)?, options)?;
+        let disagree = |what: String| Error::new(ErrorKind::Config, format!("{file}: {what}"));
+        let input = |name: &str| {
+            let at = session.inputs().iter().position(|input| input.name == name);
+            at.ok_or_else(|| disagree(format!("the decoder must have an input `{name}`")))
+        };
+        let output = |name: &str| {
+            let at = session.outputs().iter().position(|output| output.name == name);
+            at.ok_or_else(|| disagree(format!("the decoder must have an output `{name}`")))
+        };
+        let inputs = Inputs { x: input("x")?, last: input("last")?, total: input("total")?, logits: output("logits")? };
+        let mut memory = Vec::new();
+        let mut shared = Vec::new();
+        for (i, spec) in session.inputs().iter().enumerate() {
+            let Some((kind, layer)) = spec.name.split_once('_') else { continue };
+            let shape = spec.shape.iter().copied().collect::<Option<Vec<_>>>().filter(|shape| shape.len() == 4);
+            let shape = shape.ok_or_else(|| disagree(format!("`{}` must have four fixed sizes", spec.name)))?;
+            shared.push([i, output(&format!("{kind}_out_{layer}"))?]);
+            memory.push((i, shape));
+        }
+        let longest = memory.first().map(|(_, shape)| shape[2]);
+        let longest = longest.ok_or_else(|| disagree("the decoder must have a memory, `keys_0` and on".into()))?;
+        shared.into_iter().for_each(|[input, output]| session.share(input, output));
+        let (values, shape) = tensor::read(&spec.embedding, &manifest.load(&spec.embedding)?, "embedding")?;
+        let [vocabulary, width] = shape[..] else { return Err(disagree("`embedding` must be a matrix".into())) };
+        let embedding = Array2::from_shape_vec((vocabulary, width), values)
+            .map_err(|error| Error::caused(ErrorKind::Config, format!("{}: `embedding`", spec.embedding), error))?;
+        let mut decoder = Self { session, embedding, inputs, longest, memory, bound: 0, seen: 0 };
+        decoder.bind(1)?;
+        Ok(decoder)
+    }
+
+    /// Numbers of a token.
+    pub fn width(&self) -> usize {
+        self.embedding.ncols()
+    }
+
+    /// Tokens of its vocabulary.
+    pub fn vocabulary(&self) -> usize {
+        self.embedding.nrows()
+    }
+
+    fn bind(&mut self, tokens: usize) -> Result<()> {
+        if self.bound == tokens {
+            return Ok(());
+        }
+        let mut inputs: Vec<Vec<usize>> = vec![vec![1]; self.session.inputs().len()];
+        inputs[self.inputs.x] = vec![1, tokens, self.width()];
+        self.memory.iter().for_each(|(i, shape)| inputs[*i].clone_from(shape));
+        let memory = &self.memory[0].1;
+        let mut outputs = vec![memory.clone(); self.session.outputs().len()];
+        outputs[self.inputs.logits] = vec![1, 1, self.vocabulary()];
+        self.session.bind(&inputs, &outputs)?;
+        self.bound = tokens;
+        Ok(())
+    }
+
+    /// Forgets what it has seen.
+    pub fn forget(&mut self) {
+        self.seen = 0;
+    }
+
+    /// Reads `x`, `f32[tokens, width]`, behind what it has seen, and tells what may follow: `f32[vocabulary]`, before
+    /// softmax.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when its memory is full, the runtime fails, or what comes out is no number.
+    pub fn step(&mut self, x: &[f32]) -> Result<&[f32]> {
+        let tokens = x.len() / self.width();
+        let total = self.seen + tokens;
+        if tokens == 0 || total > self.longest {
+            let what = format!("the decoder's memory holds {} tokens, {total} are wanted", self.longest);
+            return Err(Error::new(ErrorKind::Runtime, what));
+        }
+        self.bind(tokens)?;
+        self.session.input_mut(self.inputs.x)?.copy_from_slice(x);
+        self.session.input_i32_mut(self.inputs.last)?[0] = total as i32 - 1;
+        self.session.input_i32_mut(self.inputs.total)?[0] = total as i32;
+        self.session.run()?;
+        self.seen = total;
+        let logits = self.session.output(self.inputs.logits)?;
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(Error::new(ErrorKind::Runtime, "the decoder computed what is no number"));
+        }
+        Ok(logits)
+    }
+
+    /// Writes a text of at most `budget` tokens from latents, `f32[latents, width]`, within `grammar`. `written` hears each
+    /// piece as it comes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the grammar is none; [`ErrorKind::Runtime`] when the text is not over within the budget or
+    /// the decoder's memory; as [`Decoder::step`].
+    pub fn write(
+        &mut self,
+        latents: &[f32],
+        grammar: String,
+        tokenizer: &Tokenizer,
+        sampling: Sampling,
+        budget: usize,
+        written: &mut dyn FnMut(&str),
+    ) -> Result<Generated> {
+        let parser = tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar));
+        let mut matcher = Matcher::new(parser);
+        let mut random = Random(match sampling {
+            Sampling::TopP { seed, .. } => seed,
+            Sampling::Greedy => 0,
+        });
+        self.forget();
+        let (mut bytes, mut told, mut tokens) = (Vec::new(), 0, 0);
+        let mut x = latents.to_vec();
+        loop {
+            let allowed = matcher.compute_mask_or_eos().map_err(refused)?;
+            let logits = self.step(&x)?;
+            let token = choose(logits, |token| allowed.is_allowed(token), sampling, &mut random);
+            let token = token.ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))?;
+            if token == tokenizer.end() {
+                break;
+            }
+            matcher.consume_token(token).map_err(refused)?;
+            tokens += 1;
+            bytes.extend_from_slice(tokenizer.bytes(token));
+            if let Ok(text) = std::str::from_utf8(&bytes[told..]) {
+                written(text);
+                told = bytes.len();
+            }
+            if tokens >= budget {
+                let what = format!("the text was not over after {budget} tokens");
+                return Err(Error::new(ErrorKind::Runtime, what));
+            }
+            x.clear();
+            x.extend(self.embedding.row(token as usize));
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let captures = matcher.captures().iter().map(|(rule, bytes)| (rule.clone(), text(bytes))).collect();
+        Ok(Generated { text: text(&bytes), captures, tokens })
+    }
+}
+
+impl Generated {
+    /// The name that was written for the kind of finding `i`.
+    pub fn kind(&self, i: usize) -> Option<&str> {
+        let rule = format!("{KIND}{i}");
+        self.captures.iter().find(|(name, _)| *name == rule).map(|(_, text)| text.as_str())
+    }
+}
+
+/// The token that is chosen among those allowed; `None` where none is.
+fn choose(logits: &[f32], allowed: impl Fn(u32) -> bool, sampling: Sampling, random: &mut Random) -> Option<u32> {
+    let mut candidates: Vec<(u32, f32)> =
+        (0u32..).zip(logits).filter(|(token, _)| allowed(*token)).map(|(token, logit)| (token, *logit)).collect();
+    let best = candidates.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let Sampling::TopP { p, .. } = sampling else { return Some(best.0) };
+    candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    candidates.iter_mut().for_each(|(_, logit)| *logit = (*logit - best.1).exp());
+    let all: f32 = candidates.iter().map(|(_, weight)| weight).sum();
+    let mut kept = 0.0;
+    let within = candidates.iter().take_while(|(_, weight)| {
+        let more = kept < p * all;
+        kept += weight;
+        more
+    });
+    let within: Vec<(u32, f32)> = within.copied().collect();
+    let mut left = random.share() * within.iter().map(|(_, weight)| weight).sum::<f32>();
+    for (token, weight) in &within {
+        left -= weight;
+        if left <= 0.0 {
+            return Some(*token);
+        }
+    }
+    Some(best.0)
+}
+
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Config, format!("the grammar of the report is refused: {error}"))
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    /// A number from 0 to 1.
+    fn share(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
+    }
+}

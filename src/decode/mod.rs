@@ -1,0 +1,12 @@
+//! Fused evidence → words: vocabulary, grammar and the decoder that writes within it. What is measured and what is judged is
+//! given; nothing here can change it.
+
+pub mod generate;
+pub mod grammar;
+pub mod tokenizer;
+pub mod words;
+
+pub use generate::{Decoder, Sampling};
+pub use grammar::Told;
+pub use tokenizer::Tokenizer;
+pub use words::Words;

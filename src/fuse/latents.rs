@@ -1,0 +1,84 @@
+//! Evidence of the senses and a prompt → latents that a decoder begins from: cross-attention with a gate for each sense,
+//! which is how much the sense is worth on this sample.
+
+use crate::backend::{Backend, Options, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::{Manifest, Precision};
+
+/// The fusion of a model package, ready to run.
+pub struct Fusion {
+    session: Box<dyn Session>,
+    /// Kinds of defects that a finding may be of.
+    kinds: Vec<String>,
+}
+
+/// What fusion says of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fused {
+    /// `f32[latents, width]`, for the decoder.
+    pub latents: Vec<f32>,
+    /// How much each sense is worth, 0 to 1.
+    pub gates: Vec<f32>,
+    /// What each latent looked at: `f32[latents, tokens]`; each latent's weights add up to 1.
+    pub weights: Vec<f32>,
+    /// Of each finding the likelihood of each kind, `f32[findings, kinds]`.
+    pub kinds: Vec<f32>,
+}
+
+/// The graph's inputs, in this order.
+pub const INPUTS: [&str; 5] = ["shapes", "cells", "quality", "text", "text_mask"];
+/// The graph's outputs, in this order.
+const OUTPUTS: [&str; 4] = ["latents", "gates", "weights", "kinds"];
+
+impl Fusion {
+    /// Loads the fusion of a package.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when the graph has other tensors,
+    /// [`ErrorKind::Unavailable`] when the package has none.
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+        let spec = &manifest.language()?.fusion;
+        let file = spec.file(precision, "fusion")?;
+        let mut session = backend.open(file, &manifest.load(file)?, options)?;
+        let names = |specs: &[crate::tensor::TensorSpec], wanted: &[&str]| {
+            specs.iter().map(|spec| spec.name.as_str()).eq(wanted.iter().copied())
+        };
+        if !names(session.inputs(), &INPUTS) || !names(session.outputs(), &OUTPUTS) {
+            let what = format!("{file}: the fusion must take {} and give {}", INPUTS.join(", "), OUTPUTS.join(", "));
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let sizes = |specs: &[crate::tensor::TensorSpec]| -> Result<Vec<Vec<usize>>> {
+            let fixed = |spec: &crate::tensor::TensorSpec| {
+                let what = || Error::new(ErrorKind::Config, format!("{file}: `{}` must have fixed sizes", spec.name));
+                spec.shape.iter().copied().collect::<Option<Vec<_>>>().ok_or_else(what)
+            };
+            specs.iter().map(fixed).collect()
+        };
+        let (inputs, outputs) = (sizes(session.inputs())?, sizes(session.outputs())?);
+        session.bind(&inputs, &outputs)?;
+        Ok(Self { session, kinds: spec.kinds.clone() })
+    }
+
+    /// Kinds of defects that a finding may be of.
+    pub fn kinds(&self) -> &[String] {
+        &self.kinds
+    }
+
+    /// Fuses the evidence of a picture, its shapes, cells and quality, with a prompt, its tokens and their mask.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when one of them has another size than the graph; [`ErrorKind::Runtime`] when the runtime fails.
+    pub fn run(&mut self, inputs: [&[f32]; 5]) -> Result<Fused> {
+        for (i, (name, values)) in INPUTS.into_iter().zip(inputs).enumerate() {
+            let memory = self.session.input_mut(i)?;
+            if memory.len() != values.len() {
+                let what = format!("the fusion takes {} numbers of `{name}`, got {}", memory.len(), values.len());
+                return Err(Error::new(ErrorKind::Config, what));
+            }
+            memory.copy_from_slice(values);
+        }
+        self.session.run()?;
+        let output = |i: usize| self.session.output(i).map(<[f32]>::to_vec);
+        Ok(Fused { latents: output(0)?, gates: output(1)?, weights: output(2)?, kinds: output(3)? })
+    }
+}
