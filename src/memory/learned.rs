@@ -317,10 +317,27 @@ pub fn folds(samples: usize) -> usize {
     }
 }
 
-/// The memory of all samples but those of `fold`: sample i belongs to fold i modulo [`folds`].
-pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], fold: usize) -> Learned {
-    let folds = folds(good.len()).max(1);
-    let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
+/// The fold of each good sample; `groups` holds a number of each, equal for those that belong together, as windows of one
+/// recording do. These share a fold: a memory that has met one of them knows its like. Where all are of one group, each is
+/// its own, for nothing else is known.
+pub fn folds_of(groups: &[usize]) -> Vec<usize> {
+    let mut known: Vec<usize> = Vec::new();
+    let mut rank = |group: usize| {
+        known.iter().position(|other| *other == group).unwrap_or_else(|| {
+            known.push(group);
+            known.len() - 1
+        })
+    };
+    let ranks: Vec<usize> = groups.iter().map(|&group| rank(group)).collect();
+    match known.len() {
+        1 => (0..groups.len()).map(|i| i % folds(groups.len()).max(1)).collect(),
+        count => ranks.into_iter().map(|rank| rank % folds(count).max(1)).collect(),
+    }
+}
+
+/// The memory of all samples but those of `fold`; `folds` tells that of each.
+pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
+    let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| good).collect();
     Learned::from_good(&rest, weights)
 }
 
