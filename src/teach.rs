@@ -283,22 +283,22 @@ pub fn teach_sounds(
     lesson.sufficiency.sort = "";
     let spectrograph = spectrograph.into_inner();
     if let Some(mut steady) = steady_of(&heard, spectrograph)? {
-        let (mut values, mut groups) = (Vec::new(), Vec::new());
+        let (mut values, mut recordings) = (Vec::new(), Vec::new());
         for (i, path) in paths.iter().enumerate() {
             if let Ok(sound) = read(path) {
                 values.push(steady_values(&sound, spectrograph, &mut steady)?);
-                groups.push(wishes.group(i));
+                recordings.push(wishes.group(i));
             }
         }
-        let fold_of = folds_of(&groups);
+        let (groups, fold_of) = (steady.groups(), folds_of(&recordings));
         for (i, held_out) in part.held_out.iter_mut().enumerate() {
             let others = values.iter().enumerate().filter(|(j, _)| fold_of[*j] != fold_of[i]);
-            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice())) else { continue };
-            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(&values[i], &group).distance));
+            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice()), &groups) else { continue };
+            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(&values[i], group).distance));
         }
         let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
         part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice));
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups);
         part.card.sound.iter_mut().for_each(|sound| sound.steady_samples = steady.samples());
         let read_ones = paths.iter().filter(|path| !lesson.skipped.iter().any(|(skipped, _)| skipped == *path));
         let read_ones: Vec<&PathBuf> = read_ones.collect();
@@ -334,12 +334,13 @@ pub fn add_sounds(
         let mut steady = Steady::new(spectrograph.spec().rate, samples, spectrograph.spec().bands)?;
         let good = paths.iter().filter_map(|path| read(path).ok());
         let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
+        let groups = steady.groups();
         for (held_out, values) in part.held_out[before..].iter_mut().zip(&values) {
-            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(values, &group).distance));
+            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(values, group).distance));
         }
         let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
         part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice)).map(|new| usual.joined(&new));
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups).map(|new| usual.joined(&new));
     }
     lesson.sufficiency.sort = "";
     part.card.sound = part.card.sound.into_iter().chain(Audible::of(&heard)).reduce(Audible::joined);
@@ -427,10 +428,10 @@ impl Whole {
     }
 }
 
-/// Good sounds from which on it is known what they are like all the time.
-const LEAST_STEADY: usize = 5;
+/// Good sounds from which on it is known what they are like as a whole.
+const LEAST_STEADY: usize = 3;
 
-/// What measures what such sounds are like all the time; `None` where they are too few or too short.
+/// What measures what such sounds are like as a whole; `None` where they are too few or too short.
 fn steady_of(heard: &[Loudness], spectrograph: &Spectrograph) -> Result<Option<Steady>> {
     let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
     let least = heard.iter().map(|heard| heard.seconds).fold(f64::MAX, f64::min);
