@@ -10,7 +10,7 @@ use crate::prepare::bearing::{Bearing, Named};
 use crate::prepare::rhythm;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::{GROUPS, Steady};
-use crate::report::{self, Event, Finding, Heatmap, Region, Report};
+use crate::report::{self, Event, Finding, Heatmap, Region, Report, Verdict};
 use crate::sample::Frame;
 
 /// Sounds → features: an eye for the pictures that are made of them.
@@ -56,9 +56,11 @@ pub(super) fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
     Spectrograph::new(spec.ok_or_else(missing)?)
 }
 
-/// What is strange of a sound as a whole, if it is beyond the limit. The spectrograph has pictured it last, as `frame`.
+/// What is strange of a sound as a whole, if it is beyond the limit, and how a bearing beats that `strikes` in a sound that
+/// does not pass. The spectrograph has pictured it last, as `frame`.
 pub(super) fn steady_findings(
     off: [Off; GROUPS.len()],
+    strikes: bool,
     report: &Report,
     steady: &Steady,
     spectrograph: &Spectrograph,
@@ -103,7 +105,7 @@ pub(super) fn steady_findings(
         let character = if loudest.db < 0.0 { "quieter" } else { "louder" };
         found(level, place, all, event(all, band, loudest.db, character));
     }
-    if rhythm >= report.limit {
+    if rhythm >= report.limit || strikes && report.verdict != Verdict::Pass {
         let at = steady.hz(beat.value);
         found(rhythm, format!("{at:.1} times a second"), all, event(all, [at, at], beat.db, "rhythm"));
     }

@@ -231,7 +231,7 @@ impl Inspector {
             if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
                 (off, &self.steady, report.verdict)
             {
-                let mut found = steady_findings(off, &report, steady, spectrograph, &frame);
+                let mut found = steady_findings(off, strikes.is_some(), &report, steady, spectrograph, &frame);
                 if let Some(bearing) = self.part.card.bearing {
                     let hums = !steady.envelopes().contains(&off[2].value);
                     found.iter_mut().for_each(|finding| name_rhythm(finding, bearing, strikes, hums));

@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::bank::coreset;
-use super::calibrate::{Calibration, centre_and_spread};
+use super::calibrate::{Calibration, centre_and_spread, with_known};
 use super::features::interpolate;
 use super::search::{Index, Nearest};
 use super::shape::Shape;
@@ -373,7 +373,7 @@ impl Blame {
 }
 
 /// Good sounds that it counts as to know, before any is heard, that the spread of a steady distance is one: it is counted in
-/// deviations of good sounds. Three sounds alone may show hardly any spread, or a very wide one.
+/// deviations of good sounds. Three sounds alone may show hardly any spread, or a very wide one. So may their joint scores.
 const KNOWN_SOUNDS: f32 = 3.0;
 
 /// How the two distances become one, and one becomes a p-value. Learned from held-out good samples.
@@ -409,8 +409,14 @@ impl Judgement {
             })
         });
         let mut judgement = Self { local, global, pixels, steady, calibration: Calibration::new(Vec::new()) };
-        judgement.calibration = Calibration::new(held_out.iter().map(|d| judgement.score(*d)).collect());
+        let scores = held_out.iter().map(|d| judgement.score(*d)).collect();
+        judgement.calibration = Calibration::with_known(scores, judgement.known());
         judgement
+    }
+
+    /// How many samples' worth is known of the spread of its scores: see [`Calibration::with_known`].
+    pub fn known(&self) -> f32 {
+        if self.steady.is_some() { KNOWN_SOUNDS } else { 0.0 }
     }
 
     /// The joint score: each distance in units of its own upper spread among good samples, and the greatest one.
@@ -441,9 +447,7 @@ fn steady_spread(mut values: Vec<f32>) -> [f32; 2] {
     let [median, spread] = centre_and_spread(&values);
     let above = values.iter().map(|value| value - median).filter(|above| *above >= 0.0);
     let (sum, count) = above.fold((0.0, 0.0), |(sum, count), above| (sum + above * above, count + 1.0f32));
-    let square = (spread * spread).max(sum / count.max(1.0));
-    let (n, known) = (values.len() as f32, KNOWN_SOUNDS);
-    [median, ((n * square + known) / (n + known)).sqrt()]
+    [median, with_known(spread.max((sum / count.max(1.0)).sqrt()), values.len(), KNOWN_SOUNDS)]
 }
 
 /// Distances in units of the good samples' upper spreads.

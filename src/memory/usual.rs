@@ -128,12 +128,15 @@ fn vector(values: &[f32]) -> DVector<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     #[test]
     fn adding_sounds_is_learning_from_all() {
         let sounds: Vec<Vec<f32>> = (0..7).map(|i| (0..5).map(|j| ((i * 7 + j * 3) % 11) as f32).collect()).collect();
-        let groups = [Group { runs: vec![0..2], together: false }, Group { runs: vec![2..5], together: true }];
+        let group = |run: Range<usize>, together| Group { runs: std::iter::once(run).collect(), together };
+        let groups = [group(0..2, false), group(2..5, true)];
         let of = |from: usize, to: usize| Usual::learn(sounds[from..to].iter().map(Vec::as_slice), &groups).unwrap();
         let (all, two) = (of(0, 7), of(0, 3).joined(&of(3, 7)));
         assert_eq!(all.count, two.count);
@@ -164,7 +167,7 @@ mod tests {
     fn a_band_that_leaves_the_others_behind_is_named() {
         let sounds: Vec<Vec<f32>> =
             (0..30).map(|i| (0..8).map(|j| (i % 7) as f32 + 0.1 * ((i * j) % 5) as f32).collect()).collect();
-        let group = Group { runs: vec![0..8], together: true };
+        let group = Group { runs: std::iter::once(0..8).collect(), together: true };
         let usual = Usual::learn(sounds.iter().map(Vec::as_slice), std::slice::from_ref(&group)).unwrap();
         let (louder, mut other) = (vec![7.0; 8], vec![3.0; 8]);
         other[5] = 0.0;

@@ -72,7 +72,7 @@ const HARMONICS: u32 = 3;
 /// Deviations by which the weakest of them stands out, at least.
 const STANDS_OUT: f32 = 2.5;
 /// What another rate's stand out by, at most, as a share of it: half of what beats at one rate lies on lines of another.
-const CLEARLY: f32 = 0.7;
+const CLEARLY: f32 = 0.85;
 
 impl Bearing {
     /// What a TOML text describes; `file` is named in messages.
@@ -136,8 +136,8 @@ impl Bearing {
     ///
     /// Blows have harmonics: a rate is meant where the lines at its first three multiples, as far as there are lines, all
     /// stand out of their spectrum's median, in one envelope, by 2.5 deviations, and where no other rate stands out nearly
-    /// as much. A ball strikes at the second multiple of its turns. How far a rate may be from its formula is how far a
-    /// line reaches.
+    /// as much. A ball strikes at the second multiple of its turns. A rate may be 2 % off its formula, and its multiples by
+    /// as much.
     pub fn striking(&self, strange: &[f32], hz: &[f64]) -> Option<Named> {
         let Rates { shaft, ftf, bpfo, bpfi, bsf } = self.rates();
         let known = [
@@ -153,17 +153,19 @@ impl Bearing {
         let stands_out = |rate: f64| {
             let multiples = (1..=HARMONICS).map(|multiple| f64::from(multiple) * rate).filter(|at| *at <= last);
             let lines: Vec<usize> = multiples.filter_map(nearest).collect();
-            if lines.len() < 2 {
-                return f32::MIN;
-            }
             let of_envelope = |envelope: &[f32]| {
                 let mut sorted = envelope.to_vec();
                 let median = *sorted.select_nth_unstable_by(envelope.len() / 2, f32::total_cmp).1;
                 lines.iter().map(|&line| envelope[line] - median).fold(f32::MAX, f32::min)
             };
-            strange.chunks_exact(hz.len()).map(of_envelope).fold(f32::MIN, f32::max)
+            // One line alone may be anything.
+            let envelopes = strange.chunks_exact(hz.len()).filter(|_| lines.len() > 1);
+            envelopes.map(of_envelope).fold(f32::MIN, f32::max)
         };
-        let mut found = known.map(|named| (stands_out(named.hz), named));
+        // In steps of half a hundredth, a quarter of what a line reaches.
+        let slips = (-4..=4).map(|step| 1.0 + f64::from(step) / 4.0 * SLIP);
+        let most = |rate: f64| slips.clone().map(|slip| stands_out(slip * rate)).fold(f32::MIN, f32::max);
+        let mut found = known.map(|named| (most(named.hz), named));
         found.sort_by(|a, b| b.0.total_cmp(&a.0));
         let [(most, named), (second, _), ..] = found;
         (most >= STANDS_OUT && second <= CLEARLY * most).then_some(named)
