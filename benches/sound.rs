@@ -65,7 +65,8 @@ fn encode(c: &mut Criterion) {
             })
         });
     }
-    let wishes = Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None };
+    let wishes =
+        Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
     let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], options).unwrap();
     let (part, _) = teach_sounds(&mut ear, &manifest, &wishes, &good, &sound::read, &|_, _| ()).unwrap();
     let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();

@@ -21,7 +21,7 @@ fn stages(c: &mut Criterion) {
     let threads = Options { threads: 1, ..Options::default() };
     for (set, kind) in [("paper", Kind::Texture), ("screws4", Kind::Golden)] {
         let good = recording::list(&[data.join(set).join("train/good")], recording::is_picture).unwrap();
-        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
+        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
         let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], threads).unwrap();
         let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
         let (learned, golden) = (part.learned.clone(), part.golden.clone());

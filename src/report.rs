@@ -73,10 +73,11 @@ pub struct Event {
     /// Lower and upper end of the band, in Hz.
     pub hz: [f64; 2],
     /// Decibels by which the loudest of it is above the usual level of its band in this sound; where all of it is
-    /// quieter, the least, which is negative.
+    /// quieter, the least, which is negative. Of what is told of a sound as a whole: above what it is in good ones.
     pub db: f32,
-    /// By its extent alone: `knock` (short), `tone` (narrow), else `noise`; `gap` where it is quieter. Of what is there
-    /// all the time: `tone`, `louder`, `quieter`, `rhythm`, of which `hz` is the rate.
+    /// By its extent alone: `knock` (short), `tone` (narrow), else `noise`; `gap` where it is quieter. Of a sound as a
+    /// whole: `tone`, `louder`, `quieter`, `rhythm`, of which `hz` is the rate; `knock` and `noise` of one band that is
+    /// louder for a moment, or for a good while.
     pub character: &'static str,
 }
 
@@ -154,7 +155,7 @@ pub struct Pose {
     pub overlap: f32,
 }
 
-/// Strangeness of what a sound is like all the time, in units of the good parts' upper spread.
+/// Strangeness of what a sound is like as a whole, in units of the good parts' upper spread.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Steady {
     /// Of tones that stand out.
@@ -163,6 +164,10 @@ pub struct Steady {
     pub level: f32,
     /// Of how the bands beat, and of the hum.
     pub rhythm: f32,
+    /// Of how loud the loudest moment of each band is beside its usual level.
+    pub peaks: f32,
+    /// The same of a seventh of the time.
+    pub swells: f32,
 }
 
 /// What one sense says when the other is left out.
@@ -332,7 +337,7 @@ pub struct Report {
     /// Strangeness of the pixels beside the golden pictures', same units; `None` where they are not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pixels: Option<f32>,
-    /// What a sound is like all the time; `None` of pictures, and where it was not taught.
+    /// What a sound is like as a whole; `None` of pictures, and where it was not taught.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steady: Option<Steady>,
     /// Share of good parts whose picture and sound belong together as little as these, (0, 1], of a part that is seen and

@@ -15,11 +15,13 @@ use crate::manifest::{Manifest, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
 use crate::memory::golden::Golden;
 use crate::memory::learned::{
-    Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds, shown_level, wandering, without_fold,
+    Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds_of, shown_level, wandering, without_fold,
 };
 use crate::memory::metric::Moments;
 use crate::memory::pair::Pair;
-use crate::memory::part::{Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE, TILE_CELLS};
+use crate::memory::part::{
+    Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE, TILE_CELLS,
+};
 use crate::memory::search::Nearest;
 use crate::memory::usual::Usual;
 use crate::prepare::fixture::{Fixture, Reference};
@@ -50,6 +52,16 @@ pub struct Wishes {
     pub kind: Option<Kind>,
     /// A picture of the part whose dark pixels (under 128) are not to be looked at.
     pub mask: Option<Frame>,
+    /// A number of each good sample, in the order of the paths, equal for those that were cut out of one recording: no
+    /// memory judges a sample of which it has met such a one. Empty where each is its own.
+    pub groups: Vec<usize>,
+}
+
+impl Wishes {
+    /// The group of good sample number `i`.
+    fn group(&self, i: usize) -> usize {
+        self.groups.get(i).copied().unwrap_or(i)
+    }
 }
 
 /// What was noticed about the good pictures while teaching.
@@ -134,10 +146,11 @@ pub fn teach(
     let weights: Vec<(usize, Array2<f32>)> = eye.strides().zip(moments.iter().map(Moments::weights)).collect();
     let k = || weights.iter().map(|(_, weights)| weights.ncols());
     let mut at = Look::new(eye, Kind::Texture, k());
-    let (mut good, mut seen) = (Vec::new(), Vec::new());
+    let (mut good, mut seen, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
+                groups.push(wishes.group(i));
                 eye.see(&frame, fixture, &ignored, &mut at)?;
                 eye.encode()?;
                 for (l, (_, weights)) in weights.iter().enumerate() {
@@ -166,13 +179,14 @@ pub fn teach(
     }
     let mut at = Look::new(eye, kind, k());
     let mut learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), &weights);
-    let folds = folds(good.len());
+    let fold_of = folds_of(&groups);
+    let folds = if good.len() > 1 { fold_of.iter().max().map_or(0, |last| last + 1) } else { 0 };
     // What each fold's pixels may be; the golden band of a fold is that of all others.
     let mut bands = Vec::new();
     if let (Kind::Golden, Some(fixture)) = (kind, fixture) {
         bands.resize(folds.max(1), Golden::new(fixture.size()));
         for (i, seen) in seen.iter().enumerate() {
-            bands[i % folds.max(1)].add(&fixture.view(&read(&seen.path)?)?)?;
+            bands[fold_of[i]].add(&fixture.view(&read(&seen.path)?)?)?;
         }
     }
     let golden = |without: Option<usize>| {
@@ -184,8 +198,8 @@ pub fn teach(
     let mut done = first + paths.len();
     for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let (others, golden) = (without_fold(&good, &weights, fold), golden(Some(fold)));
-        for i in (fold..good.len()).step_by(folds) {
+        let (others, golden) = (without_fold(&good, &weights, &fold_of, fold), golden(Some(fold)));
+        for i in (0..good.len()).filter(|&i| fold_of[i] == fold) {
             eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
             measured[i] = measure(eye, &others, golden.as_ref(), &mut at)?;
             done += 1;
@@ -271,17 +285,22 @@ pub fn teach_sounds(
     lesson.sufficiency.sort = "";
     let spectrograph = spectrograph.into_inner();
     if let Some(mut steady) = steady_of(&heard, spectrograph)? {
-        let good = paths.iter().filter_map(|path| read(path).ok());
-        let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
-        let folds = folds(values.len());
+        let (mut values, mut recordings) = (Vec::new(), Vec::new());
+        for (i, path) in paths.iter().enumerate() {
+            if let Ok(sound) = read(path) {
+                values.push(steady_values(&sound, spectrograph, &mut steady)?);
+                recordings.push(wishes.group(i));
+            }
+        }
+        let (groups, fold_of) = (steady.groups(), folds_of(&recordings));
         for (i, held_out) in part.held_out.iter_mut().enumerate() {
-            let others = values.iter().enumerate().filter(|(j, _)| j % folds != i % folds);
-            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice())) else { continue };
-            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(&values[i], &group).distance));
+            let others = values.iter().enumerate().filter(|(j, _)| fold_of[*j] != fold_of[i]);
+            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice()), &groups) else { continue };
+            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(&values[i], group).distance));
         }
         let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
         part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice));
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups);
         part.card.sound.iter_mut().for_each(|sound| sound.steady_samples = steady.samples());
         let read_ones = paths.iter().filter(|path| !lesson.skipped.iter().any(|(skipped, _)| skipped == *path));
         let read_ones: Vec<&PathBuf> = read_ones.collect();
@@ -317,12 +336,13 @@ pub fn add_sounds(
         let mut steady = Steady::new(spectrograph.spec().rate, samples, spectrograph.spec().bands)?;
         let good = paths.iter().filter_map(|path| read(path).ok());
         let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
+        let groups = steady.groups();
         for (held_out, values) in part.held_out[before..].iter_mut().zip(&values) {
-            held_out.distances.steady = Some(steady.groups().map(|group| usual.off(values, &group).distance));
+            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(values, group).distance));
         }
         let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
         part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice)).map(|new| usual.joined(&new));
+        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups).map(|new| usual.joined(&new));
     }
     lesson.sufficiency.sort = "";
     part.card.sound = part.card.sound.into_iter().chain(Audible::of(&heard)).reduce(Audible::joined);
@@ -410,10 +430,10 @@ impl Whole {
     }
 }
 
-/// Good sounds from which on it is known what they are like all the time.
-const LEAST_STEADY: usize = 5;
+/// Good sounds from which on it is known what they are like as a whole.
+const LEAST_STEADY: usize = 3;
 
-/// What measures what such sounds are like all the time; `None` where they are too few or too short.
+/// What measures what such sounds are like as a whole; `None` where they are too few or too short.
 fn steady_of(heard: &[Loudness], spectrograph: &Spectrograph) -> Result<Option<Steady>> {
     let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
     let least = heard.iter().map(|heard| heard.seconds).fold(f64::MAX, f64::min);

@@ -184,7 +184,7 @@ impl Session for StuckSession {
 
 fn taught(manifest: &Manifest, set: &str, kind: Kind) -> Part {
     let mut eye = Eye::open(manifest, Sense::Image, Precision::Int8, BACKENDS[0], Options::default()).unwrap();
-    let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None };
+    let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
     let good: Vec<PathBuf> = pictures(&format!("tests/data/{set}/train/good")).into_iter().take(6).collect();
     teach::teach(&mut eye, manifest, &wishes, &good, &recording::read, &|_, _| {}).unwrap().0
 }

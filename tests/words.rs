@@ -163,5 +163,9 @@ fn a_package_whose_parts_do_not_go_together_is_refused() {
     let cut = manifest.split("[tokenizer]").next().unwrap().to_string() + "[sha256]\n";
     fs::write(halved.join("model.toml"), cut).unwrap();
     let output = eyear(&["report", biscuit(), &picture, "--writer", halved.to_str().unwrap()]);
-    assert!(told(&output).contains("`text_encoder`, `fusion`, `decoder` and `tokenizer` go together"), "{}", told(&output));
+    assert!(
+        told(&output).contains("`text_encoder`, `fusion`, `decoder` and `tokenizer` go together"),
+        "{}",
+        told(&output)
+    );
 }

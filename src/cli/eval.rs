@@ -111,7 +111,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 };
                 (cut, paths) = windows_of(&paths, arguments, &read)?;
                 let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
-                let (taught, lessons) = teach(arguments, &dataset, &paths, &read_good)?;
+                let groups = cut.as_ref().map_or_else(Vec::new, |cut| cut.groups(&paths));
+                let (taught, lessons) = teach(arguments, &dataset, &paths, groups, &read_good)?;
                 for (_, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
                     outcome = Outcome::Incomplete;
                     complain(&format!("skipped: {reason}"));
@@ -171,17 +172,19 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Teaches from what a data set holds, the good samples `paths`; `read_good` reads a sound of these.
+/// Teaches from what a data set holds, the good samples `paths`, of which those of one group are of one recording;
+/// `read_good` reads a sound of these.
 fn teach(
     arguments: &Arguments,
     dataset: &Dataset,
     paths: &[PathBuf],
+    groups: Vec<usize>,
     read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
 ) -> Result<(Taught, Vec<Lesson>)> {
     let model = &arguments.model;
     let (sense, precision) = (dataset.sense(), arguments.precision);
     let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
-    let wishes = Wishes { name, overkill, kind, mask: None };
+    let wishes = Wishes { name, overkill, kind, mask: None, groups };
     let bar = progress_bar("teaching")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);

@@ -99,8 +99,19 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 match package {
                     Ok(manifest) if *json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
                     Ok(manifest) => {
-                        let Line { name, version, summary, licence, origin, encodes, writes, precisions, bytes, dir, .. } =
-                            Line::of(&manifest);
+                        let Line {
+                            name,
+                            version,
+                            summary,
+                            licence,
+                            origin,
+                            encodes,
+                            writes,
+                            precisions,
+                            bytes,
+                            dir,
+                            ..
+                        } = Line::of(&manifest);
                         let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
                         let mut sizes = BTreeMap::new();
                         precisions.iter().for_each(|p| *sizes.entry(p.name).or_default() += p.bytes);

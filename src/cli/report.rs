@@ -120,7 +120,10 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
 fn open(part: &Path, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
     let taught = Taught::load(part)?;
     if !matches!(&taught, Taught::One(part) if part.card.kind.sense() == Sense::Image) {
-        bail!("part `{}` is heard: words are written of pictures alone as yet; `eyear inspect` judges it", taught.name());
+        bail!(
+            "part `{}` is heard: words are written of pictures alone as yet; `eyear inspect` judges it",
+            taught.name()
+        );
     }
     let inspector = model.inspector(taught)?;
     let writer = words.writer(model)?;

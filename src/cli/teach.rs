@@ -150,7 +150,8 @@ fn from_pairs(
     let pictures: Vec<PathBuf> = pairs.iter().map(|[picture, _]| picture.clone()).collect();
     let mask = mask(arguments, &pictures)?;
     let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
-    let wishes = Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask };
+    let wishes =
+        Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
     let [of_sight, of_hearing] = both_manifests(arguments)?;
     let mut eye = arguments.model.eye(&of_sight, arguments.precision, arguments.input)?;
     let mut ear = arguments.model.ear(&of_hearing, arguments.precision)?;
@@ -171,7 +172,7 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     }
     let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
     let (name, overkill) = (name(arguments), arguments.overkill);
-    let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None };
+    let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
     let manifest = arguments.model.manifest(Sense::Audio)?;
     let mut ear = arguments.model.ear(&manifest, arguments.precision)?;
     let (mut part, lesson) =
@@ -196,7 +197,7 @@ fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize
     let name = name(arguments);
     let manifest = arguments.model.manifest(Sense::Image)?;
     let mask = mask(arguments, paths)?;
-    let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask };
+    let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
     let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
     let (mut part, lesson) = teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, progress)?;
     part.save(&arguments.part)?;

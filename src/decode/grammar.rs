@@ -51,7 +51,8 @@ fn literal(text: &str) -> String {
 
 /// A sentence with slots as a row of literals and rules; `slot` tells what stands for a slot.
 fn sentence(template: &str, slot: &dyn Fn(&str) -> Option<String>) -> Result<String> {
-    let unknown = |name: &str| Error::new(ErrorKind::Config, format!("words.toml: no slot `{{{name}}}` in `{template}`"));
+    let unknown =
+        |name: &str| Error::new(ErrorKind::Config, format!("words.toml: no slot `{{{name}}}` in `{template}`"));
     let (mut parts, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let (name, behind) = after.split_once('}').ok_or_else(|| unknown(after))?;
@@ -138,7 +139,10 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
 /// As [`report`].
 pub fn answer(language: &Language, told: &Told) -> Result<String> {
     let mut lark = Lark(String::new());
-    let shown = Told { findings: if told.verdict == Verdict::Pass { Vec::new() } else { told.findings.clone() }, ..told.clone() };
+    let shown = Told {
+        findings: if told.verdict == Verdict::Pass { Vec::new() } else { told.findings.clone() },
+        ..told.clone()
+    };
     let more = if told.verdict == Verdict::Pass { 0 } else { told.more };
     let found = findings(&mut lark, language, &Told { more, ..shown.clone() })?;
     lark.rule("verdict", true, &literals(language.verdict.get(told.verdict.as_str())));

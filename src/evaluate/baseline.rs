@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use nalgebra::DVector;
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -24,6 +24,7 @@ use super::random::Random;
 use super::run::MOST_FALSE_POSITIVES;
 use super::windows;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::mahalanobis::Mahalanobis;
 use crate::prepare::mel::{Mel, MelSpec};
 use crate::prepare::resample::Resampler;
 use crate::sample::Sound;
@@ -61,8 +62,7 @@ pub struct BaselineKind {
 
 /// Both baselines, taught.
 pub struct Baselines {
-    mean: DVector<f64>,
-    covariance: Cholesky<f64, Dyn>,
+    usual: Mahalanobis,
     /// What is taken from every vector, so that single precision is enough: `f32[640]`.
     centre: Array1<f32>,
     /// `f32[vectors, 640]`, with their squares.
@@ -98,8 +98,8 @@ impl Baselines {
         let centre = vectors.mean_axis(Axis(0)).ok_or_else(none)?;
         vectors -= &centre;
         let squares = vectors.rows().into_iter().map(|row| row.dot(&row)).collect();
-        let (mean, covariance) = shrunk(&means).ok_or_else(none)?;
-        Ok(Self { mean, covariance, centre, vectors, squares })
+        let usual = Mahalanobis::learn(&means, 0.0).ok_or_else(none)?;
+        Ok(Self { usual, centre, vectors, squares })
     }
 
     /// The scores of a sound, in the order of [`NAMES`]: higher is stranger.
@@ -108,8 +108,7 @@ impl Baselines {
     /// As [`Baselines::learn`].
     pub fn scores(&self, sound: &Sound) -> Result<[f64; 3]> {
         let heard = LogMel::of(sound)?;
-        let off = heard.mean() - &self.mean;
-        let mahalanobis = off.dot(&self.covariance.solve(&off)).max(0.0).sqrt();
+        let mahalanobis = self.usual.distance(&heard.mean());
         let asked = heard.vectors() - &self.centre;
         let products = asked.dot(&self.vectors.t());
         let distances: Vec<f64> = (0..asked.nrows())
@@ -211,25 +210,6 @@ impl LogMel {
     }
 }
 
-/// The mean of some vectors and their covariance, shrunk towards a multiple of the identity (Ledoit and Wolf, "A
-/// well-conditioned estimator for large-dimensional covariance matrices", 2004). `None` of no vector.
-fn shrunk(vectors: &[DVector<f64>]) -> Option<(DVector<f64>, Cholesky<f64, Dyn>)> {
-    let (n, first) = (vectors.len() as f64, vectors.first()?);
-    let p = first.len();
-    let mean = vectors.iter().fold(DVector::zeros(p), |sum, vector| sum + vector) / n;
-    let centred = DMatrix::from_columns(&vectors.iter().map(|vector| vector - &mean).collect::<Vec<_>>());
-    let covariance = &centred * centred.transpose() / n;
-    let scale = covariance.trace() / p as f64;
-    let apart = covariance.norm_squared() - p as f64 * scale * scale;
-    let fourth: f64 = centred.column_iter().map(|column| column.norm_squared().powi(2)).sum();
-    let noise = (fourth / n - covariance.norm_squared()) / n;
-    let share = if apart > 0.0 { (noise / apart).clamp(0.0, 1.0) } else { 1.0 };
-    // One sound, or sounds that are all the same, say nothing of the spread: any is granted.
-    let ball = (share * scale).max(1e-6);
-    let shrunk = covariance * (1.0 - share) + DMatrix::identity(p, p) * ball;
-    Some((mean, Cholesky::new(shrunk)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,26 +263,6 @@ mod tests {
         let [_, mean, most] = baselines.scores(&asked).unwrap();
         assert!((mean - expected.iter().sum::<f64>() / expected.len() as f64).abs() < 1e-3);
         assert!((most - expected.iter().copied().fold(0.0, f64::max)).abs() < 1e-3);
-    }
-
-    #[test]
-    fn many_vectors_leave_the_covariance_and_few_shrink_it() {
-        let mut random = Random::new(3);
-        let mut draw = |n: usize| -> Vec<DVector<f64>> {
-            (0..n).map(|_| DVector::from_vec(vec![3.0 * random.normal(), random.normal(), random.normal()])).collect()
-        };
-        let distance = |of: &[DVector<f64>], at: [f64; 3]| {
-            let (mean, covariance) = shrunk(of).unwrap();
-            let off = DVector::from_row_slice(&at) - mean;
-            off.dot(&covariance.solve(&off)).sqrt()
-        };
-        let many = draw(4000);
-        assert!((distance(&many, [3.0, 0.0, 0.0]) - 1.0).abs() < 0.05);
-        assert!((distance(&many, [0.0, 2.0, 0.0]) - 2.0).abs() < 0.1);
-        // Of one there is no spread; of two there is none but along their line.
-        assert!(distance(&many[..1], [1e3, 0.0, 0.0]).is_finite());
-        assert!(distance(&many[..2], [1e3, 1e3, 0.0]).is_finite());
-        assert!(shrunk(&[]).is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
 use crate::error::Result;
+use crate::fuse;
 use crate::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
@@ -170,13 +171,13 @@ pub fn run(
     }
     let pixel = pixels.finish();
     let has_masks = dataset.test.iter().any(|sample| sample.mask.is_some());
-    let scores: Vec<f64> = judged.iter().map(|j| f64::from(j.report.score)).collect();
+    let paired = dataset.is_paired();
+    let scores: Vec<f64> = judged.iter().map(|j| strangeness(&j.report, paired)).collect();
     let is_bad: Vec<bool> = judged.iter().map(|j| j.sample.is_bad).collect();
     let rejected: Vec<bool> =
         judged.iter().map(|j| matches!(j.report.verdict, Verdict::Fail | Verdict::Invalid)).collect();
     let bad = is_bad.iter().filter(|bad| **bad).count();
     let area = auroc(&scores, &is_bad)?;
-    let paired = dataset.is_paired();
     let heard = dataset.sense() == Sense::Audio;
     let partial = |scores: &[f64], is_bad: &[bool]| match heard || paired {
         true => partial_auroc(scores, is_bad, MOST_FALSE_POSITIVES),
@@ -254,6 +255,12 @@ pub fn run(
     Ok((figures, judged))
 }
 
+/// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,
+/// on another scale: its p-value is brought to that of both.
+fn strangeness(report: &Report, paired: bool) -> f64 {
+    f64::from(if paired && report.degraded { fuse::score(report.p_value) } else { report.score })
+}
+
 /// Score and whether it rejects, by what is seen alone; of a part that is judged by one sense its own. A sense that
 /// cannot judge rejects, and is as strange as none.
 fn sight_alone(report: &Report) -> (f64, bool) {
@@ -282,4 +289,31 @@ pub fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Provenance;
+
+    #[test]
+    fn a_part_that_lacks_a_sense_is_ranked_by_its_p_value() {
+        let by = Provenance {
+            part: String::new(),
+            part_digest: String::new(),
+            model: String::new(),
+            model_digest: String::new(),
+            precision: "int8",
+        };
+        let of = |score: f32, p_value: f64, degraded: bool| Report {
+            score,
+            p_value,
+            degraded,
+            ..Report::invalid(String::new(), by.clone())
+        };
+        // By sound alone 9 is far, by both 2.3 is: both are one in a hundred.
+        let (alone, both) = (of(9.0, 0.01, true), of(2.33, 0.01, false));
+        assert!((strangeness(&alone, true) - strangeness(&both, true)).abs() < 0.01);
+        assert_eq!(strangeness(&alone, false), 9.0);
+    }
 }

@@ -79,6 +79,18 @@ impl Windows {
         Ok((Self { seconds, named, open: RefCell::new(None) }, names))
     }
 
+    /// A number of the file that each of `names` is of: windows of one file have the same, as
+    /// [`Wishes::groups`](crate::teach::Wishes::groups) wants it.
+    pub fn groups(&self, names: &[PathBuf]) -> Vec<usize> {
+        let file = |name| self.named.get(name).map_or(name, |(file, _)| file);
+        let mut numbers: BTreeMap<&PathBuf, usize> = BTreeMap::new();
+        let number = |name| {
+            let next = numbers.len();
+            *numbers.entry(file(name)).or_insert(next)
+        };
+        names.iter().map(number).collect()
+    }
+
     /// The window of this name; what is no window's name is read as it stands.
     ///
     /// # Errors
@@ -204,6 +216,7 @@ mod tests {
         assert_eq!(windows.read(&names[3], &read).unwrap().samples()[0], 2000.0);
         assert_eq!(windows.read(&names[0], &read).unwrap().samples()[0], 0.0);
         assert_eq!(windows.read(&names[5], &read).unwrap_err().message(), "broken");
+        assert_eq!(windows.groups(&names), [0, 0, 1, 1, 1, 2]);
         assert_eq!(Windows::of(&paths, 2.0, Some(7.9), &read).unwrap().1, names[..3]);
         let error = Windows::of(&paths, 6.1, None, &read).err().unwrap();
         assert_eq!(error.message(), "a.wav: a sound of 4.00 s is shorter than three quarters of a window of 6.1 s");

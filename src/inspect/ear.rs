@@ -5,12 +5,12 @@ use super::Eye;
 use crate::backend::{Backend, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Precision, Sense};
-use crate::memory::usual::Off;
-use crate::prepare::bearing::Bearing;
+use crate::memory::usual::{Off, Usual};
+use crate::prepare::bearing::{Bearing, Named};
 use crate::prepare::rhythm;
 use crate::prepare::spectrogram::Spectrograph;
-use crate::prepare::steady::Steady;
-use crate::report::{self, Event, Finding, Heatmap, Region, Report};
+use crate::prepare::steady::{GROUPS, Steady};
+use crate::report::{self, Event, Finding, Heatmap, Region, Report, Verdict};
 use crate::sample::Frame;
 
 /// Sounds → features: an eye for the pictures that are made of them.
@@ -56,53 +56,111 @@ pub(super) fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
     Spectrograph::new(spec.ok_or_else(missing)?)
 }
 
-/// What is strange all the time, if it is beyond the limit.
+/// What is strange of a sound as a whole, if it is beyond the limit, and how a bearing beats that `strikes` in a sound that
+/// does not pass. The spectrograph has pictured it last, as `frame`.
 pub(super) fn steady_findings(
-    off: [Off; 3],
+    off: [Off; GROUPS.len()],
+    strikes: bool,
     report: &Report,
     steady: &Steady,
     spectrograph: &Spectrograph,
     frame: &Frame,
 ) -> Vec<Finding> {
-    let Some(report::Steady { tones, level, rhythm }) = report.steady else { return Vec::new() };
+    let Some(report::Steady { tones, level, rhythm, peaks, swells }) = report.steady else { return Vec::new() };
     let (rows, columns) = (frame.height(), frame.width());
-    let seconds = [0, columns].map(|x| spectrograph.seconds(x as f64));
-    let [tone, loudest, beat] = off;
-    let (at, row) = (steady.hz(tone.value), rows as f64 - steady.hz(loudest.value));
-    let band = [row, row - 1.0].map(|row| spectrograph.hz(row));
+    let [tone, loudest, beat, peak, swell] = off;
+    let band_of = |off: Off| {
+        let row = rows as f64 - steady.hz(off.value);
+        [row, row - 1.0].map(|row| spectrograph.hz(row))
+    };
+    let (at, band) = (steady.hz(tone.value), band_of(loudest));
     // A band that is louder for the sake of one tone is told by the tone.
     let is_tone = level >= report.limit && tone.db >= TONE_DB && (0.98 * band[0]..=1.02 * band[1]).contains(&at);
     let mut findings = Vec::new();
-    let mut found = |score: f32, place: String, hz: [f64; 2], db: f32, character: &'static str| {
+    let mut found = |score: f32, place: String, [from, to]: [usize; 2], heard: Event| {
         findings.push(Finding {
-            region: Region { x: 0, y: 0, width: columns, height: rows },
-            area_px: (rows * columns) as f64,
-            area_share: 1.0,
-            peak: [columns / 2, rows / 2],
+            region: Region { x: from, y: 0, width: to - from, height: rows },
+            area_px: (rows * (to - from)) as f64,
+            area_share: (to - from) as f64 / columns as f64,
+            peak: [(from + to) / 2, rows / 2],
             severity: score / report.limit,
             place: place.into(),
-            heard: Some(Event { seconds, hz, db, character }),
+            heard: Some(heard),
         });
+    };
+    let all = [0, columns];
+    let event = |[from, to]: [usize; 2], hz: [f64; 2], db: f32, character: &'static str| Event {
+        seconds: [from, to].map(|x| spectrograph.seconds(x as f64)),
+        hz,
+        db,
+        character,
     };
     if tones >= report.limit || is_tone {
         let score = if is_tone { tones.max(level) } else { tones };
-        found(score, format!("{at:.0} Hz, all the time"), [0.99 * at, 1.01 * at], tone.db, "tone");
+        let heard = event(all, [0.99 * at, 1.01 * at], tone.db, "tone");
+        found(score, format!("{at:.0} Hz, all the time"), all, heard);
     }
     if level >= report.limit && !is_tone {
         let place = format!("{:.2} to {:.2} kHz, all the time", band[0] / 1e3, band[1] / 1e3);
-        found(level, place, band, loudest.db, if loudest.db < 0.0 { "quieter" } else { "louder" });
+        let character = if loudest.db < 0.0 { "quieter" } else { "louder" };
+        found(level, place, all, event(all, band, loudest.db, character));
     }
-    if rhythm >= report.limit {
+    if rhythm >= report.limit || strikes && report.verdict != Verdict::Pass {
         let at = steady.hz(beat.value);
-        found(rhythm, format!("{at:.1} times a second"), [at, at], beat.db, "rhythm");
+        found(rhythm, format!("{at:.1} times a second"), all, event(all, [at, at], beat.db, "rhythm"));
+    }
+    let meet = |[from, to]: [f64; 2], [other, end]: [f64; 2]| from < end && other < to;
+    let shows = |heard: Event| {
+        let mut in_picture = report.findings.iter().filter_map(|finding| finding.heard);
+        in_picture.any(|other| meet(other.seconds, heard.seconds) && meet(other.hz, heard.hz))
+    };
+    for (score, off, character) in [(peaks, peak, "knock"), (swells, swell, "noise")] {
+        if score < report.limit {
+            continue;
+        }
+        let (band, number) = (band_of(off), steady.hz(off.value) as usize);
+        let when = loud_frames(&spectrograph.level()[number * columns..][..columns], character == "knock");
+        let heard = event(when, band, off.db, character);
+        // What is hot in the picture of the sound is told there, and as far as it reaches.
+        if shows(heard) {
+            continue;
+        }
+        let ([low, high], [from, to]) = (band.map(|hz| hz / 1e3), heard.seconds);
+        found(score, format!("{low:.2} to {high:.2} kHz, {from:.2} to {to:.2} s"), when, heard);
     }
     findings
 }
 
-/// Says what of a bearing beats at the rate of a rhythm, where something does.
-pub(super) fn name_rhythm(finding: &mut Finding, bearing: Bearing) {
-    let Some(Event { hz: [hz, _], character: "rhythm", .. }) = finding.heard else { return };
-    if let Some(named) = bearing.name(hz, rhythm::REACH) {
+/// From which frame to which a band is louder than half-way, in dB, between its median and its loudest frame: around that
+/// frame alone, or all in which it is.
+fn loud_frames(band: &[f32], around_loudest: bool) -> [usize; 2] {
+    let mut sorted = band.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let half = 0.5 * (sorted[band.len() / 2] + sorted[band.len() - 1]);
+    let is_loud = |x: &usize| band[*x] >= half;
+    let loudest = (0..band.len()).max_by(|&a, &b| band[a].total_cmp(&band[b])).unwrap_or(0);
+    let (first, last) = match around_loudest {
+        true => ((0..=loudest).rev().take_while(is_loud).last(), (loudest..band.len()).take_while(is_loud).last()),
+        false => ((0..band.len()).find(is_loud), (0..band.len()).rev().find(is_loud)),
+    };
+    [first.unwrap_or(loudest), last.unwrap_or(loudest) + 1]
+}
+
+/// What of a bearing strikes in a sound with these values.
+pub(super) fn striking(bearing: Bearing, usual: &Usual, values: &[f32], steady: &Steady) -> Option<Named> {
+    let envelopes = steady.envelopes();
+    let strange: Vec<f32> = envelopes.clone().map(|i| usual.strange(values, i)).collect();
+    let hz: Vec<f64> = envelopes.take(rhythm::LINES).map(|i| steady.hz(i)).collect();
+    bearing.striking(&strange, &hz)
+}
+
+/// Says what of a bearing a rhythm is: what strikes, or how the shaft hums where that is what is strange.
+pub(super) fn name_rhythm(finding: &mut Finding, bearing: Bearing, striking: Option<Named>, hums: bool) {
+    let Some(heard) = finding.heard.as_mut().filter(|heard| heard.character == "rhythm") else { return };
+    if let Some(named) = striking {
+        heard.hz = [named.hz; 2];
+        finding.place = format!("{:.1} times a second: {named}", named.hz).into();
+    } else if let Some(named) = bearing.turning(heard.hz[0], rhythm::REACH).filter(|_| hums) {
         finding.place = format!("{}: {named}", finding.place).into();
     }
 }
@@ -144,3 +202,19 @@ pub(super) fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatm
 const KNOCK_SECONDS: f64 = 0.3;
 /// A sound whose band is narrower, as a share of its upper end, is a tone.
 const TONE_SHARE: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_knock_is_where_its_band_is_loudest_and_what_swells_from_first_to_last() {
+        let mut band = vec![0.0; 40];
+        (3..5).for_each(|x| band[x] = 6.0);
+        (20..24).for_each(|x| band[x] = 10.0);
+        (30..32).for_each(|x| band[x] = 8.0);
+        assert_eq!(loud_frames(&band, true), [20, 24]);
+        assert_eq!(loud_frames(&band, false), [3, 32]);
+        assert_eq!(loud_frames(&[0.0], true), [0, 1]);
+    }
+}

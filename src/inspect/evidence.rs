@@ -218,9 +218,8 @@ fn in_channels(level: &Level, projected: &Array1<f32>) -> Array1<f32> {
 /// Some of the cells, hottest first, apart from each other as long as there are such.
 fn spread_out(hot: &[usize], columns: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::with_capacity(CELLS);
-    let near = |a: usize, b: usize| {
-        (a / columns).abs_diff(b / columns) < APART && (a % columns).abs_diff(b % columns) < APART
-    };
+    let near =
+        |a: usize, b: usize| (a / columns).abs_diff(b / columns) < APART && (a % columns).abs_diff(b % columns) < APART;
     for &at in hot {
         if chosen.len() < CELLS && !chosen.iter().any(|&other| near(at, other)) {
             chosen.push(at);
@@ -296,8 +295,7 @@ fn shape(
         frame.rgb(side(x, frame.width()), side(y, frame.height())).map(f32::from)
     };
     let luma = |[r, g, b]: [f32; 3]| 0.299 * r + 0.587 * g + 0.114 * b;
-    let fine: Vec<([f32; 3], bool)> =
-        window.samples(LUMA * FINER).map(|at| (rgb_at(at), heat_at(at) >= 1.0)).collect();
+    let fine: Vec<([f32; 3], bool)> = window.samples(LUMA * FINER).map(|at| (rgb_at(at), heat_at(at) >= 1.0)).collect();
     let mut sorted: Vec<f32> = fine.iter().map(|(rgb, _)| luma(*rgb)).collect();
     sorted.sort_by(f32::total_cmp);
     let median = sorted[sorted.len() / 2];

@@ -15,23 +15,23 @@ use crate::backend::{Backend, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Sense, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
-use crate::memory::learned::shown_level;
+use crate::memory::learned::{Standard, shown_level};
 use crate::memory::part::{Loudness, Part};
 use crate::prepare::fixture::Fixture;
 use crate::prepare::spectrogram::Spectrograph;
-use crate::prepare::steady::Steady;
+use crate::prepare::steady::{GROUPS, Steady};
 use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Times, Verdict};
 use crate::sample::{Frame, Sound};
 
 pub use ear::Ear;
+use ear::{describe, name_rhythm, spectrograph, steady_findings, striking};
 use evidence::Evidence;
-use ear::{describe, name_rhythm, spectrograph, steady_findings};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
-pub use writer::{Asked, Writer};
 use places::{
     LEAST_OVERLAP, cannot_be_judged, cool_ignored, entries_taken_back, find_regions, heat_taken_back, pose_of,
 };
+pub use writer::{Asked, Writer};
 
 /// Judges frames by a taught part. One inspector serves one thread.
 pub struct Inspector {
@@ -41,7 +41,7 @@ pub struct Inspector {
     ran_on: Vec<RanOn>,
     limit: f32,
     fixture: Option<Fixture>,
-    /// Of a part that is heard: what makes pictures of sounds, and tells what they are like all the time.
+    /// Of a part that is heard: what makes pictures of sounds, and tells what they are like as a whole.
     spectrograph: Option<Spectrograph>,
     steady: Option<Steady>,
     look: Look,
@@ -95,6 +95,11 @@ impl Inspector {
                     let what = format!("part `{name}`: `usual.mean` wants {wants} values, found {has}");
                     return Err(Error::new(ErrorKind::Config, what));
                 }
+                if usual.together.len() != usual.count * bands {
+                    let (name, has) = (&part.card.name, usual.together.len() / usual.count.max(1));
+                    let what = format!("part `{name}`: `usual.together` wants {bands} values of a sound, found {has}");
+                    return Err(Error::new(ErrorKind::Config, what));
+                }
                 Some(steady)
             }
             _ => None,
@@ -130,7 +135,7 @@ impl Inspector {
         self.judge(frame, None)
     }
 
-    fn judge(&mut self, frame: &Frame, steady: Option<[f32; 3]>) -> Result<Report> {
+    fn judge(&mut self, frame: &Frame, steady: Option<[f32; GROUPS.len()]>) -> Result<Report> {
         let start = Instant::now();
         self.eye.see(frame, self.fixture.as_ref(), &self.part.ignored, &mut self.look)?;
         let prepared = Instant::now();
@@ -140,9 +145,9 @@ impl Inspector {
         let Part { learned, golden, judgement, card, .. } = &self.part;
         let mut distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
         distances.steady = steady;
-        let [local, global, pixels, tones, level, rhythm] = judgement.standard(distances);
+        let Standard { local, global, pixels, steady } = judgement.standard(distances);
         let steady =
-            tones.zip(level).zip(rhythm).map(|((tones, level), rhythm)| report::Steady { tones, level, rhythm });
+            steady.map(|[tones, level, rhythm, peaks, swells]| report::Steady { tones, level, rhythm, peaks, swells });
         let score = judgement.score(distances);
         let p_value = judgement.calibration.p_value(score);
 
@@ -172,8 +177,8 @@ impl Inspector {
             score,
             limit: self.limit,
             p_value,
-            local: local.unwrap_or_default(),
-            global: global.unwrap_or_default(),
+            local,
+            global,
             pixels,
             steady,
             belong: None,
@@ -219,12 +224,13 @@ impl Inspector {
         };
         let frame = spectrograph.picture(sound)?;
         let heard = Loudness::of(sound)?;
-        let mut off = None;
+        let (mut off, mut strikes) = (None, None);
         if let (Some(steady), Some(usual)) = (&mut self.steady, &self.part.usual) {
             let mut values = vec![0.0; steady.values()];
             // Too short for it, a sound has the wrong length too.
             if steady.run(spectrograph.mono(), spectrograph.level(), &mut values).is_ok() {
                 off = Some(steady.groups().map(|group| usual.off(&values, &group)));
+                strikes = self.part.card.bearing.and_then(|bearing| striking(bearing, usual, &values, steady));
             }
         }
         let prepared = start.elapsed().as_secs_f64() * 1e3;
@@ -239,9 +245,10 @@ impl Inspector {
             if let (Some(off), Some(steady), Verdict::Fail | Verdict::Unsure | Verdict::Pass) =
                 (off, &self.steady, report.verdict)
             {
-                let mut found = steady_findings(off, &report, steady, spectrograph, &frame);
+                let mut found = steady_findings(off, strikes.is_some(), &report, steady, spectrograph, &frame);
                 if let Some(bearing) = self.part.card.bearing {
-                    found.iter_mut().for_each(|finding| name_rhythm(finding, bearing));
+                    let hums = !steady.envelopes().contains(&off[2].value);
+                    found.iter_mut().for_each(|finding| name_rhythm(finding, bearing, strikes, hums));
                 }
                 report.findings.extend(found);
                 report.findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));

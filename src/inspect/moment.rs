@@ -235,7 +235,7 @@ mod tests {
         for _ in 0..parts {
             let good: Vec<[f32; 2]> = (0..n).map(|_| draw()).collect();
             let columns = [0, 1].map(|sense| good.iter().map(|good| good[sense]).collect::<Vec<f32>>());
-            let alone = columns.each_ref().map(|column| Calibration::left_out(column));
+            let alone = columns.each_ref().map(|column| Calibration::left_out(column, 0.0));
             let calibration = calibrated(&(0..n).map(|i| vec![alone[0][i], alone[1][i]]).collect::<Vec<_>>());
             let [sight, hearing] = columns.map(Calibration::new);
             for _ in 0..each {

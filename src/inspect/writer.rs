@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::evidence::{Evidence, FINDINGS, QUALITY};
 use crate::backend::{Backend, Options};
-use crate::decode::{Decoder, Sampling, Told, Tokenizer, Words, grammar};
+use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words, grammar};
 use crate::encode::TextEncoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS};
@@ -55,7 +55,8 @@ impl Writer {
         let decoder = Decoder::load(manifest, precision, backend, options)?;
         let tokenizer = Tokenizer::parse(&manifest.load(&spec.tokenizer.file)?, &spec.tokenizer.file)?;
         let words = Words::parse(&manifest.load(&spec.tokenizer.words)?, &spec.tokenizer.words)?;
-        let disagree = |what: String| Error::new(ErrorKind::Config, format!("model package `{}`: {what}", manifest.name));
+        let disagree =
+            |what: String| Error::new(ErrorKind::Config, format!("model package `{}`: {what}", manifest.name));
         if decoder.vocabulary() != tokenizer.len() {
             let (decoder, tokenizer) = (decoder.vocabulary(), tokenizer.len());
             return Err(disagree(format!("the decoder writes {decoder} tokens, the tokenizer has {tokenizer}")));
@@ -81,7 +82,8 @@ impl Writer {
         if judged_by.model == self.image {
             return Ok(());
         }
-        let what = format!("{} writes of what {} sees, the part was taught with {}", self.model, self.image, judged_by.model);
+        let what =
+            format!("{} writes of what {} sees, the part was taught with {}", self.model, self.image, judged_by.model);
         Err(Error::new(ErrorKind::Config, what))
     }
 
@@ -123,8 +125,7 @@ impl Writer {
             None => grammar::report(&language, &told)?,
             Some(_) => grammar::answer(&language, &told)?,
         };
-        let generated =
-            self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
+        let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
         let gate = fused.gates.first().copied();
         let ms = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
         match generated {
@@ -139,7 +140,16 @@ impl Writer {
                 let clauses = sentences.map(|(rule, text)| Clause { text: text.clone(), of: rule.replace('_', " ") });
                 let clauses = clauses.collect();
                 let tokens = generated.tokens;
-                Ok(Written { text: generated.text, generated: true, kinds, clauses, gate, tokens, ms: ms(start), ..empty })
+                Ok(Written {
+                    text: generated.text,
+                    generated: true,
+                    kinds,
+                    clauses,
+                    gate,
+                    tokens,
+                    ms: ms(start),
+                    ..empty
+                })
             }
             Err(error) if asked.question.is_none() => {
                 let text = grammar::template(&language, &told)?;

@@ -25,10 +25,16 @@ pub struct Calibration {
 
 impl Calibration {
     /// From scores of good samples that the memory had not seen. Not-a-number scores are dropped.
-    pub fn new(mut scores: Vec<f32>) -> Self {
+    pub fn new(scores: Vec<f32>) -> Self {
+        Self::with_known(scores, 0.0)
+    }
+
+    /// The same of scores that are counted in spreads of good samples, so that their own spread is about one: that counts
+    /// for as much as `known` samples which show it. Three alone may show hardly any.
+    pub fn with_known(mut scores: Vec<f32>, known: f32) -> Self {
         scores.retain(|score| score.is_finite());
         scores.sort_by(f32::total_cmp);
-        Self::of_sorted(scores)
+        Self::of_sorted(scores, known)
     }
 
     /// From scores whose distribution is known to be normal, about `centre` with a standard deviation of `spread`: then as
@@ -39,21 +45,23 @@ impl Calibration {
 
     /// A third of a standard deviation's degrees of freedom: the spread rests on two quantiles (simulated: so the promise
     /// holds from five samples on for normal scores, and nearly so for skewed ones).
-    fn of_sorted(scores: Vec<f32>) -> Self {
+    fn of_sorted(scores: Vec<f32>, known: f32) -> Self {
         let [centre, spread] = centre_and_spread(&scores);
-        let freedom = (0.3 * (scores.len() as f64 - 1.0)).max(1.0);
+        let spread = with_known(spread, scores.len(), known);
+        let freedom = (0.3 * (scores.len() as f64 + f64::from(known) - 1.0)).max(1.0);
         Self { scores, centre, spread, freedom }
     }
 
-    /// The p-value that each of `scores` would have, had it not been held out itself: as a new good sample's.
-    pub fn left_out(scores: &[f32]) -> Vec<f64> {
+    /// The p-value that each of `scores` would have, had it not been held out itself: as a new good sample's. `known` is as
+    /// in [`Calibration::with_known`].
+    pub fn left_out(scores: &[f32], known: f32) -> Vec<f64> {
         let all = Self::new(scores.to_vec());
         let of = |&score: &f32| {
             let mut others = all.scores.clone();
             if let Ok(at) = others.binary_search_by(|other| other.total_cmp(&score)) {
                 others.remove(at);
             }
-            Self::of_sorted(others).p_value(score)
+            Self::of_sorted(others, known).p_value(score)
         };
         scores.iter().map(of).collect()
     }
@@ -143,6 +151,14 @@ pub fn centre_and_spread(sorted: &[f32]) -> [f32; 2] {
     [centre, (quantile(0.84) - centre).max(0.02)]
 }
 
+/// The spread that `n` samples show, as it were with `known` more that show a spread of one.
+pub fn with_known(spread: f32, n: usize, known: f32) -> f32 {
+    match known > 0.0 {
+        true => ((n as f32 * spread * spread + known) / (n as f32 + known)).sqrt(),
+        false => spread,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +218,16 @@ mod tests {
             let rate = rejected as f64 / f64::from(trials);
             assert!(rate < alpha * 1.25, "n {n}: asked {alpha}, got {rate}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_the_spread_counts_among_few() {
+        let limit = |n: usize, known: f32| {
+            let near = (0..n).map(|i| i as f32 / n as f32 * 0.01).collect();
+            Calibration::with_known(near, known).limit(0.05)
+        };
+        assert!(limit(3, 0.0) < 0.3 && limit(3, 3.0) > 2.0, "{} {}", limit(3, 0.0), limit(3, 3.0));
+        assert!(limit(400, 3.0) < 0.2, "{}", limit(400, 3.0));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::bank::coreset;
-use super::calibrate::{Calibration, centre_and_spread};
+use super::calibrate::{Calibration, centre_and_spread, with_known};
 use super::features::interpolate;
 use super::search::{Index, Nearest};
 use super::shape::Shape;
+use crate::prepare::steady::GROUPS;
 
 /// Entries of a bank, at most.
 pub const BANK_ENTRIES: usize = 2000;
@@ -183,7 +184,7 @@ pub struct Learned {
     pub centre: Vec<f32>,
 }
 
-/// How far a sample is from the good ones. Both are logarithms: a unit is a factor e.
+/// How far a sample is from the good ones. All but the steady ones are logarithms: a unit is a factor e.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Distances {
     /// Of its strangest cells from the nearest good ones.
@@ -192,8 +193,8 @@ pub struct Distances {
     pub global: f32,
     /// Of its pixels from the golden ones; `None` where pixels are not compared.
     pub pixels: Option<f32>,
-    /// Of a sound: of what it is like all the time, by `prepare::steady::GROUPS`; `None` where that is not known.
-    pub steady: Option<[f32; 3]>,
+    /// Of a sound: of what it is like as a whole, by `prepare::steady::GROUPS`, in deviations of good ones; `None` where that is not known.
+    pub steady: Option<[f32; GROUPS.len()]>,
 }
 
 /// Memory for [`Learned::local`], reused from sample to sample.
@@ -317,10 +318,27 @@ pub fn folds(samples: usize) -> usize {
     }
 }
 
-/// The memory of all samples but those of `fold`: sample i belongs to fold i modulo [`folds`].
-pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], fold: usize) -> Learned {
-    let folds = folds(good.len()).max(1);
-    let rest: Vec<&Good> = good.iter().enumerate().filter(|(i, _)| i % folds != fold).map(|(_, g)| g).collect();
+/// The fold of each good sample; `groups` holds a number of each, equal for those that belong together, as windows of one
+/// recording do. These share a fold: a memory that has met one of them knows its like. Where all are of one group, each is
+/// its own, for nothing else is known.
+pub fn folds_of(groups: &[usize]) -> Vec<usize> {
+    let mut known: Vec<usize> = Vec::new();
+    let mut rank = |group: usize| {
+        known.iter().position(|other| *other == group).unwrap_or_else(|| {
+            known.push(group);
+            known.len() - 1
+        })
+    };
+    let ranks: Vec<usize> = groups.iter().map(|&group| rank(group)).collect();
+    match known.len() {
+        1 => (0..groups.len()).map(|i| i % folds(groups.len()).max(1)).collect(),
+        count => ranks.into_iter().map(|rank| rank % folds(count).max(1)).collect(),
+    }
+}
+
+/// The memory of all samples but those of `fold`; `folds` tells that of each.
+pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
+    let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| good).collect();
     Learned::from_good(&rest, weights)
 }
 
@@ -354,6 +372,10 @@ impl Blame {
     }
 }
 
+/// Good sounds that it counts as to know, before any is heard, that the spread of a steady distance is one: it is counted in
+/// deviations of good sounds. Three sounds alone may show hardly any spread, or a very wide one. So may their joint scores.
+const KNOWN_SOUNDS: f32 = 3.0;
+
 /// How the two distances become one, and one becomes a p-value. Learned from held-out good samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -363,8 +385,8 @@ pub struct Judgement {
     pub global: [f32; 2],
     /// The same of the pixels' distance, where they are compared.
     pub pixels: Option<[f32; 2]>,
-    /// The same of what a sound is like all the time.
-    pub steady: Option<[[f32; 2]; 3]>,
+    /// The same of what a sound is like as a whole.
+    pub steady: Option<[[f32; 2]; GROUPS.len()]>,
     /// Joint scores of held-out good samples.
     pub calibration: Calibration,
 }
@@ -381,26 +403,100 @@ impl Judgement {
         let compared = held_out.iter().any(|d| d.pixels.is_some());
         let pixels = compared.then(|| of(&|d| d.pixels.unwrap_or(0.0)));
         let heard = held_out.iter().any(|d| d.steady.is_some());
-        let steady = heard.then(|| std::array::from_fn(|i| of(&|d| d.steady.map_or(0.0, |steady| steady[i]))));
+        let steady = heard.then(|| {
+            std::array::from_fn(|i| {
+                steady_spread(held_out.iter().map(|d| d.steady.map_or(0.0, |steady| steady[i])).collect())
+            })
+        });
         let mut judgement = Self { local, global, pixels, steady, calibration: Calibration::new(Vec::new()) };
-        judgement.calibration = Calibration::new(held_out.iter().map(|d| judgement.score(*d)).collect());
+        let scores = held_out.iter().map(|d| judgement.score(*d)).collect();
+        judgement.calibration = Calibration::with_known(scores, judgement.known());
         judgement
+    }
+
+    /// How many samples' worth is known of the spread of its scores: see [`Calibration::with_known`].
+    pub fn known(&self) -> f32 {
+        if self.steady.is_some() { KNOWN_SOUNDS } else { 0.0 }
     }
 
     /// The joint score: each distance in units of its own upper spread among good samples, and the greatest one.
     /// A sense that notices nothing does not outvote one that does.
     pub fn score(&self, distances: Distances) -> f32 {
-        self.standard(distances).into_iter().flatten().fold(f32::MIN, f32::max)
+        let Standard { local, global, pixels, steady } = self.standard(distances);
+        [local, global].into_iter().chain(pixels).chain(steady.into_iter().flatten()).fold(f32::MIN, f32::max)
     }
 
-    /// Local, global, pixels' and the three steady distances in units of their upper spread above the median among good
-    /// samples.
-    pub fn standard(&self, distances: Distances) -> [Option<f32>; 6] {
+    /// Each distance in units of its upper spread above the median among good samples.
+    pub fn standard(&self, distances: Distances) -> Standard {
         let units = |distance: f32, [median, spread]: [f32; 2]| (distance - median) / spread;
-        let pixels = distances.pixels.zip(self.pixels).map(|(distance, by)| units(distance, by));
         let steady = distances.steady.zip(self.steady);
-        let [tones, level, rhythm] = [0, 1, 2].map(|i| steady.map(|(distances, by)| units(distances[i], by[i])));
-        let (local, global) = (units(distances.local, self.local), units(distances.global, self.global));
-        [Some(local), Some(global), pixels, tones, level, rhythm]
+        Standard {
+            local: units(distances.local, self.local),
+            global: units(distances.global, self.global),
+            pixels: distances.pixels.zip(self.pixels).map(|(distance, by)| units(distance, by)),
+            steady: steady.map(|(distances, by)| std::array::from_fn(|i| units(distances[i], by[i]))),
+        }
+    }
+}
+
+/// Median and upper spread of a steady distance among good sounds. Some of these wander now and then, as good clips do in
+/// which something is knocked over: so that one of many distances does not raise the limit of all, it is counted in the root
+/// mean square of what is above the median, where that is more.
+fn steady_spread(mut values: Vec<f32>) -> [f32; 2] {
+    values.sort_by(f32::total_cmp);
+    let [median, spread] = centre_and_spread(&values);
+    let above = values.iter().map(|value| value - median).filter(|above| *above >= 0.0);
+    let (sum, count) = above.fold((0.0, 0.0), |(sum, count), above| (sum + above * above, count + 1.0f32));
+    [median, with_known(spread.max((sum / count.max(1.0)).sqrt()), values.len(), KNOWN_SOUNDS)]
+}
+
+/// Distances in units of the good samples' upper spreads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standard {
+    /// As in [`Distances`], and the rest too.
+    pub local: f32,
+    /// The summary's.
+    pub global: f32,
+    /// The pixels', where they are compared.
+    pub pixels: Option<f32>,
+    /// A sound's as a whole, where that is known.
+    pub steady: Option<[f32; GROUPS.len()]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_together_shares_a_fold() {
+        assert_eq!(folds_of(&[0, 1, 2, 3]), [0, 1, 2, 3]);
+        assert_eq!(folds_of(&(0..12).collect::<Vec<_>>()), [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]);
+        // Windows of three recordings, of which one is 9 by name.
+        assert_eq!(folds_of(&[9, 9, 9, 4, 4, 7, 7]), [0, 0, 0, 1, 1, 2, 2]);
+        // Of one alone nothing else is known.
+        assert_eq!(folds_of(&[3, 3, 3]), [0, 1, 2]);
+        assert_eq!(folds_of(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn three_sounds_do_not_fix_the_spread_of_a_steady_distance_and_many_do() {
+        let judgement = |n: usize, by: f32| {
+            let steady = |i: usize| Some([2.0 + by * (i as f32 / (n - 1) as f32 - 0.5); GROUPS.len()]);
+            let good = |i| Distances { steady: steady(i), ..Distances::default() };
+            Judgement::learn(&(0..n).map(good).collect::<Vec<_>>()).steady.unwrap()[0]
+        };
+        let [centre, spread] = judgement(3, 0.01);
+        assert!((centre - 2.0).abs() < 1e-5 && (0.6..0.8).contains(&spread), "{spread}");
+        assert!(judgement(300, 0.01)[1] < 0.15);
+        assert!((judgement(300, 10.0)[1] / 3.4 - 1.0).abs() < 0.02, "{}", judgement(300, 10.0)[1]);
+    }
+
+    #[test]
+    fn a_distance_that_leaps_now_and_then_is_counted_in_its_leaps() {
+        let mut values: Vec<f32> = (0..100).map(|i| i as f32 / 99.0).collect();
+        let even = steady_spread(values.clone());
+        (0..10).for_each(|i| values[i * 10] = 9.0);
+        let leaping = steady_spread(values);
+        assert!(even[1] < 0.5 && leaping[1] > 3.0, "{even:?} {leaping:?}");
     }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Two distances are kept because they miss different defects: the nearest good cell finds what is small
-//! and sharp, the distance of the whole picture's summary finds what is broad. `learned` joins them and
+//! and sharp, the distance of the whole picture's summary finds what is broad. Of a sound, `usual` tells besides how far it
+//! is from good ones as a whole, its bands' levels by their covariance (`mahalanobis`). `learned` joins them all and
 //! learns everything from good samples; `part` is how that is written down, and `pair` holds two where a part is seen and
 //! heard: `bond` then tells whether a picture and a sound belong together. Running the encoder is left to
 //! `encode`, reading pictures to `source`, the verdict to `inspect`.
@@ -20,6 +21,7 @@ pub mod features;
 pub mod folder;
 pub mod golden;
 pub mod learned;
+pub mod mahalanobis;
 pub mod metric;
 pub mod part;
 pub mod pair;

@@ -149,10 +149,10 @@ impl Pair {
     pub fn held_out(&self) -> Vec<Vec<f64>> {
         let of = |part: &Part| {
             let scores: Vec<f32> = part.held_out.iter().map(|good| part.judgement.score(good.distances)).collect();
-            Calibration::left_out(&scores)
+            Calibration::left_out(&scores, part.judgement.known())
         };
         let mut columns = vec![of(&self.sight), of(&self.hearing)];
-        columns.extend(self.bond.as_ref().map(|bond| Calibration::left_out(&bond.left_out)));
+        columns.extend(self.bond.as_ref().map(|bond| Calibration::left_out(&bond.left_out, 0.0)));
         (0..columns[0].len()).map(|i| columns.iter().map(|column| column[i]).collect()).collect()
     }
 

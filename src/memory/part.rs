@@ -20,10 +20,11 @@ use crate::manifest::{Precision, Sense, hex, wrong_at};
 use crate::prepare::bearing::Bearing;
 use crate::prepare::fixture::Reference;
 use crate::prepare::listen;
+use crate::prepare::steady::GROUPS;
 use crate::sample::Sound;
 
 /// Version of the format that this build reads and writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// Longest side of the encoder's input.
 const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
@@ -46,7 +47,7 @@ pub struct Part {
     pub reference: Option<Reference>,
     /// What its pixels may be, where they are compared.
     pub golden: Option<Golden>,
-    /// What good sounds are like all the time, where the part is heard and enough of them were.
+    /// What good sounds are like as a whole, where the part is heard.
     pub usual: Option<Usual>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
@@ -281,7 +282,7 @@ pub struct Audible {
     pub rms_dbfs: [f64; 2],
     /// The greatest shares: clipped, silent, dropped.
     pub spoilt: [f64; 3],
-    /// Samples, at the encoder's rate, of which is told what a sound is like all the time; 0 where it is not.
+    /// Samples, at the encoder's rate, of which is told what a sound is like as a whole; 0 where it is not.
     pub steady_samples: usize,
 }
 
@@ -414,10 +415,12 @@ impl Part {
             ),
             ("held_out".to_string(), vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
-        if let Some(Usual { count, mean, squares }) = &self.usual {
+        if let Some(Usual { count, mean, squares, together, .. }) = &self.usual {
             floats.push(("usual.count".to_string(), vec![1], bytes_of([*count as f32].iter())));
             floats.push(("usual.mean".to_string(), vec![mean.len()], bytes_of(mean.iter())));
             floats.push(("usual.squares".to_string(), vec![squares.len()], bytes_of(squares.iter())));
+            let shape = vec![*count, together.len() / (*count).max(1)];
+            floats.push(("usual.together".to_string(), shape, bytes_of(together.iter())));
         }
         let mut seen_at = Vec::new();
         for Level { stride, weights, bank, seen_at: entries, unit, .. } in &self.learned.levels {
@@ -593,12 +596,16 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
             if count == 0 || squares.iter().any(|square| *square < 0.0) {
                 return Err("`usual.count` must be positive, and no `usual.squares` negative".into());
             }
-            Some(Usual { count, mean, squares })
+            let together = table("usual.together", None)?;
+            if together.nrows() != count {
+                return Err(format!("`usual.together` wants f32[{count}, n], got {:?}", together.shape()));
+            }
+            Some(Usual::new(count, mean, squares, together.into_raw_vec_and_offset().0))
         }
         false => None,
     };
     let steady = usual.is_some();
-    let columns = if golden { 5 } else { 3 } + if steady { 3 } else { 0 };
+    let columns = if golden { 5 } else { 3 } + if steady { GROUPS.len() } else { 0 };
     let held_out: Vec<HeldOut> = table("held_out", Some(columns))?
         .rows()
         .into_iter()
@@ -607,7 +614,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
                 local: row[0],
                 global: row[1],
                 pixels: golden.then(|| row[3]),
-                steady: steady.then(|| [row[3], row[4], row[5]]),
+                steady: steady.then(|| std::array::from_fn(|i| row[3 + i])),
             };
             HeldOut { distances, heat: row[2], deviation: if golden { row[4] } else { 0.0 } }
         })

@@ -1,5 +1,6 @@
 //! The rates at which a rolling bearing with a fault strikes, from its geometry and the speed of its shaft. Pure formulas;
-//! finding such a rate in a sound is left to `rhythm`.
+//! the spectra that show such a rate are left to
+//! `rhythm`.
 //!
 //! For an outer ring that stands, an inner ring that turns and balls that roll without slip (Randall and Antoni,
 //! *Mechanical Systems and Signal Processing* 25, 2011), with `fr` the shaft's turns in a second, `n` balls of diameter
@@ -66,6 +67,12 @@ pub struct Named {
 
 /// How far from its formula a rate may be, as a share: balls slip by 1 to 2 %, and a shaft turns slower under load.
 const SLIP: f64 = 0.02;
+/// Multiples of a rate that are looked for.
+const HARMONICS: u32 = 3;
+/// Deviations by which the weakest of them stands out, at least.
+const STANDS_OUT: f32 = 2.5;
+/// What another rate's stand out by, at most, as a share of it: half of what beats at one rate lies on lines of another.
+const CLEARLY: f32 = 0.85;
 
 impl Bearing {
     /// What a TOML text describes; `file` is named in messages.
@@ -124,24 +131,57 @@ impl Bearing {
         }
     }
 
-    /// What strikes `hz` times a second, told to `share` of it: the nearest of the bearing's rates and their second and
-    /// third multiples, where it is within what was told and 2 % of slip. A ball strikes at the second multiple of its
-    /// turns.
-    pub fn name(&self, hz: f64, share: f64) -> Option<Named> {
+    /// What strikes, by the spectra of some envelopes: `strange` tells of each line by how many deviations it is above what
+    /// it is in good sounds, `f32[envelopes, lines]`, and `hz` where the lines are, `f64[lines]`, rising.
+    ///
+    /// Blows have harmonics: a rate is meant where the lines at its first three multiples, as far as there are lines, all
+    /// stand out of their spectrum's median, in one envelope, by 2.5 deviations, and where no other rate stands out nearly
+    /// as much. A ball strikes at the second multiple of its turns. A rate may be 2 % off its formula, and its multiples by
+    /// as much.
+    pub fn striking(&self, strange: &[f32], hz: &[f64]) -> Option<Named> {
         let Rates { shaft, ftf, bpfo, bpfi, bsf } = self.rates();
-        // Where two are as near, the one that says more comes first.
         let known = [
-            ("outer race", "BPFO", bpfo, [1, 2, 3]),
-            ("inner race", "BPFI", bpfi, [1, 2, 3]),
-            ("ball", "BSF", bsf, [2, 1, 4]),
-            ("cage", "FTF", ftf, [1, 2, 3]),
-            ("shaft", "1x", shaft, [1, 2, 3]),
+            Named { part: "outer race", rate: "BPFO", harmonic: 1, hz: bpfo },
+            Named { part: "inner race", rate: "BPFI", harmonic: 1, hz: bpfi },
+            Named { part: "ball", rate: "BSF", harmonic: 2, hz: 2.0 * bsf },
+            Named { part: "cage", rate: "FTF", harmonic: 1, hz: ftf },
+            Named { part: "shaft", rate: "1x", harmonic: 1, hz: shaft },
         ];
-        let off = |at: f64| (hz / at).ln().abs();
-        let all = known.into_iter().flat_map(|(part, rate, at, harmonics)| {
-            harmonics.map(|harmonic| Named { part, rate, harmonic, hz: f64::from(harmonic) * at })
+        let off = |i: usize, at: f64| (hz[i] / at).ln().abs();
+        let nearest = |at: f64| (0..hz.len()).min_by(|&a, &b| off(a, at).total_cmp(&off(b, at)));
+        let last = hz.last().copied().unwrap_or_default();
+        let stands_out = |rate: f64| {
+            let multiples = (1..=HARMONICS).map(|multiple| f64::from(multiple) * rate).filter(|at| *at <= last);
+            let lines: Vec<usize> = multiples.filter_map(nearest).collect();
+            let of_envelope = |envelope: &[f32]| {
+                let mut sorted = envelope.to_vec();
+                let median = *sorted.select_nth_unstable_by(envelope.len() / 2, f32::total_cmp).1;
+                lines.iter().map(|&line| envelope[line] - median).fold(f32::MAX, f32::min)
+            };
+            // One line alone may be anything.
+            let envelopes = strange.chunks_exact(hz.len()).filter(|_| lines.len() > 1);
+            envelopes.map(of_envelope).fold(f32::MIN, f32::max)
+        };
+        // In steps of half a hundredth, a quarter of what a line reaches.
+        let slips = (-4..=4).map(|step| 1.0 + f64::from(step) / 4.0 * SLIP);
+        let most = |rate: f64| slips.clone().map(|slip| stands_out(slip * rate)).fold(f32::MIN, f32::max);
+        let mut found = known.map(|named| (most(named.hz), named));
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let [(most, named), (second, _), ..] = found;
+        (most >= STANDS_OUT && second <= CLEARLY * most).then_some(named)
+    }
+
+    /// Which multiple of the shaft's turns hums at `hz`, told to `share` of it and granted as much slip; up to the third.
+    pub fn turning(&self, hz: f64, share: f64) -> Option<Named> {
+        let shaft = self.rates().shaft;
+        let multiples = (1..=HARMONICS).map(|harmonic| Named {
+            part: "shaft",
+            rate: "1x",
+            harmonic,
+            hz: f64::from(harmonic) * shaft,
         });
-        let near = all.filter(|named| off(named.hz) <= share + SLIP);
+        let off = |at: f64| (hz / at).ln().abs();
+        let near = multiples.into_iter().filter(|named| off(named.hz) <= share + SLIP);
         near.min_by(|a, b| off(a.hz).total_cmp(&off(b.hz)))
     }
 }
@@ -181,20 +221,42 @@ mod tests {
         assert_eq!(Bearing { shaft_hz: Some(29.95), rpm: None, ..skf() }.rates(), skf().rates());
     }
 
+    /// Lines as those of a rhythm, 4 to 500 Hz, and an envelope that stands out by `by` at some of them.
+    fn lines(at: &[f64], by: f32) -> (Vec<f32>, Vec<f64>) {
+        let hz: Vec<f64> = (0..128).map(|i| 4.0 * 125f64.powf(f64::from(i) / 127.0)).collect();
+        let near = |hz: f64| at.iter().any(|at| (hz / at).ln().abs() < 0.0191);
+        (hz.iter().map(|&hz| if near(hz) { by } else { 0.3 }).collect(), hz)
+    }
+
     #[test]
-    fn a_rate_is_named_where_it_is_near() {
+    fn what_strikes_is_told_by_its_harmonics() {
         let bearing = skf();
-        let named = |hz: f64| bearing.name(hz, 0.02).map(|named| named.to_string());
-        assert_eq!(named(106.0).unwrap(), "outer race (BPFO 107.4 Hz)");
-        assert_eq!(named(216.0).unwrap(), "outer race (2 x BPFO 214.7 Hz)");
-        assert_eq!(named(164.0).unwrap(), "inner race (BPFI 162.2 Hz)");
-        assert_eq!(named(139.0).unwrap(), "ball (2 x BSF 141.2 Hz)");
-        assert_eq!(named(11.8).unwrap(), "cage (FTF 11.9 Hz)");
-        assert_eq!(named(30.2).unwrap(), "shaft (1x 29.9 Hz)");
-        assert_eq!(named(125.0), None);
+        let named = |at: &[f64], by: f32| {
+            let (mut strange, hz) = lines(&[], 0.0);
+            strange.extend(lines(at, by).0);
+            bearing.striking(&strange, &hz).map(|named| named.to_string())
+        };
+        let comb = |hz: f64| [1.0, 2.0, 3.0, 4.0].map(|multiple| multiple * hz);
+        assert_eq!(named(&comb(107.0), 5.0).unwrap(), "outer race (BPFO 107.4 Hz)");
+        assert_eq!(named(&comb(162.5), 5.0).unwrap(), "inner race (BPFI 162.2 Hz)");
+        assert_eq!(named(&comb(141.0), 5.0).unwrap(), "ball (2 x BSF 141.2 Hz)");
+        assert_eq!(named(&comb(29.9), 5.0).unwrap(), "shaft (1x 29.9 Hz)");
+        // One line may be anything, as may a rhythm that is no rate of the bearing, and faint ones.
+        assert_eq!(named(&[107.4], 20.0), None);
+        assert_eq!(named(&comb(125.0), 5.0), None);
+        assert_eq!(named(&comb(107.4), 2.0), None);
+        // Every line at once is no rate.
+        assert_eq!(bearing.striking(&[5.0; 128], &lines(&[], 0.0).1), None);
+    }
+
+    #[test]
+    fn a_hum_is_named_by_the_shaft_where_it_is_near() {
+        let named = |hz: f64, share: f64| skf().turning(hz, share).map(|named| named.to_string());
+        assert_eq!(named(30.2, 0.02).unwrap(), "shaft (1x 29.9 Hz)");
+        assert_eq!(named(59.0, 0.02).unwrap(), "shaft (2 x 1x 59.9 Hz)");
+        assert_eq!(named(107.4, 0.02), None);
         // 3 % off is within a tolerance of 2 % and the slip, and not within the slip alone.
-        assert_eq!(bearing.name(110.7, 0.0), None);
-        assert_eq!(named(110.7).unwrap(), "outer race (BPFO 107.4 Hz)");
+        assert!(named(30.85, 0.0).is_none() && named(30.85, 0.02).is_some());
     }
 
     #[test]

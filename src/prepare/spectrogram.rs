@@ -1,5 +1,5 @@
 //! A sound → the picture that an encoder sees of it: what each band of a log-mel does beside its own usual level. How
-//! loud the bands are as a whole is left to `tones` and `listen`.
+//! loud the bands are as a whole is left to `steady` and `listen`.
 //!
 //! A band's median over the sound is mid-grey. So a machine that runs louder today, or a microphone a step farther away,
 //! makes the same picture, and what stands out is what happens: a knock, a tone that comes and goes, a rub. What is

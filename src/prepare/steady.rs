@@ -1,6 +1,7 @@
-//! What a sound is like all the time: the tones that stand out of it, how loud each band is, and how it beats. The picture
-//! of a sound (`spectrogram`) shows what happens against what is usual in that very sound; what is new and never stops is
-//! told here alone.
+//! What a sound is like as a whole: the tones that stand out of it, how loud each band is, how it beats, and how far each
+//! band leaves its own median, at its loudest and for a good while. The picture of a sound (`spectrogram`) shows what
+//! happens against what is usual in that very sound; what is new and never stops is told here alone, and a faint knock is
+//! told here more surely: a band's loudest moment is one number, which good sounds fix to a few decibels.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,12 +24,16 @@ const FLOOR: f64 = 1e-12;
 pub struct Group {
     /// Runs of neighbouring values; between two of them there is no neighbourhood.
     pub runs: Vec<Range<usize>>,
-    /// Whether less than usual is as strange as more.
-    pub both_ways: bool,
+    /// Whether they are told together, by how they go up and down with one another, and less than usual is as strange as
+    /// more; else each is told by itself, and only more is strange. Such a group is one run.
+    pub together: bool,
 }
 
 /// The names of the groups.
-pub const GROUPS: [&str; 3] = ["tones", "level", "rhythm"];
+pub const GROUPS: [&str; 5] = ["tones", "level", "rhythm", "peaks", "swells"];
+
+/// The share of the time for which a band that swells is no louder: what lasts for a seventh of a sound and more is told.
+const SWELL: f64 = 0.85;
 
 /// Measures sounds of one length, reusing its memory.
 pub struct Steady {
@@ -41,6 +46,7 @@ pub struct Steady {
     spectrum: Vec<Complex<f64>>,
     power: Vec<f64>,
     near: Vec<f64>,
+    sorted: Vec<f32>,
     cut: Vec<f32>,
     rhythm: Rhythm,
 }
@@ -64,6 +70,7 @@ impl Steady {
             spectrum: transform.make_output_vec(),
             power: vec![0.0; window / 2 + 1],
             near: Vec::new(),
+            sorted: Vec::new(),
             cut: Vec::new(),
             transform,
             rhythm,
@@ -81,36 +88,49 @@ impl Steady {
 
     /// Values that [`Steady::run`] writes.
     pub fn values(&self) -> usize {
-        self.lines() + self.bands + rhythm::VALUES
+        self.lines() + 3 * self.bands + rhythm::VALUES
     }
 
     /// The groups of values, in the order of [`GROUPS`].
-    pub fn groups(&self) -> [Group; 3] {
+    pub fn groups(&self) -> [Group; GROUPS.len()] {
         let (lines, beats) = (self.lines(), self.lines() + self.bands);
+        let peaks = beats + rhythm::VALUES;
+        let swells = peaks + self.bands;
         let envelopes = (0..rhythm::BANDS).map(|i| beats + i * rhythm::LINES..beats + (i + 1) * rhythm::LINES);
         let one = |run: Range<usize>| std::iter::once(run).collect();
-        let low = beats + rhythm::BANDS * rhythm::LINES..self.values();
+        let low = beats + rhythm::BANDS * rhythm::LINES..peaks;
         [
-            Group { runs: one(0..lines), both_ways: false },
-            Group { runs: one(lines..beats), both_ways: true },
-            Group { runs: envelopes.chain([low]).collect(), both_ways: false },
+            Group { runs: one(0..lines), together: false },
+            Group { runs: one(lines..beats), together: true },
+            Group { runs: envelopes.chain([low]).collect(), together: false },
+            Group { runs: one(peaks..swells), together: false },
+            Group { runs: one(swells..self.values()), together: false },
         ]
     }
 
-    /// The frequency in Hz that a value of the tones or the rhythm stands for; of a level, its band's number.
+    /// The values of the envelope spectra, one after the other: `rhythm::BANDS` of `rhythm::LINES` each.
+    pub fn envelopes(&self) -> Range<usize> {
+        let beats = self.lines() + self.bands;
+        beats..beats + rhythm::BANDS * rhythm::LINES
+    }
+
+    /// The frequency in Hz that a value of the tones or the rhythm stands for; of the other groups, its band's number.
     pub fn hz(&self, value: usize) -> f64 {
         let beats = self.lines() + self.bands;
+        let peaks = beats + rhythm::VALUES;
         match value {
             tone if tone < self.lines() => tone as f64 * f64::from(self.rate) / self.hann.len() as f64,
             band if band < beats => (band - self.lines()) as f64,
-            beat => f64::from(self.rhythm.frequencies()[beat - beats]),
+            beat if beat < peaks => f64::from(self.rhythm.frequencies()[beat - beats]),
+            band => ((band - peaks) % self.bands) as f64,
         }
     }
 
     /// Writes what `mono` is like, -1 to 1, one channel: `f32[values]`, in dB. First how far each line of its mean
     /// spectrum (Welch 1967) stands above the median of the 31 lines around it; then the mean of each band of `level`, its
-    /// log-mel `f32[bands, frames]`; then its rhythm, as [`Rhythm::run`]. A longer sound is cut, a shorter one ends in
-    /// silence.
+    /// log-mel `f32[bands, frames]`; then its rhythm, as [`Rhythm::run`], for which a longer sound is cut and a shorter one
+    /// ends in silence; then how far the loudest frame of each band is above the band's median; then how far the 85th
+    /// percentile of its frames is.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when a sample is no number, the sound is shorter than a window, or `into` has another size.
@@ -120,7 +140,7 @@ impl Steady {
             let what = format!("steady values want {window} samples and more, found {}", mono.len());
             return Err(Error::new(ErrorKind::Input, what));
         }
-        let Self { hann, transform, frame, spectrum, power, near, cut, rhythm, samples, bands, .. } = self;
+        let Self { hann, transform, frame, spectrum, power, near, sorted, cut, rhythm, samples, bands, .. } = self;
         power.fill(0.0);
         let mut windows = 0usize;
         for part in mono.windows(window).step_by(window.div_ceil(2)) {
@@ -139,9 +159,18 @@ impl Steady {
             let middle = near.len() / 2;
             *out = (power[i] - *near.select_nth_unstable_by(middle, f64::total_cmp).1) as f32;
         }
-        let (levels, beats) = rest.split_at_mut(*bands);
-        for (out, band) in levels.iter_mut().zip(level.chunks_exact(level.len() / *bands)) {
-            *out = band.iter().sum::<f32>() / band.len() as f32;
+        let (levels, rest) = rest.split_at_mut(*bands);
+        let (beats, rest) = rest.split_at_mut(rhythm::VALUES);
+        let (peaks, swells) = rest.split_at_mut(*bands);
+        let of_bands = levels.iter_mut().zip(peaks).zip(swells);
+        for (((mean, peak), swell), band) in of_bands.zip(level.chunks_exact(level.len() / *bands)) {
+            *mean = band.iter().sum::<f32>() / band.len() as f32;
+            sorted.clear();
+            sorted.extend_from_slice(band);
+            sorted.sort_unstable_by(f32::total_cmp);
+            let (last, median) = (band.len() - 1, sorted[band.len() / 2]);
+            *peak = sorted[last] - median;
+            *swell = sorted[(SWELL * last as f64) as usize] - median;
         }
         cut.clear();
         cut.extend_from_slice(&mono[..mono.len().min(*samples)]);
@@ -177,6 +206,28 @@ mod tests {
         let tones = &values[steady.groups()[0].runs[0].clone()];
         let top = (0..tones.len()).max_by(|&a, &b| tones[a].total_cmp(&tones[b])).unwrap();
         assert!((steady.hz(top) - 3100.0).abs() < 4.0 && tones[top] > 15.0, "{} Hz, {} dB", steady.hz(top), tones[top]);
+    }
+
+    #[test]
+    fn a_knock_is_a_peak_of_its_band_and_what_lasts_swells() {
+        let at_3100 = |time: f64| (time * 3100.0 * std::f64::consts::TAU).sin();
+        let greatest = |group: usize, sound: &dyn Fn(f64) -> f64| {
+            let [(_, good), (steady, values)] = [measured(|_| 0.0), measured(sound)];
+            let band = steady.groups()[group].runs[0].clone();
+            let above = |i: usize| values[i] - good[i];
+            let top = band.clone().max_by(|&a, &b| above(a).total_cmp(&above(b))).unwrap();
+            (steady.hz(top), top - band.start, above(top))
+        };
+        let (knock, swell) = (
+            |time: f64| if (1.0..1.02).contains(&time) { 0.02 * at_3100(time) } else { 0.0 },
+            |time: f64| if (0.5..1.0).contains(&time) { 0.02 * at_3100(time) } else { 0.0 },
+        );
+        for (group, sound) in [(3, &knock as &dyn Fn(f64) -> f64), (4, &swell)] {
+            let (hz, band, db) = greatest(group, sound);
+            // 3100 Hz is at 69 % of the mel scale up to 8 kHz.
+            assert!(hz == band as f64 && (85..=90).contains(&band) && db > 6.0, "group {group}: band {band}, {db} dB");
+        }
+        assert!(greatest(4, &knock).2 < 2.0, "a knock is over too soon to swell");
     }
 
     #[test]

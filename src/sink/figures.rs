@@ -33,7 +33,8 @@ pub fn write(
 ) -> Result<PathBuf> {
     fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
     let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::EVALUATION, escape(&figures.dataset));
-    let body = format!("{}{}{}", table(figures), kinds(figures), misses(judged, root, tiles, read, mask)?);
+    let [table, kinds, baselines] = [table(figures), kinds(figures), baselines(figures)];
+    let body = format!("{table}{kinds}{baselines}{}", misses(judged, root, tiles, read, mask)?);
     let by = judged.first().map(|judged| &judged.report.judged_by);
     let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by, &body);
     let path = dir.join(file_name(&figures.dataset));
@@ -106,6 +107,11 @@ fn kinds(figures: &Figures) -> String {
     if figures.per_kind.is_empty() {
         return String::new();
     }
+    let auroc = match (figures.joint_auroc, figures.audio_auroc) {
+        (Some(_), _) => words::JOINT_AUROC,
+        (None, Some(_)) => words::AUDIO_AUROC,
+        (None, None) => words::IMAGE_AUROC,
+    };
     let rows = figures.per_kind.iter().map(|(kind, of)| {
         let [escape_rate, interval] = rate(of.escape);
         format!(
@@ -122,10 +128,32 @@ fn kinds(figures: &Figures) -> String {
         words::PER_KIND,
         words::KIND,
         words::COUNT,
-        words::IMAGE_AUROC,
+        auroc,
         words::ESCAPE,
         words::INTERVAL,
         rows.collect::<String>()
+    )
+}
+
+/// AUROC beside that of each baseline, where these were asked for: of all bad samples, and of each kind.
+fn baselines(figures: &Figures) -> String {
+    let Some(baselines) = figures.baselines.as_ref() else { return String::new() };
+    let number = |value: Option<f64>| format!("<td class=\"number\">{}</td>", share(value));
+    let names = baselines.keys().map(|name| format!("<th class=\"number\">{name}</th>"));
+    let all = baselines.values().map(|of| number(of.audio_auroc)).collect::<String>();
+    let kinds = figures.per_kind.iter().map(|(kind, of)| {
+        let others = baselines.values().map(|of| number(of.per_kind.get(kind).and_then(|of| of.auroc)));
+        format!("<tr><td><bdi>{}</bdi></td>{}{}</tr>\n", escape(kind), number(of.auroc), others.collect::<String>())
+    });
+    format!(
+        "<h2>{}</h2>\n<div class=\"panel\"><table>\n<tr><th>{}</th><th class=\"number\">eyear</th>{}</tr>\n\
+         <tr><td>{}</td>{}{all}</tr>\n{}</table></div>\n",
+        words::BASELINES,
+        words::KIND,
+        names.collect::<String>(),
+        words::ALL_KINDS,
+        number(figures.audio_auroc),
+        kinds.collect::<String>()
     )
 }
 
@@ -195,6 +223,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::evaluate::baseline::{BaselineFigures, BaselineKind};
     use crate::evaluate::dataset::Sample;
     use crate::evaluate::run::{KindFigures, Latency};
     use crate::report::Report;
@@ -243,12 +272,16 @@ mod tests {
     }
 
     fn page(judged: &[Judged]) -> String {
+        page_of(&figures(), judged)
+    }
+
+    fn page_of(figures: &Figures, judged: &[Judged]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let grey = || Frame::new(vec![60u8; 64], PixelFormat::Grey8, 8, 8);
         let (read, mask) = (|_: &Sample| grey().map(Some), |_: &Path| grey());
         let pixels = vec![50; 12];
         let tiles = Tiles { pixels: &pixels, side: 2, span: 1.5 };
-        let path = write(dir.path(), &figures(), judged, Path::new("set"), &[tiles], &read, &mask).unwrap();
+        let path = write(dir.path(), figures, judged, Path::new("set"), &[tiles], &read, &mask).unwrap();
         assert_eq!(path, dir.path().join("a--b-.html"));
         fs::read_to_string(path).unwrap()
     }
@@ -278,6 +311,22 @@ mod tests {
         {
             assert!(html.contains(text), "{text}");
         }
+    }
+
+    #[test]
+    fn baselines_stand_beside_by_kind() {
+        let of = |auroc: f64| BaselineKind { auroc: Some(auroc), pauc: None };
+        let per_kind = BTreeMap::from([("<dent>".to_string(), of(0.625))]);
+        let baseline = BaselineFigures { audio_auroc: Some(0.6875), audio_pauc: None, per_kind };
+        let baselines = Some(BTreeMap::from([("knn", baseline)]));
+        let html = page_of(&Figures { audio_auroc: Some(0.9375), baselines, ..figures() }, &[]);
+        for row in [
+            "</td><td class=\"number\">0.9375</td><td class=\"number\">0.6875</td></tr>",
+            "0.7500</td><td class=\"number\">0.6250",
+        ] {
+            assert!(html.contains(row), "{row}: {html}");
+        }
+        assert!(html.contains("knn") && !page(&[]).contains("knn"));
     }
 
     #[test]

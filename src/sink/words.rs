@@ -130,6 +130,8 @@ words! {
     INTERVAL "95 % interval" "95 % 置信区间"
     PER_KIND "By kind of defect" "按缺陷类型"
     KIND "kind" "类型"
+    BASELINES "AUROC beside baselines" "与基线对比的 AUROC"
+    ALL_KINDS "all" "全部"
     COUNT "pictures" "数量"
     FALSE_REJECTS "Good pictures that were rejected, strangest first" "被拒的合格图片（从最异常开始）"
     ESCAPES "Bad pictures that were let through, least strange first" "放行的缺陷图片（从最不异常开始）"
