@@ -53,9 +53,12 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 8] = [
+const TRIED: [(&[&str], &str); 10] = [
     (&["teach"], "add bearing good input kind mask model overkill precision roi threads undo"),
-    (&["inspect"], "json model out threads"),
+    (&["inspect"], "evidence json model out threads"),
+    // In words.rs.
+    (&["report"], "json language model seed threads writer"),
+    (&["ask"], "json language model seed threads writer"),
     (
         &["eval"],
         "baselines inject input json kind model modelled out overkill part precision seed shots snr taught-seconds threads window",
@@ -330,8 +333,12 @@ fn doctor_and_model_tell_programs_too() {
     assert!(done(&["model", "list"]).contains("vision-lite0 1."));
     let packages = done(&["model", "list", "--json"]);
     let packages = packages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let encodes: Vec<String> = packages.map(|package| format!("{} {}", package["name"], package["encodes"])).collect();
-    assert_eq!(encodes, [r#""sound-lite0" ["sounds"]"#, r#""vision-lite0" ["pictures"]"#]);
+    let able: Vec<String> =
+        packages.map(|package| format!("{} {} {}", package["name"], package["encodes"], package["writes"])).collect();
+    let expected =
+        [r#""eyear-small" [] ["en","zh"]"#, r#""sound-lite0" ["sounds"] []"#, r#""vision-lite0" ["pictures"] []"#];
+    assert_eq!(able, expected);
+    assert!(done(&["model", "list"]).contains("  writes   en, zh\n"));
     for packages in [&["model", "verify"][..], &["model", "verify", "vision-lite0", "models/vision-lite0"]] {
         assert!(done(packages).lines().all(|line| line.contains("files are right")));
     }

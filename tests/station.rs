@@ -427,14 +427,14 @@ fn the_picture_and_the_sound_of_a_recording_begin_together() {
     }
 }
 
-/// A WAV of the machine's sounds one after the other: as usual for `usual` clips of two seconds, then rubbing.
+/// A WAV of a machine's sound: as usual for `usual` times two seconds, then rubbing. It is one clip again and again, for
+/// clips of different times differ in level, and a window over where they were joined would be strange indeed.
 fn machine_that_fails(dir: &TempDir, usual: usize, rubbing: usize) -> PathBuf {
-    let clips: Vec<PathBuf> = (0..6).map(|i| format!("tests/data/machine/test/normal/m{i:02}.flac").into()).collect();
+    let clip = sound::read(Path::new("tests/data/machine/test/normal/m00.flac")).unwrap();
     let mut samples: Vec<f64> = Vec::new();
     for i in 0..usual + rubbing {
-        let clip = sound::read(&clips[i % clips.len()]).unwrap();
         let fault = Fault { kind: FaultKind::Rub, snr_db: 12.0, seed: i as u64 };
-        let heard = if i < usual { clip } else { inject(&clip, fault).unwrap() };
+        let heard = if i < usual { clip.clone() } else { inject(&clip, fault).unwrap() };
         samples.extend(heard.samples().iter().map(|&sample| f64::from(sample)));
     }
     let file = dir.path().join("machine.wav");

@@ -63,7 +63,8 @@ fn a_report_follows_the_verdict_in_each_language_and_each_sentence_tells_its_sou
 fn the_same_seed_writes_the_same() {
     let picture = format!("{BROKEN}/a004.jpg");
     let text = |seed: &str| {
-        let output = eyear(&["report", biscuit(), &picture, "--json", "--seed", seed]);
+        let plain = ["--model", "vision-lite0", "--threads", "1", "--writer", "eyear-small"];
+        let output = eyear(&[&["report", biscuit(), &picture, "--json", "--seed", seed], &plain[..]].concat());
         lines(&output)[0]["written"]["text"].as_str().unwrap().to_string()
     };
     let all: Vec<String> = (0..6).map(|seed| text(&seed.to_string())).collect();
@@ -96,6 +97,30 @@ fn hostile_questions_get_an_answer_about_the_part_and_change_nothing() {
         let output = eyear(&arguments);
         assert!(output.status.code() == Some(2) && told(&output).contains(expected), "{}", told(&output));
     }
+}
+
+#[test]
+fn evidence_is_written_for_whoever_learns_from_it() {
+    let dir = TempDir::new().unwrap();
+    let (shown, picture) = (dir.path().join("shown"), format!("{BROKEN}/a004.jpg"));
+    let output = eyear(&["inspect", biscuit(), &picture, "--json", "--evidence", shown.to_str().unwrap()]);
+    let findings = lines(&output)[0]["findings"].as_array().unwrap().len().min(4);
+    let bytes = fs::read(shown.join("a004.image.safetensors")).unwrap();
+    let read = |name: &str| eyear::tensor::read("a004", &bytes, name).unwrap();
+    let ((shapes, shape), (cells, of_cells), (_, quality)) = (read("shapes"), read("cells"), read("quality"));
+    assert_eq!((&shape[..], &of_cells[..], &quality[..]), (&[4, 880][..], &[41, 852][..], &[1, 5][..]));
+    let all = shapes.iter().chain(&cells);
+    assert!(all.into_iter().all(|value| value.is_finite()));
+    // A cell that is there says so last; of findings that are not there, none is.
+    let there = |row: usize| cells[row * 852 + 851] > 0.0;
+    assert!((0..4).all(|finding| there(8 * finding) == (finding < findings)) && (32..41).all(there));
+    let ears = ["tests/data/machine/test/normal", "tests/data/machine/train/normal"];
+    let part = dir.path().join("machine").display().to_string();
+    assert_eq!(eyear(&["teach", &part, "--good", ears[1]]).status.code(), Some(0));
+    eyear(&["inspect", &part, &format!("{}/m00.flac", ears[0]), "--json", "--evidence", shown.to_str().unwrap()]);
+    assert!(shown.join("m00.audio.safetensors").is_file());
+    let refused = eyear(&["report", &part, &picture]);
+    assert!(told(&refused).contains("is heard: words are written of pictures alone as yet"), "{}", told(&refused));
 }
 
 fn decoder() -> (Decoder, Tokenizer) {

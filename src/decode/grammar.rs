@@ -157,9 +157,11 @@ pub fn answer(language: &Language, told: &Told) -> Result<String> {
     };
     let mut answers = Vec::new();
     for ask in &language.ask {
-        // That nothing of a sort was found can always be said: what is found may be of another.
+        // That nothing of a sort was found can always be said, for what is found may be of another; that nothing was found at
+        // all, only where it is so.
+        let sort = ask.ask.iter().any(|asked| asked.contains("{kind}"));
         let yes = ask.yes.iter().filter(|_| !one.is_empty());
-        for template in yes.chain(&ask.no) {
+        for template in yes.chain(ask.no.iter().filter(|_| sort || one.is_empty())) {
             let row = sentence(template, &slot)?;
             if !answers.contains(&row) {
                 answers.push(row);
@@ -275,6 +277,7 @@ mod tests {
             assert!(!text.contains('%') || text.contains("Top left") && text.contains("1.3"), "{text}");
             assert!(!text.starts_with("Pass") && !text.contains("Let it go on"), "{text}");
             assert!(!text.chars().next().unwrap().is_ascii_digit() || text == "1.", "{text}");
+            assert!(text != "Nothing stands out." && text != "None.", "{text}");
         }
     }
 

@@ -29,7 +29,7 @@ impl TextEncoder {
             let what = format!("{file}: the text encoder must have one input and two outputs of fixed sizes");
             return Err(Error::new(ErrorKind::Config, what));
         };
-        session.bind(&[ids.clone()], &[tokens.clone(), mask.clone()])?;
+        session.bind(std::slice::from_ref(ids), &[tokens.clone(), mask.clone()])?;
         Ok(Self { length: ids.iter().product(), session })
     }
 
