@@ -80,14 +80,16 @@ def judged(eyear, model, work, good, size, options=()):
 
 def label(line, masks, kinds):
     """The kind of each finding by the defect it covers most of, -1 where there is no finding; and which defects were
-    found."""
+    found. A finding is of a defect that lies in a good part of its box, or of which it covers some: masks of real sets may be
+    coarse boxes themselves."""
     labels, found = np.full(FINDINGS, -1, np.int64), set()
     for i, finding in enumerate(line["findings"][:FINDINGS]):
         r = finding["region"]
         box = (slice(r["y"], r["y"] + r["height"]), slice(r["x"], r["x"] + r["width"]))
         covers = [int(mask[box].sum()) for mask in masks]
         best = int(np.argmax(covers)) if covers else -1
-        hit = best >= 0 and covers[best] >= max(4, 0.05 * masks[best].sum())
+        some = min(0.05 * masks[best].sum(), 0.5 * r["width"] * r["height"]) if covers else 0
+        hit = best >= 0 and covers[best] >= max(4, some)
         labels[i] = LABELS.index(kinds[best]) if hit else 0
         if hit:
             found.add(best)
