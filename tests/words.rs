@@ -1,13 +1,14 @@
 //! Words of what was found: by the shipped model, within the grammar, whatever is asked.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Sampling, Tokenizer};
 use eyear::manifest::{Manifest, Precision};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::commands::{eyear, lines, said};
@@ -149,6 +150,8 @@ fn a_decoder_that_never_stops_is_stopped_and_its_memory_does_not_overflow() {
     let error = write(&mut decoder, &all, usize::MAX).unwrap_err();
     assert!(error.message().starts_with("the decoder's memory holds 256 tokens"), "{}", error.message());
     assert!(write(&mut decoder, "start: (", 20).unwrap_err().message().contains("grammar of the report is refused"));
+    let error = decoder.step(&[0.1; 5]).unwrap_err();
+    assert_eq!(error.message(), "the decoder takes tokens of 192 numbers, got 5 numbers");
     // And writes the next text as if nothing had been.
     assert_eq!(write(&mut decoder, "start: \"aaaa\"", 50).unwrap(), exact);
 }
@@ -167,23 +170,51 @@ fn what_was_read_at_once_and_by_steps_is_the_same() {
 }
 
 #[test]
+fn where_the_decoder_fails_fixed_sentences_tell_the_same_and_say_so() {
+    let dir = TempDir::new().unwrap();
+    let package = copied(&dir, "broken");
+    // A vocabulary of no numbers: the first token can be chosen, none after it.
+    let (file, width) = (package.join("embedding.safetensors"), 192);
+    let before = fs::read(&file).unwrap();
+    let head = before.len() - 768 * width * 4;
+    let after: Vec<u8> = before[..head].iter().copied().chain(f32::NAN.to_le_bytes().repeat(768 * width)).collect();
+    fs::write(&file, &after).unwrap();
+    let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let manifest = package.join("model.toml");
+    let forged = fs::read_to_string(&manifest).unwrap().replace(&digest(&before), &digest(&after));
+    fs::write(&manifest, forged).unwrap();
+    let picture = format!("{BROKEN}/a004.jpg");
+    let output = eyear(&["report", biscuit(), &picture, "--json", "--writer", package.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let line = &lines(&output)[0];
+    let text = line["written"]["text"].as_str().unwrap();
+    assert!(line["verdict"] == "fail" && line["written"]["generated"] == false, "{line}");
+    assert!(text.starts_with("Fail: ") && text.contains("something unlike the good ones"), "{text}");
+    assert!(line["written"]["reason"].as_str().unwrap().contains("the decoder computed what is no number"), "{line}");
+    let asked = eyear(&["ask", biscuit(), &picture, "is it good?", "--writer", package.to_str().unwrap()]);
+    assert_eq!(asked.status.code(), Some(2), "an answer has no fixed sentences");
+}
+
+/// A copy of the package's files, without its folders.
+fn copied(dir: &TempDir, name: &str) -> PathBuf {
+    let to = dir.path().join(name);
+    fs::create_dir(&to).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/eyear-small");
+    for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+    to
+}
+
+#[test]
 fn a_package_whose_parts_do_not_go_together_is_refused() {
     let dir = TempDir::new().unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/eyear-small");
-    let copy = |name: &str| {
-        let to = dir.path().join(name);
-        fs::create_dir(&to).unwrap();
-        for file in fs::read_dir(&from).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
-            fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
-        }
-        to
-    };
-    let changed = copy("changed");
+    let changed = copied(&dir, "changed");
     fs::write(changed.join("words.toml"), "[en]\n").unwrap();
     let picture = format!("{BROKEN}/a004.jpg");
     let output = eyear(&["report", biscuit(), &picture, "--writer", changed.to_str().unwrap()]);
     assert!(told(&output).contains("words.toml: sha256 is "), "{}", told(&output));
-    let halved = copy("halved");
+    let halved = copied(&dir, "halved");
     let manifest = fs::read_to_string(halved.join("model.toml")).unwrap();
     let cut = manifest.split("[tokenizer]").next().unwrap().to_string() + "[sha256]\n";
     fs::write(halved.join("model.toml"), cut).unwrap();

@@ -136,8 +136,13 @@ impl Decoder {
     /// softmax.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`] when its memory is full, the runtime fails, or what comes out is no number.
+    /// [`ErrorKind::Config`] when `x` holds no whole tokens; [`ErrorKind::Runtime`] when its memory is full, the runtime
+    /// fails, or what comes out is no number.
     pub fn step(&mut self, x: &[f32]) -> Result<&[f32]> {
+        if !x.len().is_multiple_of(self.width()) {
+            let what = format!("the decoder takes tokens of {} numbers, got {} numbers", self.width(), x.len());
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         let tokens = x.len() / self.width();
         let total = self.seen + tokens;
         if tokens == 0 || total > self.longest {
@@ -161,7 +166,7 @@ impl Decoder {
     /// piece as it comes.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when the grammar is none; [`ErrorKind::Runtime`] when the text is not over within the budget or
+    /// [`ErrorKind::Config`] when the grammar is none, or the tokenizer another than the decoder was taught with; [`ErrorKind::Runtime`] when the text is not over within the budget or
     /// the decoder's memory; as [`Decoder::step`].
     pub fn write(
         &mut self,
@@ -172,6 +177,11 @@ impl Decoder {
         budget: usize,
         written: &mut dyn FnMut(&str),
     ) -> Result<Generated> {
+        if tokenizer.len() != self.vocabulary() {
+            let (decoder, tokenizer) = (self.vocabulary(), tokenizer.len());
+            let what = format!("the decoder writes {decoder} tokens, the tokenizer has {tokenizer}");
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         let parser = tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar));
         let mut matcher = Matcher::new(parser);
         let mut random = Random(match sampling {

@@ -295,7 +295,7 @@ mod tests {
         let (_, words) = package();
         let text = template(words.language("en").unwrap(), &told(Verdict::Fail, 1, 2, false)).unwrap();
         let expected = "Fail: it is not as the good ones are. Top left: something unlike the good ones, 1.3 % of the \
-                        picture. 2 more places stand out. Set it aside.";
+                        picture. And 2 more. Set it aside.";
         assert_eq!(text, expected);
     }
 }

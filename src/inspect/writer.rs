@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::evidence::{Evidence, FINDINGS, QUALITY};
+use super::evidence::{Evidence, FINDINGS};
 use crate::backend::{Backend, Options};
 use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words, grammar};
 use crate::encode::TextEncoder;
@@ -216,7 +216,6 @@ fn told(report: &Report, evidence: &Evidence) -> Told {
 /// Whether light or focus are clearly worse than in what was taught; `models/eyear-small/recipe/words.py` says the same.
 fn is_poor(evidence: &Evidence) -> bool {
     let quality = evidence.quality.row(0);
-    debug_assert_eq!(quality.len(), QUALITY);
     let (brightness, contrast, sharpness) = (quality[0], quality[1], quality[2]);
     brightness.abs() > 1.5 || contrast < -0.8 || !(-1.2..=1.5).contains(&sharpness)
 }
