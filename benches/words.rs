@@ -51,12 +51,12 @@ fn words(c: &mut Criterion) {
     let report = inspector.inspect(&frame).unwrap();
     let mut group = c.benchmark_group("words");
     group.bench_function("evidence", |b| b.iter(|| inspector.evidence(&report, black_box(&frame)).unwrap()));
-    let evidence = inspector.evidence(&report, &frame).unwrap();
+    let evidence = vec![(Sense::Image, inspector.evidence(&report, &frame).unwrap())];
     for language in ["en", "zh"] {
-        let asked = Asked { language, question: None, sampling: Sampling::Greedy };
-        let written = writer.write(&report, Some(&evidence), &asked, &mut |_| ()).unwrap();
+        let asked = Asked { language, question: None, sampling: Sampling::Greedy, since: None };
+        let written = writer.write(&report, &evidence, &asked, &mut |_| ()).unwrap();
         group.bench_function(format!("report, {language}, {} tokens", written.tokens), |b| {
-            b.iter(|| writer.write(&report, Some(&evidence), &asked, &mut |_| ()).unwrap());
+            b.iter(|| writer.write(&report, &evidence, &asked, &mut |_| ()).unwrap());
         });
     }
     group.finish();

@@ -218,8 +218,10 @@ pub struct FusionSpec {
     pub kinds: Vec<String>,
     /// The package whose picture encoder gives the evidence it was taught by: its name and version.
     pub image: String,
-    /// Recorded evidence, `shapes`, `cells` and `quality`, with a prompt, `text` and `text_mask`, and what the reference makes
-    /// of them: `latents`, and the decoder's first `logits`.
+    /// The same of the sound encoder.
+    pub audio: String,
+    /// Recorded evidence of each sense, such as `image_shapes`, `image_cells` and `image_quality`, with a prompt, `text` and
+    /// `text_mask`, and what the reference makes of them: `latents`, and the decoder's first `logits`.
     pub golden: Golden,
     /// The same graph in several precisions.
     #[serde(rename = "variant")]

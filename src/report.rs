@@ -79,6 +79,11 @@ pub struct Event {
     /// whole: `tone`, `louder`, `quieter`, `rhythm`, of which `hz` is the rate; `knock` and `noise` of one band that is
     /// louder for a moment, or for a good while.
     pub character: &'static str,
+    /// Whether it is there all the time.
+    pub all_the_time: bool,
+    /// Of a rhythm that is known: the usual name of the bearing's rate, `BPFO`, `BPFI`, `BSF`, `FTF` or `1x`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<&'static str>,
 }
 
 /// For each place of a grid over the whole picture, the nearest entry of the memory.
@@ -279,9 +284,8 @@ pub struct Written {
     pub kinds: Vec<Named>,
     /// The sentences, and what each is about.
     pub clauses: Vec<Clause>,
-    /// How much the picture was worth to the model, 0 to 1; `None` where it was not looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gate: Option<f32>,
+    /// What the model made of each sense that was there.
+    pub senses: Vec<Sensed>,
     /// Tokens that were generated.
     pub tokens: usize,
     /// Milliseconds that it took.
@@ -295,7 +299,9 @@ pub struct Written {
 /// What a finding is, by the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Named {
-    /// Which of [`Report::findings`].
+    /// Whose finding it is: `image` or `audio`.
+    pub sense: &'static str,
+    /// Which of its [`Report::findings`].
     pub finding: usize,
     /// The kind, such as `scratch`; `nothing` is none that is known.
     pub kind: String,
@@ -303,12 +309,27 @@ pub struct Named {
     pub likelihood: f32,
 }
 
+/// What the model made of a sense.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sensed {
+    /// `image` or `audio`.
+    pub sense: &'static str,
+    /// How much it was worth to the model on this sample, 0 to 1.
+    pub gate: f32,
+    /// Share of the attention that went to each finding, most severe first.
+    pub findings: Vec<f32>,
+    /// Share of the attention that went to each ninth of the whole picture, row by row; of a sound, to its bands from high
+    /// to low, each in three thirds of the time. With that of the findings it adds up to 1.
+    pub ninths: Vec<f32>,
+}
+
 /// A sentence and where it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Clause {
     /// The sentence.
     pub text: String,
-    /// `verdict`, `finding 0` and on, `more`, `whole`, `quality` or `action`.
+    /// `verdict`, `decided`, `whole`, `action`, or of a sense `image finding 0` and on, `image more`, `image quality`,
+    /// `image absent`.
     pub of: String,
 }
 

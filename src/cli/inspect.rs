@@ -152,7 +152,7 @@ fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathB
 }
 
 /// What is judged, for people, and the files or folders that are meant.
-fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>)> {
+pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>)> {
     let one = match taught {
         Taught::One(part) => part,
         Taught::Both(_) => {
@@ -170,7 +170,7 @@ fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBu
 }
 
 /// Reads and judges: also gives the picture that was looked at, where there was one.
-fn judge(inspector: &mut MomentInspector, path: &Path) -> Result<(Option<Frame>, Report)> {
+pub(super) fn judge(inspector: &mut MomentInspector, path: &Path) -> Result<(Option<Frame>, Report)> {
     let start = Instant::now();
     let (frame, sound) = match (inspector.has(Sense::Image), inspector.has(Sense::Audio)) {
         (true, true) => {

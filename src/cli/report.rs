@@ -1,4 +1,4 @@
-//! `eyear report` and `eyear ask`: judged pictures → words. The verdict is that of `eyear inspect`, and comes first.
+//! `eyear report` and `eyear ask`: judged samples → words. The verdict is that of `eyear inspect`, and comes first.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,37 +7,40 @@ use anyhow::{Result, bail};
 use clap::Args;
 use eyear::decode::Sampling;
 use eyear::inspect::{Asked, MomentInspector, Writer};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::manifest::{Manifest, Precision};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
-use eyear::source::recording;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain};
+use super::{ModelArguments, Outcome, complain, inspect};
 
-/// Judge pictures and write a report on each, in words
+/// Judge pictures or sounds and write a report on each, in words
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures: files or folders
+    /// Pictures or sounds, as the part was taught: files or folders; of a part that is seen and heard, folders that hold
+    /// cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
-    pictures: Vec<PathBuf>,
+    samples: Vec<PathBuf>,
     #[command(flatten)]
     words: WordArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
 
-/// Judge a picture and answer a question about it
+/// Judge a picture or a sound and answer a question about it
 #[derive(Args)]
 pub struct AskArguments {
     /// Folder of the part
     part: PathBuf,
-    /// The picture
-    picture: PathBuf,
+    /// The picture, the sound, or the folder of both
+    sample: PathBuf,
     /// The question, such as "is there a scratch?"
     question: String,
+    /// An earlier sample of the same part, to ask what has changed since
+    #[arg(long, value_name = "PATH")]
+    since: Option<PathBuf>,
     #[command(flatten)]
     words: WordArguments,
     #[command(flatten)]
@@ -79,19 +82,20 @@ impl WordArguments {
         Ok(Writer::open(&manifest, Precision::Int8, model.backend(), model.options())?)
     }
 
-    fn asked<'a>(&'a self, question: Option<&'a str>) -> Asked<'a> {
+    fn asked<'a>(&'a self, question: Option<&'a str>, since: Option<&'a Report>) -> Asked<'a> {
         let sampling = self.seed.map_or(Sampling::Greedy, |seed| Sampling::TopP { p: TOP_P, seed });
-        Asked { language: &self.language, question, sampling }
+        Asked { language: &self.language, question, sampling, since }
     }
 }
 
 /// Runs `eyear report`.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let (mut inspector, mut writer) = open(&arguments.part, &arguments.words, &arguments.model)?;
-    let pictures = recording::list(&arguments.pictures, recording::is_picture)?;
+    let taught = Taught::load(&arguments.part)?;
+    let (_, samples) = inspect::meant(&taught, &arguments.samples)?;
+    let (mut inspector, mut writer) = open(taught, &arguments.words, &arguments.model)?;
     let (mut bad, mut failed) = (false, false);
-    for path in &pictures {
-        match tell(&mut inspector, &mut writer, path, &arguments.words, None) {
+    for path in &samples {
+        match tell(&mut inspector, &mut writer, path, &arguments.words, None, None) {
             Ok(verdict) => bad |= verdict != Verdict::Pass,
             Err(error) if super::is_broken_pipe(&error) => return Err(error),
             Err(error) => {
@@ -112,39 +116,41 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
     if arguments.question.trim().is_empty() {
         bail!("the question is empty: ask something, such as \"is there a scratch?\"");
     }
-    let (mut inspector, mut writer) = open(&arguments.part, &arguments.words, &arguments.model)?;
-    let verdict = tell(&mut inspector, &mut writer, &arguments.picture, &arguments.words, Some(&arguments.question))?;
+    let (mut inspector, mut writer) = open(Taught::load(&arguments.part)?, &arguments.words, &arguments.model)?;
+    let since = arguments.since.as_ref().map(|path| inspect::judge(&mut inspector, path)).transpose()?;
+    let since = since.map(|(_, report)| report);
+    if let Some(Report { verdict: Verdict::Invalid, reason, .. }) = &since {
+        bail!("the earlier sample cannot be compared with: {reason}");
+    }
+    let question = Some(arguments.question.as_str());
+    let verdict = tell(&mut inspector, &mut writer, &arguments.sample, &arguments.words, question, since.as_ref())?;
     Ok(if verdict == Verdict::Pass { Outcome::Good } else { Outcome::Bad })
 }
 
-fn open(part: &Path, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
-    let taught = Taught::load(part)?;
-    if !matches!(&taught, Taught::One(part) if part.card.kind.sense() == Sense::Image) {
-        bail!(
-            "part `{}` is heard: words are written of pictures alone as yet; `eyear inspect` judges it",
-            taught.name()
-        );
-    }
+fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
     let inspector = model.inspector(taught)?;
     let writer = words.writer(model)?;
-    writer.check(inspector.judged_by())?;
+    for one in inspector.inspectors() {
+        writer.check(one.part().card.kind.sense(), one.judged_by())?;
+    }
     Ok((inspector, writer))
 }
 
-/// Judges a picture and writes of it.
+/// Judges a sample and writes of it.
 fn tell(
     inspector: &mut MomentInspector,
     writer: &mut Writer,
     path: &Path,
     words: &WordArguments,
     question: Option<&str>,
+    since: Option<&Report>,
 ) -> Result<Verdict> {
-    let frame = recording::read(path)?;
-    let report = inspector.judge(Some(&frame), None)?;
-    let evidence = inspector.evidence(&report, Some(&frame))?.into_iter().next().map(|(_, evidence)| evidence);
+    let (frame, report) = inspect::judge(inspector, path)?;
+    let evidence = inspector.evidence(&report, frame.as_ref())?;
+    let asked = words.asked(question, since);
     let mut out = std::io::stdout().lock();
     if words.json {
-        let written = writer.write(&report, evidence.as_ref(), &words.asked(question), &mut |_| ())?;
+        let written = writer.write(&report, &evidence, &asked, &mut |_| ())?;
         let line = Line { file: path.display().to_string(), report: &report, written: &written };
         writeln!(out, "{}", serde_json::to_string(&line)?)?;
         return Ok(report.verdict);
@@ -153,7 +159,7 @@ fn tell(
     writeln!(out, "{name}  {verdict}  p = {p_value:.4}")?;
     // The words come as they are written: whoever reads along need not wait for the last.
     let mut broken = Ok(());
-    let written = writer.write(&report, evidence.as_ref(), &words.asked(question), &mut |piece| {
+    let written = writer.write(&report, &evidence, &asked, &mut |piece| {
         if broken.is_ok() {
             broken = write!(out, "{piece}").and_then(|()| out.flush());
         }

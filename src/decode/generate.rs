@@ -5,11 +5,11 @@ use llguidance::Matcher;
 use llguidance::api::TopLevelGrammar;
 use ndarray::Array2;
 
-use super::grammar::KIND;
+use super::grammar::kind_rule;
 use super::tokenizer::Tokenizer;
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision};
+use crate::manifest::{Manifest, Precision, Sense};
 use crate::tensor;
 
 /// How a token is chosen among those that the grammar allows.
@@ -220,9 +220,9 @@ impl Decoder {
 }
 
 impl Generated {
-    /// The name that was written for the kind of finding `i`.
-    pub fn kind(&self, i: usize) -> Option<&str> {
-        let rule = format!("{KIND}{i}");
+    /// The name that was written for the kind of a finding of a sense.
+    pub fn kind(&self, sense: Sense, finding: usize) -> Option<&str> {
+        let rule = kind_rule(sense, finding);
         self.captures.iter().find(|(name, _)| *name == rule).map(|(_, text)| text.as_str())
     }
 }

@@ -1,37 +1,79 @@
 //! What is measured of a sample → the grammar of all that may be written of it. The decoder chooses among the kinds of
-//! defects and among ways to say a thing; places, areas, counts and the verdict stand in the grammar as they were measured,
-//! so that nothing else can be written.
+//! defects and among ways to say a thing; places, areas, times, bands, counts and the verdict stand in the grammar as they
+//! were measured, so that nothing else can be written.
 
 use std::fmt::Write as _;
 
-use super::words::Language;
+use super::words::{Ask, Language};
 use crate::error::{Error, ErrorKind, Result};
-use crate::report::Verdict;
+use crate::manifest::Sense;
+use crate::report::{Decided, Event, Verdict};
 
 /// What was measured of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
     /// The verdict; [`Verdict::Invalid`] has no words.
     pub verdict: Verdict,
+    /// What each sense says that the part was taught by, sight first.
+    pub senses: Vec<Sensed>,
+    /// Which sense decided, of a part of two.
+    pub decided: Option<Decided>,
+    /// Whether an earlier sample is compared with.
+    pub since: bool,
+}
+
+/// What one sense says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sensed {
+    /// Which.
+    pub sense: Sense,
+    /// Whether it could judge; if not, it has nothing to say.
+    pub there: bool,
     /// Its findings that are told, most severe first.
-    pub findings: Vec<Place>,
+    pub findings: Vec<Found>,
     /// How many more there are.
     pub more: usize,
-    /// Whether light or focus are worse than in what was taught.
+    /// Whether light, focus or level are worse than in what was taught.
     pub poor: bool,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Where it is.
+    pub at: At,
+    /// Whether it is not in the earlier sample.
+    pub new: bool,
 }
 
 /// Where a finding is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// One of the nine places by its English name.
-    pub place: String,
-    /// Share of the picture, 0 to 1.
-    pub area: f64,
+pub enum At {
+    /// On a picture.
+    Seen {
+        /// One of the nine places by its English name.
+        place: String,
+        /// Share of the picture, 0 to 1.
+        area: f64,
+    },
+    /// In a sound.
+    Heard(Event),
 }
 
-/// How a rule that is a finding's kind begins; its number follows.
-pub(super) const KIND: &str = "kind_";
+impl Told {
+    /// What may be told of: a sample that passes has no findings.
+    fn shown(&self) -> Vec<&Sensed> {
+        self.senses.iter().filter(|sensed| sensed.there && self.verdict != Verdict::Pass).collect()
+    }
+}
+
+/// The rule that is the kind of a finding.
+pub(super) fn kind_rule(sense: Sense, finding: usize) -> String {
+    format!("{}{KIND}{finding}", sense.as_str())
+}
+
+/// What stands in the name of a rule that is a kind, between the sense and the number of the finding.
+pub const KIND: &str = "_kind_";
 
 /// A grammar in Lark's notation, as llguidance reads it. Rules that are captured tell which sentence is about what.
 struct Lark(String);
@@ -42,6 +84,12 @@ impl Lark {
         // A string takes what it is given.
         let _infallible = writeln!(self.0, "{name}{capture}: {}", alternatives.join(" | "));
     }
+
+    /// A rule that is one of some sentences, by its name.
+    fn said(&mut self, name: String, sentences: Option<&Vec<String>>) -> String {
+        self.rule(&name, true, &literals(sentences));
+        name
+    }
 }
 
 /// A text that stands as it is.
@@ -49,19 +97,36 @@ fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A sentence with slots as a row of literals and rules; `slot` tells what stands for a slot.
-fn sentence(template: &str, slot: &dyn Fn(&str) -> Option<String>) -> Result<String> {
+/// What stands for a slot.
+enum Slot {
+    /// A rule or a row of them.
+    Is(String),
+    /// Nothing can, of this sample.
+    Empty,
+}
+
+/// A sentence with slots as a row of literals and rules; `None` where a slot is empty. `slot` tells what stands for a slot,
+/// and knows no others.
+fn sentence(template: &str, slot: &dyn Fn(&str) -> Option<Slot>) -> Result<Option<String>> {
     let unknown =
         |name: &str| Error::new(ErrorKind::Config, format!("words.toml: no slot `{{{name}}}` in `{template}`"));
     let (mut parts, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         let (name, behind) = after.split_once('}').ok_or_else(|| unknown(after))?;
         parts.extend((!before.is_empty()).then(|| literal(before)));
-        parts.push(slot(name).ok_or_else(|| unknown(name))?);
+        match slot(name).ok_or_else(|| unknown(name))? {
+            Slot::Is(rule) => parts.push(rule),
+            Slot::Empty => return Ok(None),
+        }
         rest = behind;
     }
     parts.extend((!rest.is_empty()).then(|| literal(rest)));
-    Ok(parts.join(" "))
+    Ok(Some(parts.join(" ")))
+}
+
+/// A text with its slots filled.
+fn filled(template: &str, slots: &[(&str, String)]) -> String {
+    slots.iter().fold(template.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
 fn literals(sentences: Option<&Vec<String>>) -> Vec<String> {
@@ -73,32 +138,64 @@ pub fn area(share: f64) -> String {
     format!("{:.1}", (100.0 * share).max(0.1))
 }
 
-/// The rules of each finding, `finding_0` and on, with its kind, `kind_0` and on.
-fn findings(lark: &mut Lark, language: &Language, told: &Told) -> Result<Vec<String>> {
-    let kinds: Vec<String> = language.kind.values().flatten().map(|name| literal(name)).collect();
+/// When and in which band something is heard; `models/eyear-small/recipe/words.py` says the same.
+pub fn event(language: &Language, heard: &Event) -> String {
+    let form = |name: &str| language.event.get(name).map_or("", String::as_str);
+    let ([low, high], [from, to]) = (heard.hz, heard.seconds);
+    let khz = |hz: f64| format!("{:.2}", hz / 1e3);
+    let band = [("low", khz(low)), ("high", khz(high)), ("from", format!("{from:.2}")), ("to", format!("{to:.2}"))];
+    match (heard.character, heard.rate, heard.all_the_time) {
+        ("rhythm", Some(rate), _) => {
+            let name = language.rate.get(rate).map_or(rate, String::as_str);
+            filled(form("bearing"), &[("hz", format!("{low:.1}")), ("rate", name.into())])
+        }
+        ("rhythm", None, _) => filled(form("rhythm"), &[("hz", format!("{low:.1}"))]),
+        ("tone", _, true) => filled(form("tone"), &[("hz", format!("{:.0}", 0.5 * (low + high)))]),
+        (_, _, true) => filled(form("steady"), &band),
+        _ => filled(form("band"), &band),
+    }
+}
+
+/// What is measured of a finding, by the slots of its sentences; all but its kind.
+fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
+    match at {
+        At::Seen { place, area: share } => {
+            let name = language.place.get(place).unwrap_or(place);
+            vec![("place", name.clone()), ("area", area(*share))]
+        }
+        At::Heard(heard) => vec![("event", event(language, heard)), ("db", format!("{:+.0}", heard.db))],
+    }
+}
+
+/// The rules of what one sense found, `image_finding_0` and on, with their kinds, and of how many more there are.
+fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec<String>> {
+    let sense = sensed.sense.as_str();
+    let names = language.kind.get(sense).into_iter().flat_map(|kinds| kinds.values().flatten());
+    let kinds: Vec<String> = names.map(|name| literal(name)).collect();
     let mut rules = Vec::new();
-    for (i, found) in told.findings.iter().enumerate() {
-        let kind = format!("{KIND}{i}");
-        let place = language.place.get(&found.place).unwrap_or(&found.place);
+    for (i, found) in sensed.findings.iter().enumerate() {
+        let (kind, measured) = (kind_rule(sensed.sense, i), measured(language, &found.at));
         let slot = |name: &str| match name {
-            "place" => Some(literal(place)),
-            "area" => Some(literal(&area(found.area))),
-            "kind" => Some(kind.clone()),
-            _ => None,
+            "kind" => Some(Slot::Is(kind.clone())),
+            _ => measured.iter().find(|(own, _)| *own == name).map(|(_, value)| Slot::Is(literal(value))),
         };
-        let templates = language.finding.get("image").into_iter().flatten();
+        let templates = language.finding.get(sense).into_iter().flatten();
         let alternatives = templates.map(|template| sentence(template, &slot)).collect::<Result<Vec<_>>>()?;
-        let rule = format!("finding_{i}");
-        lark.rule(&rule, true, &alternatives);
+        let rule = finding_rule(sensed.sense, i);
+        lark.rule(&rule, true, &alternatives.into_iter().flatten().collect::<Vec<_>>());
         lark.rule(&kind, true, &kinds);
         rules.push(rule);
     }
-    if told.more > 0 {
-        let count = |name: &str| (name == "n").then(|| literal(&told.more.to_string()));
-        lark.rule("more", true, &[sentence(&language.more, &count)?]);
-        rules.push("more".into());
+    if sensed.more > 0 {
+        let rule = format!("{sense}_more");
+        lark.rule(&rule, true, &[literal(&filled(&language.more, &[("n", sensed.more.to_string())]))]);
+        rules.push(rule);
     }
     Ok(rules)
+}
+
+fn finding_rule(sense: Sense, finding: usize) -> String {
+    format!("{}_finding_{finding}", sense.as_str())
 }
 
 fn together(language: &Language, rules: &[String]) -> String {
@@ -106,29 +203,38 @@ fn together(language: &Language, rules: &[String]) -> String {
     rules.join(&glue)
 }
 
-/// The grammar of a whole report: the verdict, each finding, what is to be done.
+/// The grammar of a whole report: the verdict, which sense was not there and which decided, each finding, what is poor, what
+/// is to be done.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when a sentence has a slot that nothing fills.
 pub fn report(language: &Language, told: &Told) -> Result<String> {
     let mut lark = Lark(String::new());
     let verdict = told.verdict.as_str();
-    let mut rules = vec!["verdict".to_string()];
-    lark.rule("verdict", true, &literals(language.verdict.get(verdict)));
+    let mut rules = vec![lark.said("verdict".into(), language.verdict.get(verdict))];
+    for sensed in told.senses.iter().filter(|sensed| !sensed.there) {
+        let sense = sensed.sense.as_str();
+        rules.push(lark.said(format!("{sense}_absent"), language.absent.get(sense)));
+    }
     if told.verdict != Verdict::Pass {
-        let found = findings(&mut lark, language, told)?;
+        if let Some(decided) = told.decided {
+            rules.push(lark.said("decided".into(), language.decided.get(decided.as_str())));
+        }
+        let mut found = Vec::new();
+        for sensed in told.shown() {
+            found.extend(findings(&mut lark, language, sensed)?);
+        }
         if found.is_empty() {
             lark.rule("whole", true, &[literal(&language.whole)]);
-            rules.push("whole".into());
+            found.push("whole".into());
         }
         rules.extend(found);
     }
-    if let Some(poor) = language.quality.get("image").filter(|_| told.poor) {
-        lark.rule("quality", true, &literals(Some(poor)));
-        rules.push("quality".into());
+    for sensed in told.senses.iter().filter(|sensed| sensed.there && sensed.poor) {
+        let sense = sensed.sense.as_str();
+        rules.push(lark.said(format!("{sense}_quality"), language.quality.get(sense)));
     }
-    lark.rule("action", true, &literals(language.action.get(verdict)));
-    rules.push("action".into());
+    rules.push(lark.said("action".into(), language.action.get(verdict)));
     lark.rule("start", false, &[together(language, &rules)]);
     Ok(lark.0)
 }
@@ -139,63 +245,97 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
 /// As [`report`].
 pub fn answer(language: &Language, told: &Told) -> Result<String> {
     let mut lark = Lark(String::new());
-    let shown = Told {
-        findings: if told.verdict == Verdict::Pass { Vec::new() } else { told.findings.clone() },
-        ..told.clone()
+    let (mut all, mut one, mut new, mut more) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let mut of_sense = Vec::new();
+    for sensed in told.shown() {
+        let rules = findings(&mut lark, language, sensed)?;
+        one.extend(rules[..sensed.findings.len()].iter().cloned());
+        let names = sensed.findings.iter().zip(&rules).filter(|(found, _)| found.new);
+        new.extend(names.map(|(_, rule)| rule.clone()));
+        more += sensed.more;
+        of_sense.push((sensed.sense, rules.clone()));
+        all.extend(rules);
+    }
+    for (name, sentences) in [("verdict", &language.verdict), ("action", &language.action)] {
+        lark.said(name.into(), sentences.get(told.verdict.as_str()));
+    }
+    let decided = told.decided.filter(|_| told.verdict != Verdict::Pass);
+    if let Some(decided) = decided {
+        lark.said("decided".into(), language.decided.get(decided.as_str()));
+    }
+    let row = |rules: &[String]| {
+        if rules.is_empty() { Slot::Empty } else { Slot::Is(together(language, rules)) }
     };
-    let more = if told.verdict == Verdict::Pass { 0 } else { told.more };
-    let found = findings(&mut lark, language, &Told { more, ..shown.clone() })?;
-    lark.rule("verdict", true, &literals(language.verdict.get(told.verdict.as_str())));
-    lark.rule("action", true, &literals(language.action.get(told.verdict.as_str())));
-    let one: Vec<String> = (0..shown.findings.len()).map(|i| format!("finding_{i}")).collect();
+    let of = |sense: Sense| of_sense.iter().find(|(own, _)| *own == sense).map_or(Slot::Empty, |(_, rules)| row(rules));
     let slot = |name: &str| match name {
-        "finding" if !one.is_empty() => Some(format!("({})", one.join(" | "))),
-        "findings" if !found.is_empty() => Some(together(language, &found)),
-        "count" => Some(literal(&(one.len() + more).to_string())),
-        "verdict" | "action" => Some(name.into()),
+        "finding" if one.is_empty() => Some(Slot::Empty),
+        "finding" => Some(Slot::Is(format!("({})", one.join(" | ")))),
+        "findings" => Some(row(&all)),
+        "seen" => Some(of(Sense::Image)),
+        "heard" => Some(of(Sense::Audio)),
+        "new" => Some(if told.since { row(&new) } else { Slot::Empty }),
+        "count" => Some(Slot::Is(literal(&(one.len() + more).to_string()))),
+        "decided" if decided.is_none() => Some(Slot::Empty),
+        "verdict" | "action" | "decided" => Some(Slot::Is(name.into())),
         _ => None,
     };
+    let there = |sense: Sense| told.senses.iter().any(|sensed| sensed.sense == sense && sensed.there);
+    let found = |sense: Sense| of_sense.iter().any(|(own, rules)| *own == sense && !rules.is_empty());
     let mut answers = Vec::new();
     for ask in &language.ask {
-        // That nothing of a sort was found can always be said, for what is found may be of another; that nothing was found at
-        // all, only where it is so.
-        let sort = ask.ask.iter().any(|asked| asked.contains("{kind}"));
-        let yes = ask.yes.iter().filter(|_| !one.is_empty());
-        for template in yes.chain(ask.no.iter().filter(|_| sort || one.is_empty())) {
-            let row = sentence(template, &slot)?;
-            if !answers.contains(&row) {
-                answers.push(row);
-            }
+        let (yes, no, absent) = match ask.about.as_str() {
+            "seen" => (found(Sense::Image), !found(Sense::Image), !there(Sense::Image)),
+            "heard" => (found(Sense::Audio), !found(Sense::Audio), !there(Sense::Audio)),
+            "change" => (told.since && !new.is_empty(), new.is_empty(), !told.since),
+            "decided" => (decided.is_some(), decided.is_none(), false),
+            // That nothing of a sort was found can always be said, for what is found may be of another; that nothing was
+            // found at all, only where it is so.
+            _ => (!one.is_empty(), one.is_empty() || of_a_sort(ask), false),
+        };
+        let yes = ask.yes.iter().filter(|_| yes);
+        let no = ask.no.iter().filter(|_| no && !absent);
+        for template in yes.chain(no).chain(ask.absent.iter().filter(|_| absent)) {
+            answers.extend(sentence(template, &slot)?.filter(|row| !answers.contains(row)));
         }
     }
     lark.rule("start", false, &answers);
     Ok(lark.0)
 }
 
+fn of_a_sort(ask: &Ask) -> bool {
+    ask.ask.iter().any(|asked| asked.contains("{kind}"))
+}
+
 /// A report without a decoder: the first way to say each thing, and no kind but that of what is not known.
-///
-/// # Errors
-/// As [`report`].
-pub fn template(language: &Language, told: &Told) -> Result<String> {
+pub fn template(language: &Language, told: &Told) -> String {
     let first = |sentences: Option<&Vec<String>>| sentences.and_then(|of| of.first()).cloned().unwrap_or_default();
-    let unknown = first(language.kind.get(UNKNOWN));
     let mut said = vec![first(language.verdict.get(told.verdict.as_str()))];
+    let absent = told.senses.iter().filter(|sensed| !sensed.there);
+    said.extend(absent.map(|sensed| first(language.absent.get(sensed.sense.as_str()))));
     if told.verdict != Verdict::Pass {
-        for found in &told.findings {
-            let place = language.place.get(&found.place).unwrap_or(&found.place);
-            let sentence = first(language.finding.get("image"));
-            let filled = sentence.replace("{place}", place).replace("{area}", &area(found.area));
-            said.push(filled.replace("{kind}", &unknown));
+        said.extend(told.decided.map(|decided| first(language.decided.get(decided.as_str()))));
+        let before = said.len();
+        for sensed in told.shown() {
+            let sense = sensed.sense.as_str();
+            let unknown = first(language.kind.get(sense).and_then(|kinds| kinds.get(UNKNOWN)));
+            for found in &sensed.findings {
+                let mut slots = measured(language, &found.at);
+                slots.push(("kind", unknown.clone()));
+                said.push(filled(&first(language.finding.get(sense)), &slots));
+            }
+            if sensed.more > 0 {
+                said.push(filled(&language.more, &[("n", sensed.more.to_string())]));
+            }
         }
-        if told.more > 0 {
-            said.push(language.more.replace("{n}", &told.more.to_string()));
-        } else if told.findings.is_empty() {
+        if said.len() == before {
             said.push(language.whole.clone());
         }
     }
+    let poor = told.senses.iter().filter(|sensed| sensed.there && sensed.poor);
+    said.extend(poor.map(|sensed| first(language.quality.get(sensed.sense.as_str()))));
     said.push(first(language.action.get(told.verdict.as_str())));
     said.retain(|sentence| !sentence.is_empty());
-    Ok(said.join(&language.glue))
+    said.join(&language.glue)
 }
 
 /// The kind of what is like no kind that is known.
@@ -203,6 +343,8 @@ pub const UNKNOWN: &str = "nothing";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use llguidance::Matcher;
     use llguidance::api::TopLevelGrammar;
 
@@ -233,10 +375,35 @@ mod tests {
         }
     }
 
+    const PLACES: [&str; 4] = ["top left", "centre", "bottom right", "left"];
+
+    fn seen(findings: usize, more: usize, poor: bool) -> Sensed {
+        let at = |i: usize| At::Seen { place: PLACES[i].into(), area: 0.013 + 0.021 * i as f64 };
+        let findings = (0..findings).map(|i| Found { at: at(i), new: i == 0 }).collect();
+        Sensed { sense: Sense::Image, there: true, findings, more, poor }
+    }
+
+    const CHARACTERS: [(&str, bool); 4] = [("knock", false), ("tone", true), ("rhythm", true), ("quieter", true)];
+
+    fn heard(findings: usize, more: usize, poor: bool) -> Sensed {
+        let event = |i: usize| {
+            let ((character, all_the_time), at) = (CHARACTERS[i], 1000.0 * (i + 1) as f64);
+            let rate = (i == 2 && more > 0).then_some("BPFO");
+            let (seconds, hz) = ([0.25, 0.5 + i as f64], [at, at + 123.0]);
+            Event { seconds, hz, db: 7.0 + i as f32, character, all_the_time, rate }
+        };
+        let findings = (0..findings).map(|i| Found { at: At::Heard(event(i)), new: i == 1 }).collect();
+        Sensed { sense: Sense::Audio, there: true, findings, more, poor }
+    }
+
     fn told(verdict: Verdict, findings: usize, more: usize, poor: bool) -> Told {
-        let places = ["top left", "centre", "bottom right", "left"];
-        let place = |i: usize| Place { place: places[i].into(), area: 0.013 + 0.021 * i as f64 };
-        Told { verdict, findings: (0..findings).map(place).collect(), more, poor }
+        Told { verdict, senses: vec![seen(findings, more, poor)], decided: None, since: false }
+    }
+
+    /// What must stand in a text on each finding.
+    fn marks(language: &Language, told: &Told) -> Vec<String> {
+        let found = told.senses.iter().flat_map(|sensed| &sensed.findings);
+        found.flat_map(|found| measured(language, &found.at)).map(|(_, value)| value).collect()
     }
 
     #[test]
@@ -244,8 +411,18 @@ mod tests {
         let (tokenizer, words) = package();
         let mut seed = 1;
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unsure];
-        for round in 0..120 {
-            let told = told(verdicts[round % 3], round % 5, round % 2, round % 7 == 0);
+        let decided = [Decided::Sight, Decided::Hearing, Decided::Either, Decided::Together];
+        for round in 0..360 {
+            let (seen, heard) = (seen(round % 5, round % 2, round % 7 == 0), heard(round % 4, round % 3, round % 5 == 0));
+            let senses = match round % 4 {
+                0 => vec![seen],
+                1 => vec![heard],
+                2 => vec![seen, heard],
+                _ => vec![Sensed { there: false, findings: Vec::new(), more: 0, ..seen }, heard],
+            };
+            let both = senses.iter().filter(|sensed| sensed.there).count() == 2;
+            let decided = both.then(|| decided[round / 4 % 4]);
+            let told = Told { verdict: verdicts[round % 3], senses, decided, since: false };
             for code in ["en", "zh"] {
                 let language = words.language(code).unwrap();
                 let text = wild(&report(language, &told).unwrap(), &tokenizer, &mut seed);
@@ -253,13 +430,28 @@ mod tests {
                 let ends = |of: &[String]| of.iter().any(|sentence| text.ends_with(sentence.as_str()));
                 let verdict = told.verdict.as_str();
                 assert!(begins(&language.verdict[verdict]) && ends(&language.action[verdict]), "{text}");
-                for (i, found) in told.findings.iter().enumerate() {
-                    let is_told = told.verdict != Verdict::Pass;
-                    assert_eq!(text.contains(&area(found.area)), is_told, "finding {i}: {text}");
-                    assert_eq!(text.contains(&language.place[&found.place]), is_told, "finding {i}: {text}");
+                let is_told = told.verdict != Verdict::Pass;
+                for mark in marks(language, &told) {
+                    assert_eq!(text.contains(&mark), is_told, "{mark}: {text}");
                 }
-                let numbers = text.chars().filter(|c| *c == '%').count();
-                assert_eq!(numbers, if told.verdict == Verdict::Pass { 0 } else { told.findings.len() }, "{text}");
+                let count = |sense: Sense| {
+                    let of = told.senses.iter().filter(|sensed| sensed.sense == sense && is_told);
+                    of.map(|sensed| sensed.findings.len()).sum::<usize>()
+                };
+                assert_eq!(text.matches('%').count(), count(Sense::Image), "{text}");
+                assert_eq!(text.matches(" dB").count(), count(Sense::Audio), "{text}");
+                let says = |sentences: &BTreeMap<String, Vec<String>>, key: &str| {
+                    sentences[key].iter().any(|sentence| text.contains(sentence.as_str()))
+                };
+                for sensed in &told.senses {
+                    let sense = sensed.sense.as_str();
+                    assert_eq!(says(&language.absent, sense), !sensed.there, "{text}");
+                    assert_eq!(says(&language.quality, sense), sensed.there && sensed.poor, "{text}");
+                }
+                for way in ["sight", "hearing", "either", "together"] {
+                    let is_so = is_told && told.decided.is_some_and(|decided| decided.as_str() == way);
+                    assert_eq!(says(&language.decided, way), is_so, "{text}");
+                }
             }
         }
     }
@@ -282,10 +474,32 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_on_a_sense_or_on_a_change_is_of_that_alone() {
+        let (tokenizer, words) = package();
+        let language = words.language("en").unwrap();
+        let of = |senses: Vec<Sensed>, since: bool| {
+            let told = Told { verdict: Verdict::Fail, senses, decided: None, since };
+            let (grammar, mut seed) = (answer(language, &told).unwrap(), 3);
+            (0..200).map(|_| wild(&grammar, &tokenizer, &mut seed)).collect::<Vec<String>>()
+        };
+        let says = |texts: &[String], what: &str| texts.iter().any(|text| text.contains(what));
+        let sight = of(vec![seen(2, 0, false)], false);
+        assert!(says(&sight, "Nothing could be heard.") && !says(&sight, "Nothing unusual is "));
+        assert!(says(&sight, "There is nothing earlier") && !says(&sight, "Not there before"));
+        let both = of(vec![seen(2, 0, false), heard(0, 0, false)], true);
+        assert!(says(&both, "Nothing unusual is heard.") && !says(&both, "Nothing could be"));
+        let new: Vec<&String> = both.iter().filter(|text| text.starts_with("Not there before")).collect();
+        assert!(!new.is_empty() && new.iter().all(|text| text.contains("Top left") && !text.contains("Centre")));
+        assert!(!says(&both, "Nothing new"));
+    }
+
+    #[test]
     fn quotes_and_braces_in_words_do_no_harm() {
-        let slot = |name: &str| (name == "kind").then(|| "kind_0".to_string());
-        assert_eq!(sentence(r#"a "b" {kind}\"#, &slot).unwrap(), r#""a \"b\" " kind_0 "\\""#);
-        let error = sentence("{size} of it", &slot).unwrap_err();
+        let slot = |name: &str| (name == "kind").then(|| Slot::Is("kind_0".to_string()));
+        let row = sentence(r#"a "b" {kind}\"#, &slot).unwrap().unwrap();
+        assert_eq!(row, r#""a \"b\" " kind_0 "\\""#);
+        assert!(sentence("{kind}", &|_| Some(Slot::Empty)).unwrap().is_none());
+        let error = sentence("{size} of it", &slot).map(drop).unwrap_err();
         assert_eq!(error.message(), "words.toml: no slot `{size}` in `{size} of it`");
         assert!(sentence("{kind", &slot).is_err());
     }
@@ -293,7 +507,7 @@ mod tests {
     #[test]
     fn without_a_decoder_the_same_is_told_without_a_kind() {
         let (_, words) = package();
-        let text = template(words.language("en").unwrap(), &told(Verdict::Fail, 1, 2, false)).unwrap();
+        let text = template(words.language("en").unwrap(), &told(Verdict::Fail, 1, 2, false));
         let expected = "Fail: it is not as the good ones are. Top left: something unlike the good ones, 1.3 % of the \
                         picture. And 2 more. Set it aside.";
         assert_eq!(text, expected);

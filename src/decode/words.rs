@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Sense;
 
 /// The languages of a package, by their codes, such as `en`.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,16 +29,25 @@ pub struct Language {
     pub whole: String,
     /// Of each verdict.
     pub verdict: BTreeMap<String, Vec<String>>,
-    /// Of a finding, by sense: `{place}`, `{area}` per cent, `{kind}`; of a sound `{event}`, `{kind}`.
+    /// Of a finding, by sense: `{place}`, `{area}` per cent, `{kind}`; of a sound `{event}`, `{db}`, `{kind}`.
     pub finding: BTreeMap<String, Vec<String>>,
+    /// Where a finding of a sound lies: `band` (`{low}`, `{high}` in kHz, `{from}`, `{to}` in seconds), `steady` (`{low}`,
+    /// `{high}`), `tone` and `rhythm` (`{hz}`), `bearing` (`{hz}`, `{rate}`).
+    pub event: BTreeMap<String, String>,
+    /// Names of a bearing's rates.
+    pub rate: BTreeMap<String, String>,
     /// Of a sample that is worse than those that were taught, by sense.
     pub quality: BTreeMap<String, Vec<String>>,
+    /// That a sense which the part was taught by was not there, by sense.
+    pub absent: BTreeMap<String, Vec<String>>,
+    /// Which sense decided: `sight`, `hearing`, `either`, `together`.
+    pub decided: BTreeMap<String, Vec<String>>,
     /// What is to be done, by verdict.
     pub action: BTreeMap<String, Vec<String>>,
     /// Places of a finding by their English names.
     pub place: BTreeMap<String, String>,
-    /// Kinds of defects, with their names; the first is used where nothing is generated.
-    pub kind: BTreeMap<String, Vec<String>>,
+    /// Kinds of defects by sense, with their names; the first is used where nothing is generated.
+    pub kind: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Questions, and what may be answered.
     pub ask: Vec<Ask>,
 }
@@ -46,14 +56,19 @@ pub struct Language {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// What it is about.
+    /// What it is about: `seen` and `heard` ask for what one sense found, `change` for what was not there before, `decided`
+    /// for the sense that decided; the others for any finding.
     pub about: String,
     /// How it may be asked. The decoder was taught by these; others are understood as far as it generalises.
     pub ask: Vec<String>,
-    /// Answers where a finding is meant: `{finding}`, `{findings}`, `{count}`, `{verdict}`, `{action}`.
+    /// Answers where a finding is meant: `{finding}`, `{findings}`, `{seen}`, `{heard}`, `{new}`, `{count}`, `{verdict}`,
+    /// `{action}`, `{decided}`.
     pub yes: Vec<String>,
     /// Answers where none is.
     pub no: Vec<String>,
+    /// Answers where there is nothing that could tell.
+    #[serde(default)]
+    pub absent: Vec<String>,
 }
 
 impl Words {
@@ -66,17 +81,32 @@ impl Words {
         let text = std::str::from_utf8(text).map_err(|error| wrong(format!("is no UTF-8 text ({error})")))?;
         let words: Self = toml::from_str(text).map_err(|error| wrong(error.message().to_string()))?;
         for (code, language) in &words.languages {
-            let tables = [("verdict", &language.verdict), ("finding", &language.finding), ("action", &language.action)];
-            let wanted: [&[&str]; 3] = [&VERDICTS, &["image"], &VERDICTS];
-            for ((table, sentences), keys) in tables.into_iter().zip(wanted) {
+            let Language { verdict, finding, quality, absent, decided, action, .. } = language;
+            let tables: [(&str, &BTreeMap<String, Vec<String>>, &[&str]); 6] = [
+                ("verdict", verdict, &VERDICTS),
+                ("finding", finding, &SENSES),
+                ("quality", quality, &SENSES),
+                ("absent", absent, &SENSES),
+                ("decided", decided, &DECIDED),
+                ("action", action, &VERDICTS),
+            ];
+            for (table, sentences, keys) in tables {
                 for key in keys {
                     if sentences.get(*key).is_none_or(Vec::is_empty) {
                         return Err(wrong(format!("`{code}.{table}.{key}` must hold at least one sentence")));
                     }
                 }
             }
-            if let Some((kind, _)) = language.kind.iter().find(|(_, names)| names.is_empty()) {
-                return Err(wrong(format!("`{code}.kind.{kind}` must hold at least one name")));
+            if let Some(key) = EVENTS.iter().find(|key| !language.event.contains_key(**key)) {
+                return Err(wrong(format!("`{code}.event.{key}` is missing")));
+            }
+            if let Some(sense) = SENSES.iter().find(|sense| !language.kind.contains_key(**sense)) {
+                return Err(wrong(format!("`{code}.kind.{sense}` is missing")));
+            }
+            for (sense, kinds) in &language.kind {
+                if let Some((kind, _)) = kinds.iter().find(|(_, names)| names.is_empty()) {
+                    return Err(wrong(format!("`{code}.kind.{sense}.{kind}` must hold at least one name")));
+                }
             }
         }
         Ok(words)
@@ -101,3 +131,9 @@ impl Words {
 
 /// Verdicts that have words; what cannot be judged is told by its reason.
 const VERDICTS: [&str; 3] = ["pass", "fail", "unsure"];
+/// Senses that have words.
+const SENSES: [&str; 2] = [Sense::Image.as_str(), Sense::Audio.as_str()];
+/// What may have decided.
+const DECIDED: [&str; 4] = ["sight", "hearing", "either", "together"];
+/// Ways to tell where a finding of a sound lies.
+const EVENTS: [&str; 5] = ["band", "steady", "tone", "rhythm", "bearing"];

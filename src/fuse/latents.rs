@@ -3,7 +3,7 @@
 
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision};
+use crate::manifest::{Manifest, Precision, Sense};
 
 /// The fusion of a model package, ready to run.
 pub struct Fusion {
@@ -17,18 +17,29 @@ pub struct Fusion {
 pub struct Fused {
     /// `f32[latents, width]`, for the decoder.
     pub latents: Vec<f32>,
-    /// How much each sense is worth, 0 to 1.
+    /// How much each of [`SENSES`] is worth, 0 to 1; 0 of one that is not there.
     pub gates: Vec<f32>,
-    /// What each latent looked at: `f32[latents, tokens]`; each latent's weights add up to 1.
-    pub weights: Vec<f32>,
-    /// Of each finding the likelihood of each kind, `f32[findings, kinds]`.
+    /// What each latent looked at, of each of [`SENSES`]: `f32[latents, tokens]`; each latent's weights add up to 1.
+    pub weights: [Vec<f32>; SENSES.len()],
+    /// Of each finding, sense after sense, the likelihood of each kind, `f32[senses * findings, kinds]`.
     pub kinds: Vec<f32>,
 }
 
+/// The senses that are fused, in this order.
+pub const SENSES: [Sense; 2] = [Sense::Image, Sense::Audio];
 /// The graph's inputs, in this order.
-pub const INPUTS: [&str; 5] = ["shapes", "cells", "quality", "text", "text_mask"];
+pub const INPUTS: [&str; 8] = [
+    "image_shapes",
+    "image_cells",
+    "image_quality",
+    "audio_shapes",
+    "audio_cells",
+    "audio_quality",
+    "text",
+    "text_mask",
+];
 /// The graph's outputs, in this order.
-const OUTPUTS: [&str; 4] = ["latents", "gates", "weights", "kinds"];
+const OUTPUTS: [&str; 5] = ["latents", "gates", "image_weights", "audio_weights", "kinds"];
 
 impl Fusion {
     /// Loads the fusion of a package.
@@ -64,13 +75,17 @@ impl Fusion {
         &self.kinds
     }
 
-    /// Fuses the evidence of a picture, its shapes, cells and quality, with a prompt, its tokens and their mask.
+    /// Fuses evidence with a prompt: what stands for each of [`INPUTS`]; empty of a sense that is not there.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when one of them has another size than the graph; [`ErrorKind::Runtime`] when the runtime fails.
-    pub fn run(&mut self, inputs: [&[f32]; 5]) -> Result<Fused> {
+    pub fn run(&mut self, inputs: [&[f32]; INPUTS.len()]) -> Result<Fused> {
         for (i, (name, values)) in INPUTS.into_iter().zip(inputs).enumerate() {
             let memory = self.session.input_mut(i)?;
+            if values.is_empty() {
+                memory.fill(0.0);
+                continue;
+            }
             if memory.len() != values.len() {
                 let what = format!("the fusion takes {} numbers of `{name}`, got {}", memory.len(), values.len());
                 return Err(Error::new(ErrorKind::Config, what));
@@ -79,6 +94,7 @@ impl Fusion {
         }
         self.session.run()?;
         let output = |i: usize| self.session.output(i).map(<[f32]>::to_vec);
-        Ok(Fused { latents: output(0)?, gates: output(1)?, weights: output(2)?, kinds: output(3)? })
+        let weights = [output(2)?, output(3)?];
+        Ok(Fused { latents: output(0)?, gates: output(1)?, weights, kinds: output(4)? })
     }
 }

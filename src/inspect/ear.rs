@@ -94,6 +94,8 @@ pub(super) fn steady_findings(
         hz,
         db,
         character,
+        all_the_time: [from, to] == all,
+        rate: None,
     };
     if tones >= report.limit || is_tone {
         let score = if is_tone { tones.max(level) } else { tones };
@@ -158,9 +160,10 @@ pub(super) fn striking(bearing: Bearing, usual: &Usual, values: &[f32], steady: 
 pub(super) fn name_rhythm(finding: &mut Finding, bearing: Bearing, striking: Option<Named>, hums: bool) {
     let Some(heard) = finding.heard.as_mut().filter(|heard| heard.character == "rhythm") else { return };
     if let Some(named) = striking {
-        heard.hz = [named.hz; 2];
+        (heard.hz, heard.rate) = ([named.hz; 2], Some(named.rate));
         finding.place = format!("{:.1} times a second: {named}", named.hz).into();
     } else if let Some(named) = bearing.turning(heard.hz[0], rhythm::REACH).filter(|_| hums) {
+        heard.rate = Some(named.rate);
         finding.place = format!("{}: {named}", finding.place).into();
     }
 }
@@ -195,7 +198,8 @@ pub(super) fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatm
     };
     let [low, high] = hz.map(|hz| hz / 1e3);
     finding.place = format!("{low:.2} to {high:.2} kHz, {:.2} to {:.2} s", seconds[0], seconds[1]).into();
-    finding.heard = Some(Event { seconds, hz, db, character });
+    let all_the_time = x == 0 && width == columns;
+    finding.heard = Some(Event { seconds, hz, db, character, all_the_time, rate: None });
 }
 
 /// A sound that is over sooner is a knock.

@@ -13,10 +13,9 @@ use super::places::pose_from_picture;
 use super::{Eye, Look};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
-use crate::manifest::Sense;
 use crate::memory::learned::{Learned, Level};
-use crate::memory::part::{Part, TILE, TILE_CELLS};
-use crate::report::{Finding, Heatmap, Report};
+use crate::memory::part::{Loudness, Part, TILE, TILE_CELLS};
+use crate::report::{Event, Finding, Heatmap, Report};
 use crate::sample::Frame;
 
 /// Findings that are shown, most severe first, at most.
@@ -33,12 +32,17 @@ pub const LUMA: usize = 24;
 pub const EXPECTED: usize = 12;
 /// Measures of a finding.
 pub const MEASURES: usize = 16;
-/// Measures of the whole picture.
-pub const QUALITY: usize = 5;
+/// Measures of what a finding sounds like.
+pub const HEARD: usize = 12;
+/// Measures of the whole picture, or sound.
+pub const QUALITY: usize = 10;
 /// Numbers of a finding's shape.
-pub const SHAPE: usize = HEAT * HEAT + LUMA * LUMA + EXPECTED * EXPECTED + MEASURES;
+pub const SHAPE: usize = HEAT * HEAT + LUMA * LUMA + EXPECTED * EXPECTED + MEASURES + HEARD;
 /// Numbers of a cell beside its channels.
 pub const OF_CELL: usize = 4;
+
+/// Characters of what is heard, as they are told: see [`Event::character`](crate::report::Event::character).
+pub const CHARACTERS: [&str; 7] = ["knock", "tone", "noise", "gap", "louder", "quieter", "rhythm"];
 
 /// How much wider than its finding a window is.
 const WIDER: f64 = 1.3;
@@ -52,11 +56,14 @@ const APART: usize = 2;
 pub struct Evidence {
     /// `f32[FINDINGS, SHAPE]`. Of each finding, in a square window around it that is a little wider: its heat,
     /// `[HEAT, HEAT]`, as ln(1 + heat); its brightness, `[LUMA, LUMA]`, off the window's median, 64 levels a unit; the same
-    /// of the nearest good cells' pictures, `[EXPECTED, EXPECTED]`; then measures: ln of the area's, the width's and the height's share of the picture; ln of the ratio of its axes, cosine
-    /// and sine of twice their angle; share of its box that is hot; column and row of its centre and the distance of its
-    /// box from the picture's nearest edge, as shares; ln of its severity; how much brighter it is than what is around it,
-    /// 64 levels a unit, ln of the ratio of the deviations of brightness within and around; how much redder and bluer than
-    /// green it is against what is around, 64 levels a unit; ln of the number of findings.
+    /// of the nearest good cells' pictures, `[EXPECTED, EXPECTED]`; then measures: ln of the area's, the width's and the
+    /// height's share of the picture; ln of the ratio of its axes, cosine and sine of twice their angle; share of its box
+    /// that is hot; column and row of its centre and the distance of its box from the picture's nearest edge, as shares;
+    /// ln of its severity; how much brighter it is than what is around it, 64 levels a unit, ln of the ratio of the
+    /// deviations of brightness within and around; how much redder and bluer than green it is against what is around, 64
+    /// levels a unit; ln of the number of findings. Of what is heard then, else nought: 1 for its character, of
+    /// [`CHARACTERS`]; decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
+    /// where it is there all the time.
     pub shapes: Array2<f32>,
     /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest cells of each finding, then the ninths
     /// of the picture row by row. Each: the channels of all levels, finest first; their difference from the nearest good
@@ -64,7 +71,8 @@ pub struct Evidence {
     /// ninth's: in the picture, as shares); 1.
     pub cells: Array2<f32>,
     /// `f32[1, QUALITY]`: light and focus beside what was taught, 0 in its middle: brightness, 25 levels a unit; ln of
-    /// contrast; sharpness; black and white shares. Nought of sounds.
+    /// contrast; sharpness; black and white shares; then nought. Of sounds: its level, 6 dB a unit; clipped, silent and
+    /// dropped shares; ln of 1 and each of [`Steady`](crate::report::Steady), nought where it was not taught; nought.
     pub quality: Array2<f32>,
 }
 
@@ -95,11 +103,19 @@ struct Ground<'a> {
     there: Option<Affine>,
 }
 
-/// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound.
+/// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound,
+/// which is as `loudness` says.
 ///
 /// # Errors
 /// As [`MapEncoder::map`](crate::encode::MapEncoder::map).
-pub(super) fn gather(eye: &Eye, look: &Look, part: &Part, report: &Report, frame: &Frame) -> Result<Evidence> {
+pub(super) fn gather(
+    eye: &Eye,
+    look: &Look,
+    part: &Part,
+    report: &Report,
+    frame: &Frame,
+    loudness: Option<Loudness>,
+) -> Result<Evidence> {
     let learned = &part.learned;
     let Heatmap { rows, columns, .. } = report.heatmap;
     let there = look.view.as_ref().map(|view| pose_from_picture([rows, columns], view, frame)).transpose()?;
@@ -132,21 +148,57 @@ pub(super) fn gather(eye: &Eye, look: &Look, part: &Part, report: &Report, frame
         let told = [hottest.ln_1p(), middle(column), middle(row), 1.0];
         out.slice_mut(s![2 * channels..]).assign(&Array1::from_iter(told));
     }
-    let taught = &part.card.picture;
-    let middle = |[least, most]: [f32; 2]| 0.5 * (least + most);
-    let seen = look.quality;
-    let measures: [f32; QUALITY] = match part.card.kind.sense() {
-        Sense::Audio => [0.0; QUALITY],
-        Sense::Image => [
-            (seen.brightness - middle(taught.brightness)) / 25.0,
-            ((seen.contrast + 1.0) / (middle(taught.contrast) + 1.0)).ln(),
-            seen.sharpness - middle(taught.sharpness),
-            seen.black - middle(taught.black),
-            seen.white - middle(taught.white),
-        ],
+    let measures = match loudness {
+        Some(heard) => quality_of_sound(part, report, heard).to_vec(),
+        None => quality_of_picture(part, look).to_vec(),
     };
-    let quality = Array2::from_shape_fn((1, QUALITY), |(_, i)| measures[i]);
+    let quality = Array2::from_shape_fn((1, QUALITY), |(_, i)| measures.get(i).copied().unwrap_or_default());
     Ok(Evidence { shapes, cells, quality })
+}
+
+fn quality_of_picture(part: &Part, look: &Look) -> [f32; 5] {
+    let (taught, seen) = (&part.card.picture, look.quality);
+    let middle = |[least, most]: [f32; 2]| 0.5 * (least + most);
+    [
+        (seen.brightness - middle(taught.brightness)) / 25.0,
+        ((seen.contrast + 1.0) / (middle(taught.contrast) + 1.0)).ln(),
+        seen.sharpness - middle(taught.sharpness),
+        seen.black - middle(taught.black),
+        seen.white - middle(taught.white),
+    ]
+}
+
+fn quality_of_sound(part: &Part, report: &Report, heard: Loudness) -> [f32; 9] {
+    let level = part.card.sound.map_or(0.0, |taught| {
+        let [least, most] = taught.rms_dbfs;
+        (heard.rms_dbfs - 0.5 * (least + most)) / DECIBELS
+    });
+    let [tones, bands, rhythm, peaks, swells] = report.steady.map_or([0.0; 5], |steady| {
+        [steady.tones, steady.level, steady.rhythm, steady.peaks, steady.swells].map(|off| off.max(0.0).ln_1p())
+    });
+    let [level, clipped, silent, dropped] = [level, heard.clipped, heard.silent, heard.dropped].map(|of| of as f32);
+    [level, clipped, silent, dropped, tones, bands, rhythm, peaks, swells]
+}
+
+/// Decibels by which a sound is louder than those that were taught, that are a unit.
+const DECIBELS: f64 = 6.0;
+
+/// What a finding sounds like: see [`Evidence::shapes`].
+fn heard(event: Event) -> [f32; HEARD] {
+    let mut told = [0.0; HEARD];
+    if let Some(character) = CHARACTERS.iter().position(|character| *character == event.character) {
+        told[character] = 1.0;
+    }
+    let seconds = event.seconds[1] - event.seconds[0];
+    let ln = |value: f64| value.max(1e-3).ln() as f32;
+    told[CHARACTERS.len()..].copy_from_slice(&[
+        event.db / 10.0,
+        ln(seconds),
+        ln(event.hz[0] / 1e3),
+        ln(event.hz[1] / 1e3),
+        f32::from(u8::from(event.all_the_time)),
+    ]);
+    told
 }
 
 impl Ground<'_> {
@@ -358,6 +410,9 @@ fn shape(
         (report.findings.len() as f32).max(1.0).ln(),
     ];
     shape.extend(measures);
+    if let Some(event) = finding.heard {
+        shape.extend(heard(event));
+    }
     into.into_iter().zip(shape).for_each(|(out, value)| *out = value);
 }
 
@@ -400,6 +455,17 @@ mod tests {
         let cell = Array1::from_vec(vec![2.0, -1.0, 5.0]);
         let back = in_channels(&level, &cell.dot(&weights));
         assert!(back.iter().zip([2.0, -1.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-5), "{back}");
+    }
+
+    #[test]
+    fn what_is_heard_is_told_by_its_character_its_extent_and_whether_it_lasts() {
+        let (seconds, hz) = ([0.0, 1.0], [500.0, 2000.0]);
+        let event = Event { seconds, hz, db: 20.0, character: "tone", all_the_time: true, rate: None };
+        let told = heard(event);
+        assert_eq!(told[..7], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let expected = [2.0, 0.0, 0.5f32.ln(), 2f32.ln(), 1.0];
+        assert!(told[7..].iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{told:?}");
+        assert_eq!(heard(Event { all_the_time: false, ..event })[11], 0.0);
     }
 
     #[test]

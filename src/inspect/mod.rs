@@ -44,6 +44,8 @@ pub struct Inspector {
     /// Of a part that is heard: what makes pictures of sounds, and tells what they are like as a whole.
     spectrograph: Option<Spectrograph>,
     steady: Option<Steady>,
+    /// Of the sound that was judged last.
+    loudness: Option<Loudness>,
     look: Look,
 }
 
@@ -104,7 +106,7 @@ impl Inspector {
             }
             _ => None,
         };
-        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, look })
+        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, loudness: None, look })
     }
 
     /// The part that is judged by.
@@ -207,7 +209,7 @@ impl Inspector {
     /// [`ErrorKind::Runtime`] when the runtime lost what it had seen.
     pub fn evidence(&self, report: &Report, frame: &Frame) -> Result<Evidence> {
         let picture = report.picture.as_ref().unwrap_or(frame);
-        evidence::gather(&self.eye, &self.look, &self.part, report, picture)
+        evidence::gather(&self.eye, &self.look, &self.part, report, picture, self.loudness)
     }
 
     /// Judges one sound by a part that was taught from sounds, by the picture of it: [`Report::picture`].
@@ -224,6 +226,7 @@ impl Inspector {
         };
         let frame = spectrograph.picture(sound)?;
         let heard = Loudness::of(sound)?;
+        self.loudness = Some(heard);
         let (mut off, mut strikes) = (None, None);
         if let (Some(steady), Some(usual)) = (&mut self.steady, &self.part.usual) {
             let mut values = vec![0.0; steady.values()];

@@ -3,18 +3,19 @@
 
 use std::time::Instant;
 
-use super::evidence::{Evidence, FINDINGS};
+use super::evidence::{CELLS, Evidence, FINDINGS, NINTHS};
 use crate::backend::{Backend, Options};
-use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words, grammar};
+use crate::decode::grammar::{self, At, Found, KIND};
+use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words};
 use crate::encode::TextEncoder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fuse::latents::{Fused, Fusion, INPUTS};
-use crate::manifest::{Manifest, Precision};
-use crate::report::{Clause, Named, Provenance, Report, Verdict, Written};
+use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
+use crate::manifest::{Manifest, Precision, Sense};
+use crate::report::{Clause, Finding, Named, Provenance, Region, Report, Sensed, Verdict, Written};
 use crate::tensor;
 
 /// Tokens of a text, at most.
-const BUDGET: usize = 200;
+const BUDGET: usize = 340;
 /// Bytes of a question that are read; what comes behind them is not.
 const QUESTION: usize = 1000;
 
@@ -25,8 +26,8 @@ pub struct Writer {
     decoder: Decoder,
     tokenizer: Tokenizer,
     words: Words,
-    /// Name and version of the package whose picture encoder it was taught with.
-    image: String,
+    /// Name and version of the package whose encoder it was taught with, of each of [`SENSES`].
+    encoders: [String; SENSES.len()],
     model: String,
     digest: String,
 }
@@ -40,6 +41,8 @@ pub struct Asked<'a> {
     pub question: Option<&'a str>,
     /// How words are chosen.
     pub sampling: Sampling,
+    /// The report on an earlier sample of the same part, that it is compared with.
+    pub since: Option<&'a Report>,
 }
 
 impl Writer {
@@ -66,29 +69,35 @@ impl Writer {
                 return Err(disagree(format!("the tokenizer has no token `<{code}>`")));
             }
             let language = words.language(code)?;
-            if let Some(kind) = fusion.kinds().iter().find(|kind| !language.kind.contains_key(*kind)) {
-                return Err(disagree(format!("`{code}.kind.{kind}` is missing in the words")));
+            let has = |kind: &String| language.kind.values().any(|kinds| kinds.contains_key(kind));
+            if let Some(kind) = fusion.kinds().iter().find(|kind| !has(kind)) {
+                return Err(disagree(format!("`{code}.kind` has no word for `{kind}`")));
             }
         }
         let (model, digest) = (format!("{} {}", manifest.name, manifest.version), manifest.digest().to_string());
-        Ok(Self { text, fusion, decoder, tokenizer, words, image: spec.fusion.image.clone(), model, digest })
+        let encoders = [spec.fusion.image.clone(), spec.fusion.audio.clone()];
+        Ok(Self { text, fusion, decoder, tokenizer, words, encoders, model, digest })
     }
 
-    /// Whether words can be found for what this model judges.
+    /// Whether words can be found for what this model judges of a sense.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the part was taught with another encoder than this writer.
-    pub fn check(&self, judged_by: &Provenance) -> Result<()> {
-        if judged_by.model == self.image {
+    pub fn check(&self, sense: Sense, judged_by: &Provenance) -> Result<()> {
+        let Some(own) = SENSES.iter().zip(&self.encoders).find(|(of, _)| **of == sense).map(|(_, own)| own) else {
+            let what = format!("{} has no words for what is told by {}", self.model, sense.as_str());
+            return Err(Error::new(ErrorKind::Config, what));
+        };
+        if judged_by.model == *own {
             return Ok(());
         }
-        let what =
-            format!("{} writes of what {} sees, the part was taught with {}", self.model, self.image, judged_by.model);
+        let (model, other) = (&self.model, &judged_by.model);
+        let what = format!("{model} writes of what {own} tells it, the part was taught with {other}");
         Err(Error::new(ErrorKind::Config, what))
     }
 
-    /// Writes of a picture that was judged as `report` says, from its evidence. `written` hears each piece as it comes; where
-    /// the decoder fails, it hears the fixed sentences after a line break.
+    /// Writes of a sample that was judged as `report` says, from the evidence of each sense that could judge it. `written`
+    /// hears each piece as it comes; where the decoder fails, it hears the fixed sentences after a line break.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the model does not write that language; [`ErrorKind::Runtime`] when the runtime fails
@@ -96,7 +105,7 @@ impl Writer {
     pub fn write(
         &mut self,
         report: &Report,
-        evidence: Option<&Evidence>,
+        evidence: &[(Sense, Evidence)],
         asked: &Asked,
         written: &mut dyn FnMut(&str),
     ) -> Result<Written> {
@@ -109,54 +118,53 @@ impl Writer {
             reason: String::new(),
             kinds: Vec::new(),
             clauses: Vec::new(),
-            gate: None,
+            senses: Vec::new(),
             tokens: 0,
             ms: 0.0,
             by: self.model.clone(),
             digest: self.digest.clone(),
         };
-        let Some(evidence) = evidence.filter(|_| report.verdict != Verdict::Invalid) else {
+        if report.verdict == Verdict::Invalid || evidence.is_empty() {
             written(&report.reason);
             return Ok(Written { text: report.reason.clone(), reason: "there was nothing to look at".into(), ..empty });
-        };
-        let told = told(report, evidence);
+        }
+        let told = told(report, evidence, asked.since);
         let fused = self.fuse(evidence, asked)?;
         let grammar = match asked.question {
             None => grammar::report(&language, &told)?,
             Some(_) => grammar::answer(&language, &told)?,
         };
         let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
-        let gate = fused.gates.first().copied();
+        let senses = told.senses.iter().filter(|sensed| sensed.there);
+        let senses = senses.filter_map(|sensed| looked_at(&fused, sensed.sense, sensed.findings.len())).collect();
         let ms = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
         match generated {
             Ok(generated) => {
-                let named = (0..told.findings.len()).filter_map(|finding| {
-                    let name = generated.kind(finding)?;
-                    let kind = language.kind.iter().find(|(_, names)| names.iter().any(|own| own == name))?.0;
-                    Some(Named { finding, kind: kind.clone(), likelihood: self.likelihood(&fused, finding, kind) })
+                let findings = told.senses.iter().flat_map(|sensed| {
+                    let sense = sensed.sense;
+                    (0..sensed.findings.len()).map(move |finding| (sense, finding))
+                });
+                let named = findings.filter_map(|(sense, finding)| {
+                    let name = generated.kind(sense, finding)?;
+                    let kinds = language.kind.get(sense.as_str())?;
+                    let kind = kinds.iter().find(|(_, names)| names.iter().any(|own| own == name))?.0;
+                    let likelihood = self.likelihood(&fused, sense, finding, kind);
+                    Some(Named { sense: sense.as_str(), finding, kind: kind.clone(), likelihood })
                 });
                 let kinds = named.collect();
-                let sentences = generated.captures.iter().filter(|(rule, _)| !rule.starts_with("kind_"));
+                let sentences = generated.captures.iter().filter(|(rule, _)| !rule.contains(KIND));
                 let clauses = sentences.map(|(rule, text)| Clause { text: text.clone(), of: rule.replace('_', " ") });
                 let clauses = clauses.collect();
                 let tokens = generated.tokens;
-                Ok(Written {
-                    text: generated.text,
-                    generated: true,
-                    kinds,
-                    clauses,
-                    gate,
-                    tokens,
-                    ms: ms(start),
-                    ..empty
-                })
+                let text = generated.text;
+                Ok(Written { text, generated: true, kinds, clauses, senses, tokens, ms: ms(start), ..empty })
             }
             Err(error) if asked.question.is_none() => {
-                let text = grammar::template(&language, &told)?;
+                let text = grammar::template(&language, &told);
                 written("\n");
                 written(&text);
                 let reason = format!("the decoder failed, fixed sentences stand here: {}", error.chain());
-                Ok(Written { text, reason, gate, ms: ms(start), ..empty })
+                Ok(Written { text, reason, senses, ms: ms(start), ..empty })
             }
             Err(error) => Err(error),
         }
@@ -179,7 +187,7 @@ impl Writer {
         Ok([tensor::cosine(&expected("latents")?, &fused.latents), tensor::cosine(&expected("logits")?, logits)])
     }
 
-    fn fuse(&mut self, evidence: &Evidence, asked: &Asked) -> Result<Fused> {
+    fn fuse(&mut self, evidence: &[(Sense, Evidence)], asked: &Asked) -> Result<Fused> {
         let language = self.tokenizer.special(&format!("<{}>", asked.language));
         let mut ids: Vec<u32> = language.into_iter().collect();
         if let Some(question) = asked.question {
@@ -188,34 +196,149 @@ impl Writer {
             ids.truncate(self.text.length());
         }
         let [text, mask] = self.text.encode(&ids)?;
+        let of = |sense: Sense| evidence.iter().find(|(own, _)| *own == sense).map(|(_, evidence)| evidence);
         let flat = |values: &ndarray::Array2<f32>| values.iter().copied().collect::<Vec<f32>>();
-        let (shapes, cells, quality) = (flat(&evidence.shapes), flat(&evidence.cells), flat(&evidence.quality));
-        self.fusion.run([&shapes, &cells, &quality, text, mask])
+        let inputs = SENSES.map(|sense| {
+            let parts = of(sense).map(|evidence| [&evidence.shapes, &evidence.cells, &evidence.quality]);
+            parts.map_or_else(Default::default, |parts| parts.map(flat))
+        });
+        let [[shapes, cells, quality], [heard_shapes, heard_cells, heard_quality]] = &inputs;
+        self.fusion.run([shapes, cells, quality, heard_shapes, heard_cells, heard_quality, text, mask])
     }
 
     /// How likely a finding is of this kind, as the fusion sees it.
-    fn likelihood(&self, fused: &Fused, finding: usize, kind: &str) -> f32 {
+    fn likelihood(&self, fused: &Fused, sense: Sense, finding: usize, kind: &str) -> f32 {
         let kinds = self.fusion.kinds();
+        let row = SENSES.iter().position(|own| *own == sense).map(|at| at * FINDINGS + finding);
         let at = kinds.iter().position(|own| own == kind);
-        at.and_then(|at| fused.kinds.get(finding * kinds.len() + at).copied()).unwrap_or_default()
+        row.zip(at).and_then(|(row, at)| fused.kinds.get(row * kinds.len() + at).copied()).unwrap_or_default()
     }
 }
 
-/// What can be told of a sample.
-fn told(report: &Report, evidence: &Evidence) -> Told {
-    let findings: Vec<grammar::Place> = report
-        .findings
-        .iter()
-        .take(FINDINGS)
-        .map(|finding| grammar::Place { place: finding.place.to_string(), area: finding.area_share })
-        .collect();
-    let more = report.findings.len() - findings.len();
-    Told { verdict: report.verdict, findings, more, poor: is_poor(evidence) }
+/// How much a sense was worth, and what of it was looked at: the mean over the latents.
+fn looked_at(fused: &Fused, sense: Sense, findings: usize) -> Option<Sensed> {
+    let at = SENSES.iter().position(|own| *own == sense)?;
+    let (gate, weights) = (fused.gates.get(at).copied()?, &fused.weights[at]);
+    let tokens = FINDINGS + FINDINGS * CELLS + NINTHS * NINTHS;
+    let latents = (weights.len() / tokens).max(1) as f32;
+    let mut share = vec![0.0; tokens];
+    for row in weights.chunks_exact(tokens) {
+        share.iter_mut().zip(row).for_each(|(share, weight)| *share += weight / latents);
+    }
+    // A finding's tokens are its shape and its cells.
+    let cells = |finding: usize| share[FINDINGS + finding * CELLS..][..CELLS].iter().sum::<f32>();
+    let findings = (0..findings).map(|finding| share[finding] + cells(finding)).collect();
+    Some(Sensed { sense: sense.as_str(), gate, findings, ninths: share.split_off(tokens - NINTHS * NINTHS) })
 }
 
-/// Whether light or focus are clearly worse than in what was taught; `models/eyear-small/recipe/words.py` says the same.
-fn is_poor(evidence: &Evidence) -> bool {
+/// What can be told of a sample.
+fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>) -> Told {
+    let senses = reports(report).into_iter().map(|(sense, report)| {
+        let evidence = evidence.iter().find(|(own, _)| *own == sense).map(|(_, evidence)| evidence);
+        let report = report.filter(|_| evidence.is_some());
+        let before = since.and_then(|since| reports(since).into_iter().find(|(own, _)| *own == sense)?.1);
+        let all = report.map_or(&[][..], |report| &report.findings);
+        let found = |finding: &Finding| {
+            let at = match finding.heard {
+                Some(heard) => At::Heard(heard),
+                None => At::Seen { place: finding.place.to_string(), area: finding.area_share },
+            };
+            let was_there = before.is_some_and(|before| before.findings.iter().any(|other| is_same(finding, other)));
+            Found { at, new: since.is_some() && !was_there }
+        };
+        let findings: Vec<Found> = all.iter().take(FINDINGS).map(found).collect();
+        grammar::Sensed {
+            sense,
+            there: report.is_some(),
+            more: all.len() - findings.len(),
+            findings,
+            poor: evidence.is_some_and(|evidence| is_poor(sense, evidence)),
+        }
+    });
+    let decided = report.decided_by.filter(|_| !report.degraded);
+    Told { verdict: report.verdict, senses: senses.collect(), decided, since: since.is_some() }
+}
+
+/// The report of each sense that the part was taught by, sight first; `None` of one that could not judge.
+fn reports(report: &Report) -> Vec<(Sense, Option<&Report>)> {
+    let judged = |report: &Report| report.verdict != Verdict::Invalid;
+    match (&report.sight, &report.hearing) {
+        // Where sight could not judge, the report is that of hearing.
+        (Some(_), None) => vec![(Sense::Image, None), (Sense::Audio, Some(report))],
+        (Some(sight), Some(hearing)) => vec![
+            (Sense::Image, Some(report).filter(|_| sight.verdict != Verdict::Invalid)),
+            (Sense::Audio, Some(&**hearing).filter(|hearing| judged(hearing))),
+        ],
+        (None, _) if report.picture.is_some() => vec![(Sense::Audio, Some(report))],
+        (None, _) => vec![(Sense::Image, Some(report))],
+    }
+}
+
+/// Whether two findings of one sense are of the same place: their boxes meet, or what is heard is alike.
+fn is_same(finding: &Finding, other: &Finding) -> bool {
+    let meet = |[from, to]: [f64; 2], [begin, end]: [f64; 2]| from <= end && begin <= to;
+    match (finding.heard, other.heard) {
+        // Sounds begin when they will: a place in time is none.
+        (Some(heard), Some(other)) => heard.character == other.character && meet(heard.hz, other.hz),
+        (None, None) => {
+            let span = |Region { x, y, width, height }: Region| ([x, x + width], [y, y + height]);
+            let meet = |a: [usize; 2], b: [usize; 2]| a[0] < b[1] && b[0] < a[1];
+            let ((x, y), (other_x, other_y)) = (span(finding.region), span(other.region));
+            meet(x, other_x) && meet(y, other_y)
+        }
+        _ => false,
+    }
+}
+
+/// Whether light or focus, or the level of a sound, are clearly worse than in what was taught;
+/// `models/eyear-small/recipe/words.py` says the same.
+fn is_poor(sense: Sense, evidence: &Evidence) -> bool {
     let quality = evidence.quality.row(0);
+    if sense == Sense::Audio {
+        let (level, clipped, dropped) = (quality[0], quality[1], quality[3]);
+        return level.abs() > 1.5 || clipped > 0.005 || dropped > 0.005;
+    }
     let (brightness, contrast, sharpness) = (quality[0], quality[1], quality[2]);
     brightness.abs() > 1.5 || contrast < -0.8 || !(-1.2..=1.5).contains(&sharpness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Event;
+
+    fn finding(region: [usize; 4], heard: Option<Event>) -> Finding {
+        let [x, y, width, height] = region;
+        let region = Region { x, y, width, height };
+        Finding { region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top".into(), heard }
+    }
+
+    #[test]
+    fn a_finding_was_there_before_where_its_box_meets_one_or_its_band_does() {
+        let seen = |region| finding(region, None);
+        assert!(is_same(&seen([10, 10, 20, 20]), &seen([25, 25, 20, 20])));
+        assert!(!is_same(&seen([10, 10, 20, 20]), &seen([30, 10, 20, 20])));
+        let heard = |seconds, hz, character| {
+            let event = Event { seconds, hz, db: 9.0, character, all_the_time: false, rate: None };
+            finding([0, 0, 1, 1], Some(event))
+        };
+        let knock = heard([0.1, 0.2], [500.0, 900.0], "knock");
+        assert!(is_same(&knock, &heard([1.4, 1.5], [800.0, 990.0], "knock")), "at another time");
+        assert!(!is_same(&knock, &heard([0.1, 0.2], [950.0, 990.0], "knock")));
+        assert!(!is_same(&knock, &heard([0.1, 0.2], [500.0, 900.0], "tone")));
+        assert!(!is_same(&knock, &seen([0, 0, 1, 1])));
+    }
+
+    #[test]
+    fn what_was_looked_at_adds_up_to_one() {
+        let (tokens, latents) = (FINDINGS + FINDINGS * CELLS + NINTHS * NINTHS, 3);
+        let row: Vec<f32> = (0..tokens).map(|i| (i + 1) as f32).collect();
+        let all: f32 = row.iter().sum();
+        let weights: Vec<f32> = (0..latents).flat_map(|_| row.iter().map(|w| w / all)).collect();
+        let fused = Fused { latents: vec![], gates: vec![0.0, 0.7], weights: [vec![], weights], kinds: vec![] };
+        let sensed = looked_at(&fused, Sense::Audio, FINDINGS).unwrap();
+        assert_eq!((sensed.sense, sensed.gate, sensed.ninths.len()), ("audio", 0.7, NINTHS * NINTHS));
+        let sum: f32 = sensed.findings.iter().chain(&sensed.ninths).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    }
 }

@@ -1,8 +1,11 @@
-"""Episodes: a part is taught from a few good pictures, then judged on others; what eyear itself shows of each is kept with
+"""Episodes: a part is taught from a few good samples, then judged on others; what eyear itself shows of each is kept with
 what is known of it. Nothing of eyear is written here a second time: the binary teaches, judges and shows.
 
-    python episodes.py pictures --out cache/pictures --count 200 --seed 0 --eyear ../../../target/release/eyear
-    python episodes.py real --out cache/real --data DATA --eyear ...
+    python episodes.py pictures --out cache/pictures --count 400 --data DATA
+    python episodes.py sounds --out cache/sounds --count 300
+    python episodes.py real --out cache/real --data DATA
+
+Each goes on where it was cut. On a machine with more processors: one run for each, with a `--seed` of its own.
 """
 
 import argparse
@@ -17,12 +20,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 from safetensors.numpy import load_file
+from scipy.io import wavfile
+from scipy.signal import stft
 
+import machines
 from defects import KINDS, spoil
+from machines import Machine
 from parts import FAMILIES, Family, Picture
 
 NOTHING = "nothing"  # a finding where nothing is known to be
-LABELS = (NOTHING, *KINDS)
+LABELS = (NOTHING, *KINDS, *machines.KINDS)
+# Which of them a finding of a sense may be.
+OF_SENSE = {"image": (NOTHING, *KINDS), "audio": (NOTHING, *machines.KINDS)}
 FINDINGS = 4
 INPUTS = ((320, 320), (384, 384), (448, 448))
 
@@ -62,17 +71,14 @@ def write(path, image):
     cv2.imwrite(str(path), np.clip(image, 0, 255).astype(np.uint8)[..., ::-1])
 
 
-def judged(eyear, model, work, good, size, options=()):
-    """Teaches a part from the pictures in `good`, judges those in `work/test`, and returns a line and the evidence of
-    each, by name."""
+def judged(eyear, work, good, size=None):
+    """Teaches a part from the samples in `good`, judges those in `work/test`, and returns a line and the evidence of each,
+    by name."""
     part, shown = work / "part", work / "shown"
-    base = [eyear, "teach", str(part), "--good", *map(str, good), "--model", model, "--input", f"{size[0]}x{size[1]}"]
-    subprocess.run([*base, *options], check=True, capture_output=True)
-    told = subprocess.run(
-        [eyear, "inspect", str(part), str(work / "test"), "--json", "--evidence", str(shown), "--model", model],
-        capture_output=True,
-        text=True,
-    )
+    as_large = ["--input", f"{size[0]}x{size[1]}"] if size else []
+    subprocess.run([eyear, "teach", str(part), "--good", *map(str, good), *as_large, "--threads", "1"], check=True, capture_output=True)
+    inspect = [eyear, "inspect", str(part), str(work / "test"), "--json", "--evidence", str(shown), "--threads", "1"]
+    told = subprocess.run(inspect, capture_output=True, text=True)
     lines = {Path(line["file"]).stem: line for line in map(json.loads, told.stdout.splitlines())}
     evidence = {path.name.split(".")[0]: load_file(path) for path in shown.glob("*.safetensors")}
     return lines, evidence
@@ -96,6 +102,36 @@ def label(line, masks, kinds):
     return labels, sorted(found)
 
 
+def label_heard(line, kind, fault, rest):
+    """As `label`, of a sound: a finding is of the fault where its band and its time hold as much of the fault as of the rest,
+    almost; a rhythm, where the fault beats."""
+    labels = np.full(FINDINGS, -1, np.int64)
+    planes = [np.abs(stft(samples, machines.RATE, nperseg=512, noverlap=352)[2]) ** 2 for samples in (fault, rest)]
+    hz, seconds = machines.RATE / 512, 160 / machines.RATE
+    for i, finding in enumerate(line["findings"][:FINDINGS]):
+        heard = finding["heard"]
+        labels[i] = 0
+        if kind is None:
+            continue
+        if heard["character"] == "rhythm":
+            hit = kind in BEATS
+        elif heard["character"] in ("gap", "quieter"):
+            hit = kind == "gap"
+        else:
+            (low, high), (begin, end) = heard["hz"], heard["seconds"]
+            rows = slice(max(0, int(low / hz)), int(high / hz) + 2)
+            columns = slice(max(0, int(begin / seconds) - 1), int(end / seconds) + 2)
+            of_fault, of_rest = (plane[rows, columns] for plane in planes)
+            # Where it is strongest: a box holds more than what is hot in it.
+            hit = of_fault.size > 0 and np.quantile(of_fault / (of_rest + 1e-12), 0.9) > 0.5
+        labels[i] = LABELS.index(kind) if hit else 0
+    return labels, [0] if (labels > 0).any() else []
+
+
+# Faults that beat, so that a new rhythm is theirs.
+BEATS = {"bearing", "tooth", "rub", "knock", "cavitation", "imbalance", "gap"}
+
+
 def keep(path, samples, family):
     """Writes one episode."""
     stack = lambda key, kind: np.stack([sample["evidence"][key] for sample in samples]).astype(kind)
@@ -112,8 +148,11 @@ def keep(path, samples, family):
 
 
 def told_of(line, kinds, found):
-    places = [[f["place"], f["area_share"], f["severity"]] for f in line["findings"][:FINDINGS]]
-    return {"file": line["file"], "verdict": line["verdict"], "p": line["p_value"], "findings": places, "kinds": kinds, "found": found}
+    shown = line["findings"][:FINDINGS]
+    findings = [{"place": f["place"], "area": f["area_share"], "heard": f.get("heard")} for f in shown]
+    more = len(line["findings"]) - len(findings)
+    told = {"file": line["file"], "verdict": line["verdict"], "p": line["p_value"], "kinds": kinds, "found": found}
+    return told | {"findings": findings, "more": more}
 
 
 def drawn(rng):
@@ -166,8 +205,8 @@ def photographed(rng, folder):
     return folder.name, picture
 
 
-def episode(rng, eyear, model, name, picture, tests):
-    """One part taught and judged."""
+def of_pictures(rng, eyear, name, picture, tests):
+    """One part taught and judged by pictures."""
     size = INPUTS[rng.integers(len(INPUTS))]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
@@ -184,7 +223,7 @@ def episode(rng, eyear, model, name, picture, tests):
                 image, worse = corrupt(rng, image.astype(np.float32))
             write(work / "test" / f"t{i:03}.png", image)
             known[f"t{i:03}"] = (masks, kinds, worse)
-        lines, evidence = judged(eyear, model, work, [work / "good"], size)
+        lines, evidence = judged(eyear, work, [work / "good"], size)
     samples = []
     for stem, (masks, kinds, worse) in known.items():
         if stem not in evidence:
@@ -195,7 +234,35 @@ def episode(rng, eyear, model, name, picture, tests):
     return name, samples
 
 
-def real_bad(eyear, model, folder, kinds, out):
+def of_sounds(rng, eyear, tests):
+    """One drawn machine taught and judged by sounds."""
+    machine = Machine(rng)
+    write_sound = lambda path, samples: wavfile.write(path, machines.RATE, np.round(32767 * samples).astype(np.int16))
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        (work / "good").mkdir()
+        (work / "test").mkdir()
+        for i in range(int(rng.integers(10, 25))):
+            write_sound(work / "good" / f"g{i:02}.wav", machine.sound(rng)[0])
+        known = {}
+        for i in range(tests):
+            kind = None if rng.random() < 0.12 else str(rng.choice(machines.KINDS))
+            worse = rng.uniform(0.2, 1.0) if rng.random() < 0.2 else 0.0
+            sound, fault, rest = machine.sound(rng, kind, worse)
+            write_sound(work / "test" / f"t{i:03}.wav", sound)
+            known[f"t{i:03}"] = (kind, fault, rest, worse)
+        lines, evidence = judged(eyear, work, [work / "good"])
+    samples = []
+    for stem, (kind, fault, rest, worse) in known.items():
+        if stem not in evidence:
+            continue
+        labels, found = label_heard(lines[stem], kind, fault, rest)
+        told = told_of(lines[stem], [kind] if kind else [], found)
+        samples.append({"evidence": evidence[stem], "labels": labels, "worse": worse, "told": told})
+    return "machine", samples
+
+
+def real_bad(eyear, folder, kinds, out):
     """The real test pictures of a set, judged by a part taught from its good ones; halves in files of their own."""
     good = sorted((folder / "train" / "good").iterdir())[:48]
     with tempfile.TemporaryDirectory() as work:
@@ -208,7 +275,7 @@ def real_bad(eyear, model, folder, kinds, out):
                 shutil.copy(path, work / "test" / f"{stem}{path.suffix}")
                 mask = folder / "ground_truth" / kind / f"{path.stem}_mask.png"
                 known[stem] = (path, kind, cv2.imread(str(mask), 0) if mask.exists() else None)
-        lines, evidence = judged(eyear, model, work, good, (448, 448))
+        lines, evidence = judged(eyear, work, good, (448, 448))
     halves = {True: [], False: []}
     for stem, (path, kind, mask) in known.items():
         if stem not in evidence:
@@ -233,32 +300,37 @@ def real_bad(eyear, model, folder, kinds, out):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["pictures", "real"])
+    parser.add_argument("what", choices=["pictures", "sounds", "real"])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=200, help="episodes")
-    parser.add_argument("--tests", type=int, default=48, help="pictures judged in each")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no episode after")
+    parser.add_argument("--tests", type=int, default=48, help="samples judged in each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="real sets in MVTec layout")
     parser.add_argument("--eyear", default="../../../target/release/eyear")
-    parser.add_argument("--model", default=str(Path(__file__).resolve().parents[2] / "vision-lite0"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.what == "real":
         for name, kinds in REAL.items():
-            real_bad(arguments.eyear, arguments.model, arguments.data / name, kinds, arguments.out)
+            real_bad(arguments.eyear, arguments.data / name, kinds, arguments.out)
         return
     start = time.time()
     for i in range(arguments.count):
         path = arguments.out / f"{arguments.seed:03}-{i:05}.npz"
         if path.exists():  # go on where the last run was cut
             continue
+        if time.time() - start > 60 * arguments.minutes:
+            break
         rng = np.random.default_rng([arguments.seed, i])
-        real = arguments.data and rng.random() < 0.25
-        name, picture = photographed(rng, arguments.data / str(rng.choice(list(REAL)))) if real else drawn(rng)
         try:
-            name, samples = episode(rng, arguments.eyear, arguments.model, name, picture, arguments.tests)
+            if arguments.what == "sounds":
+                name, samples = of_sounds(rng, arguments.eyear, arguments.tests)
+            else:
+                real = arguments.data and rng.random() < 0.25
+                name, picture = photographed(rng, arguments.data / str(rng.choice(list(REAL)))) if real else drawn(rng)
+                name, samples = of_pictures(rng, arguments.eyear, name, picture, arguments.tests)
         except subprocess.CalledProcessError as error:
-            print(i, name, error.stderr.decode()[-200:], flush=True)
+            print(i, error.stderr.decode()[-200:], flush=True)
             continue
         if samples:
             keep(path, samples, name)

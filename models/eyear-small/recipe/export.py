@@ -19,11 +19,11 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from safetensors.numpy import save_file
 
 import model as network
-from episodes import LABELS
-from model import FINDINGS, HEADS, LAYERS, LATENTS, PROMPT, WIDTH, Eyear
-from words import Tokenizer
+from model import HEADS, LAYERS, PROMPT, WIDTH, Eyear
+from train import of_sense
+from words import SENSES, Tokenizer
 
-LONGEST = 256  # positions of the decoder's memory
+LONGEST = 384  # positions of the decoder's memory
 HEAD = WIDTH // HEADS
 
 
@@ -41,12 +41,16 @@ class Fuse(torch.nn.Module):
         super().__init__()
         self.eyear = eyear
 
-    def forward(self, shapes, cells, quality, text, text_mask):
-        tokens, mask, gate = self.eyear.image(shapes, cells, quality)
-        gates = torch.sigmoid(gate)
-        latents, weights = self.eyear.fusion([(tokens, mask)], gates, text, text_mask)
-        kinds = self.eyear.hints[1](latents[:, LATENTS : LATENTS + FINDINGS]).softmax(-1)
-        return latents, gates, weights[0], kinds
+    def forward(self, *inputs):
+        *evidence, text, text_mask = inputs
+        seen, gates = self.eyear.sense([evidence[3 * i : 3 * i + 3] for i in range(len(SENSES))])
+        latents, weights = self.eyear.fusion(seen, gates, text, text_mask)
+        return latents, gates, *weights, self.eyear.kinds(seen, latents).softmax(-1)
+
+
+EVIDENCE = ("shapes", "cells", "quality")
+INPUTS = [*(f"{sense}_{name}" for sense in SENSES for name in EVIDENCE), "text", "text_mask"]
+OUTPUTS = ["latents", "gates", *(f"{sense}_weights" for sense in SENSES), "kinds"]
 
 
 def traced(module, example, inputs, outputs, path):
@@ -164,30 +168,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--golden", type=Path, required=True, help="an episode, whose first sample proves other machines")
+    parser.add_argument("--golden", type=Path, nargs=2, required=True, help="an episode of pictures and one of sounds, whose first samples prove other machines")
     arguments = parser.parse_args()
     tokenizer = Tokenizer.load(arguments.run / "tokenizer.json")
-    eyear = Eyear(len(tokenizer.tokens), len(LABELS)).eval()
+    eyear = Eyear(len(tokenizer.tokens), of_sense()).eval()
     state = arguments.run / "state.pt"
     if state.exists():
-        eyear.load_state_dict(torch.load(state)["model"])
+        eyear.load_state_dict(torch.load(state, map_location="cpu")["model"])
     out = arguments.out
     torch.manual_seed(0)
     ids = torch.zeros(1, PROMPT, dtype=torch.int32)
     ids[0, :5] = torch.tensor([3, 40, 50, 60, 70])
-    seen = np.load(arguments.golden)
-    shapes, cells, quality = (torch.from_numpy(seen[key][:1].astype(np.float32)) for key in ("shapes", "cells", "quality"))
-    text = eyear.text(ids)
+    first = [np.load(file) for file in arguments.golden]
+    evidence = [torch.from_numpy(seen[name][:1].astype(np.float32)) for seen in first for name in EVIDENCE]
     # The reference stays with the run: what ships is int8.
     places = {"fp32": arguments.run, "int8": out}
     parts = ("text_encoder", "fusion", "decoder")
     files = {part: [place / f"{part}.{precision}.onnx" for precision, place in places.items()] for part in parts}
+    text = eyear.text(ids)
     traced(Text(eyear), (ids,), ["ids"], ["tokens", "mask"], files["text_encoder"][0])
-    traced(
-        *(Fuse(eyear), (shapes, cells, quality, *text)),
-        *(["shapes", "cells", "quality", "text", "text_mask"], ["latents", "gates", "weights", "kinds"]),
-        files["fusion"][0],
-    )
+    traced(Fuse(eyear), (*evidence, *text), INPUTS, OUTPUTS, files["fusion"][0])
     decoder(eyear, files["decoder"][0])
     for source, target in files.values():
         quantized(source, target)
@@ -195,9 +195,9 @@ def main():
     save_file({"embedding": 4 * eyear.decoder.embedding.weight.detach().numpy()}, out / "embedding.safetensors")
     tokenizer.save(out / "tokenizer.json")
 
-    latents = eyear.fusion([eyear.image(shapes, cells, quality)[:2]], torch.sigmoid(eyear.image(shapes, cells, quality)[2]), *text)[0]
+    latents = Fuse(eyear)(*evidence, *text)[0]
     (out / "golden").mkdir(exist_ok=True)
-    recorded = dict(shapes=shapes, cells=cells, quality=quality, text=text[0], text_mask=text[1])
+    recorded = dict(zip(INPUTS, (*evidence, *text)))
     save_file({name: value.detach().numpy() for name, value in recorded.items()}, out / "golden" / "input.safetensors")
     first = eyear.decoder(latents, network.nothing(1))[0][:, -1]
     save_file(dict(latents=latents.detach().numpy(), logits=first.detach().numpy()), out / "golden" / "output.safetensors")

@@ -5,11 +5,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from words import LANGUAGES, SPECIAL
+from words import LANGUAGES, SENSES, SPECIAL
 
 WIDTH, HEADS, LAYERS, HIDDEN = 192, 4, 4, 512
 FINDINGS, CELLS, NINTHS, CHANNELS, OF_CELL = 4, 8, 9, 848, 4
-HEAT, LUMA, EXPECTED, MEASURES, QUALITY = 12, 24, 12, 16, 5
+HEAT, LUMA, EXPECTED, MEASURES, QUALITY = 12, 24, 12, 28, 10
 SHAPE = HEAT**2 + LUMA**2 + EXPECTED**2 + MEASURES
 LATENTS, PROMPT = 8, 64
 FAR = -1e4  # what is added to the weight of a token that is not there
@@ -75,12 +75,13 @@ class Block(nn.Module):
 
 
 class Sense(nn.Module):
-    """Evidence of one sense -> 45 tokens: four findings' shapes, eight cells of each, nine ninths of the whole."""
+    """Evidence of one sense -> 45 tokens: four findings' shapes, eight cells of each, nine ninths of the whole. `dropped` is the
+    share of inputs that are left out while it is taught, so that no one channel is known by heart."""
 
-    def __init__(self):
+    def __init__(self, dropped):
         super().__init__()
-        self.features = nn.LayerNorm(CHANNELS // 2), nn.LayerNorm(CHANNELS // 2)
-        self.features = nn.ModuleList(self.features)
+        self.features = nn.ModuleList([nn.LayerNorm(CHANNELS // 2), nn.LayerNorm(CHANNELS // 2)])
+        self.dropped = dropped
         self.cell = nn.Linear(CHANNELS + OF_CELL, WIDTH)
         self.picture = nn.Sequential(
             *(nn.Conv2d(3, 24, 3, 2, 1), nn.ReLU(), nn.Conv2d(24, 48, 3, 2, 1), nn.ReLU()),
@@ -94,14 +95,18 @@ class Sense(nn.Module):
 
     def forward(self, shapes, cells, quality):
         """`f32[batch, FINDINGS, SHAPE]`, `f32[batch, FINDINGS * CELLS + NINTHS, CHANNELS + OF_CELL]`, `f32[batch, QUALITY]`
-        -> tokens, a mask that is added to attention, and the gate, `f32[batch, 1]` before its sigmoid."""
+        -> tokens, a mask that is added to attention, and the gate, `f32[batch, 1]`, 0 to 1: what the sense is worth on this
+        sample, 0 where it is not there."""
         seen, apart, told = cells[..., : CHANNELS // 2], cells[..., CHANNELS // 2 : CHANNELS], cells[..., CHANNELS:]
         # Features are heavy-tailed; how far a cell is apart is told by the length that normalising takes away.
         far = torch.log1p((apart * apart).mean(-1, keepdim=True)) * told[..., 3:]
         told = torch.cat([told[..., :3], far], -1)
-        inputs = [norm(torch.sign(x) * torch.log1p(x.abs())) for norm, x in zip(self.features, (seen, apart))]
-        cells_there = cells[..., -1] > 0
-        cell = self.cell(torch.cat([*inputs, told], -1))
+        inputs = torch.cat([norm(torch.sign(x) * torch.log1p(x.abs())) for norm, x in zip(self.features, (seen, apart))], -1)
+        there = cells[..., -1] > 0
+        if self.training:  # the same channels of all cells of a sample
+            kept = (torch.rand(len(cells), 1, CHANNELS, device=cells.device) > self.dropped).float()
+            inputs = inputs * kept / (1 - self.dropped)
+        cell = self.cell(torch.cat([inputs, told], -1))
         findings = self.place[:FINDINGS]
         of_cell = torch.cat([findings.repeat_interleave(CELLS, 0) + self.kind[0], self.place[FINDINGS:] + self.kind[1]])
         heat, luma, expected, measures = shapes.split([HEAT**2, LUMA**2, EXPECTED**2, MEASURES], -1)
@@ -110,14 +115,18 @@ class Sense(nn.Module):
             for plane, side in ((heat, HEAT), (luma, LUMA), (expected, EXPECTED))
         ]
         drawn = self.picture(torch.cat(planes, 1).clamp(-4, 4)).reshape(shapes.shape[0], FINDINGS, -1)
+        drawn = F.dropout(drawn, self.dropped, self.training)
         shape = self.shape(torch.cat([drawn, measures], -1)) + findings + self.kind[2]
         tokens = torch.cat([shape, cell + of_cell], 1)
-        there = torch.cat([cells_there[:, : FINDINGS * CELLS : CELLS], cells_there], 1)
+        there = torch.cat([there[:, : FINDINGS * CELLS : CELLS], there], 1)
+        if self.training:  # a cell or a shape may be left out; the ninths stay
+            out = torch.rand(there[:, :-NINTHS].shape, device=cells.device) < self.dropped
+            there = torch.cat([there[:, :-NINTHS] & ~out, there[:, -NINTHS:]], 1)
         mask = torch.where(there, 0.0, FAR)[:, None, None, :]
         for block in self.blocks:
-            tokens = block(tokens, mask)
+            tokens = F.dropout(block(tokens, mask), self.dropped, self.training)
         gate = self.quality(torch.cat([tokens[:, -NINTHS:].mean(1), quality], -1))
-        return tokens, mask, gate
+        return tokens, mask, torch.sigmoid(gate) * (cells[:, -1, -1:] > 0)
 
 
 class Prompt(nn.Module):
@@ -138,13 +147,12 @@ class Prompt(nn.Module):
 
 class Fusion(nn.Module):
     """Latents that look at each sense and at the prompt in turn. What a sense gives is multiplied by its gate: how much the
-    sense is worth on this sample, 0 where it is not there. One latent stands for each finding."""
+    sense is worth on this sample, 0 where it is not there. One latent stands for each finding of each sense."""
 
-    def __init__(self, senses=("image",)):
+    def __init__(self):
         super().__init__()
-        self.senses = senses
         self.latents = nn.Parameter(0.02 * torch.randn(LATENTS, WIDTH))
-        kinds = (*senses, "text")
+        kinds = (*SENSES, "text")
         layer = lambda: nn.ModuleDict({kind: nn.ModuleList([Norm(), Attention()]) for kind in kinds})
         self.looks = nn.ModuleList(layer() for _ in range(2))
         self.blocks = nn.ModuleList(Block() for _ in range(2))
@@ -154,12 +162,12 @@ class Fusion(nn.Module):
         """`seen`: for each sense its tokens and their mask; `gates`, `f32[batch, senses]`, 0 to 1. Gives the latents,
         `f32[batch, LATENTS + FINDINGS * senses, WIDTH]`, and what they looked at: for each sense the mean weights of the
         last layer, `f32[batch, latents, tokens]`."""
-        own = [tokens[:, :FINDINGS] * gate[:, None, None] for (tokens, _), gate in zip(seen, gates.unbind(1))]
+        own = [tokens[:, :FINDINGS] * gates[:, i : i + 1, None] for i, (tokens, _) in enumerate(seen)]
         x = torch.cat([self.latents.expand(text.shape[0], -1, -1), *own], 1)
         weights = []
         for look, block in zip(self.looks, self.blocks):
             weights = []
-            for i, sense in enumerate(self.senses):
+            for i, sense in enumerate(SENSES):
                 norm, attention = look[sense]
                 found, weight = attention(norm(x), *seen[i])
                 x = x + found * gates[:, i : i + 1, None]
@@ -173,7 +181,7 @@ class Fusion(nn.Module):
 def rotate(x, at):
     """Rotary position embedding (Su et al. 2021)."""
     half = x.shape[-1] // 2
-    pace = 10000.0 ** (-torch.arange(half, dtype=torch.float32) / half)
+    pace = 10000.0 ** (-torch.arange(half, dtype=torch.float32, device=x.device) / half)
     angle = at.to(torch.float32)[:, None] * pace
     cos, sin = torch.cos(angle), torch.sin(angle)
     a, b = x[..., :half], x[..., half:]
@@ -203,7 +211,7 @@ class Decoder(nn.Module):
 
     def forward(self, x, past):
         before, tokens = past.shape[4], x.shape[1]
-        at, seen = torch.arange(tokens) + before, torch.arange(before + tokens)
+        at, seen = (torch.arange(n, device=x.device) + first for n, first in ((tokens, before), (before + tokens, 0)))
         mask = torch.where(seen[None] <= at[:, None], 0.0, FAR)
         present = []
         for layer, kept in zip(self.layers, past.unbind(0)):
@@ -217,36 +225,50 @@ class Decoder(nn.Module):
         return self.last(x) @ self.embedding.weight.T, torch.stack(present)
 
 
-def nothing(batch):
+def nothing(batch, device="cpu"):
     """The past of a text that has not begun."""
-    return torch.zeros(LAYERS, 2, batch, HEADS, 0, WIDTH // HEADS)
+    return torch.zeros(LAYERS, 2, batch, HEADS, 0, WIDTH // HEADS, device=device)
 
 
 class Eyear(nn.Module):
-    def __init__(self, vocabulary, kinds, senses=("image",)):
+    def __init__(self, vocabulary, of_sense, dropped=0.15):
+        """`of_sense`: for each sense, which kinds a finding may be of, as `bool[kinds]`."""
         super().__init__()
         embedding = nn.Embedding(vocabulary, WIDTH)
         nn.init.normal_(embedding.weight, std=0.05)
-        self.image, self.text = Sense(), Prompt(embedding)
-        self.fusion, self.decoder = Fusion(senses), Decoder(embedding)
-        # Only while it is taught: what each finding is, straight from its tokens, and from its latent.
-        self.hints = nn.ModuleList(nn.Linear(WIDTH, kinds) for _ in range(2))
+        self.senses = nn.ModuleDict({sense: Sense(dropped) for sense in SENSES})
+        self.text = Prompt(embedding)
+        self.fusion, self.decoder = Fusion(), Decoder(embedding)
+        rows = torch.stack([torch.where(torch.as_tensor(allowed), 0.0, FAR) for allowed in of_sense])
+        self.register_buffer("allowed", rows.repeat_interleave(FINDINGS, 0), persistent=False)
+        # What each finding is, straight from its tokens (only while it is taught), and from its latent.
+        self.hints = nn.ModuleList(nn.Linear(WIDTH, rows.shape[1]) for _ in range(2))
 
     def embed(self, ids):
         return 4 * self.decoder.embedding(ids)
 
+    def sense(self, evidence):
+        """Tokens with their masks, and gates, of the evidence of each sense, in the order of `SENSES`."""
+        sensed = [self.senses[sense](*of) for sense, of in zip(SENSES, evidence)]
+        return [(tokens, mask) for tokens, mask, _ in sensed], torch.cat([gate for *_, gate in sensed], 1)
+
+    def kinds(self, seen, latents=None):
+        """Logits of what each finding is, sense after sense, from its tokens, or from its latent."""
+        if latents is None:
+            return self.hints[0](torch.cat([tokens[:, :FINDINGS] for tokens, _ in seen], 1)) + self.allowed
+        return self.hints[1](latents[:, LATENTS:]) + self.allowed
+
     def look(self, evidence, prompt):
-        tokens, mask, gate = self.image(*evidence)
+        seen, gates = self.sense(evidence)
         text, text_mask = self.text(prompt)
-        latents, weights = self.fusion([(tokens, mask)], torch.sigmoid(gate), text, text_mask)
-        return tokens, gate, latents, weights
+        latents, weights = self.fusion(seen, gates, text, text_mask)
+        return seen, gates, latents, weights
 
     def forward(self, evidence, prompt, ids):
-        """Logits of each of `ids`, the first from the latents alone; the gate; what each finding is, twice."""
-        tokens, gate, latents, _ = self.look(evidence, prompt)
-        logits, _ = self.decoder(torch.cat([latents, self.embed(ids[:, :-1])], 1), nothing(len(ids)))
-        hints = self.hints[0](tokens[:, :FINDINGS]), self.hints[1](latents[:, LATENTS : LATENTS + FINDINGS])
-        return logits[:, latents.shape[1] - 1 :], gate, hints
+        """Logits of each of `ids`, the first from the latents alone; the gates; what each finding is, twice."""
+        seen, gates, latents, _ = self.look(evidence, prompt)
+        logits, _ = self.decoder(torch.cat([latents, self.embed(ids[:, :-1])], 1), nothing(len(ids), ids.device))
+        return logits[:, latents.shape[1] - 1 :], gates, [self.kinds(seen), self.kinds(seen, latents)]
 
 
 def prompt(tokenizer, language, asked):

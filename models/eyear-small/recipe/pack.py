@@ -17,7 +17,8 @@ origin = "Trained by recipe/ on drawn parts with drawn defects, and on pictures 
 [text_encoder]                # i32[1, 64] -> f32[1, 64, 192] and its mask
 {text_encoder}
 [fusion]                      # evidence of `eyear inspect --evidence` and a prompt -> latents
-image = "{image}"
+image = "{image}"             # whose evidence it reads
+audio = "{audio}"
 kinds = [{kinds}]
 golden = {{ input = "golden/input.safetensors", output = "golden/output.safetensors", tolerance = {{ int8 = 0.99 }} }}
 {fusion}
@@ -43,8 +44,9 @@ def main():
     files = sorted(path for path in HERE.rglob("*") if path.is_file() and path.name not in skipped and "__pycache__" not in path.parts)
     digests = (f'"{path.relative_to(HERE).as_posix()}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in files)
     text = HEAD.format(
-        version="0.1.0",
+        version="0.2.0",
         image="vision-lite0 1.1.0",
+        audio="sound-lite0 1.0.0",
         kinds=", ".join(f'"{label}"' for label in LABELS),
         digests="\n".join(digests),
         **{part: variants(part) for part in ("text_encoder", "fusion", "decoder")},

@@ -1,6 +1,7 @@
-"""Teaches the network on episodes: first what each finding is, then the words. Seeded; goes on where it was cut.
+"""Teaches the network on episodes: first what each finding is, then the words. Seeded; goes on where it was cut. A sample is
+one of a picture, of a sound, or of both at once, put together from two episodes.
 
-    python train.py --cache cache/pictures cache/real --out run --minutes 60
+    python train.py --cache cache/pictures cache/sounds cache/real --out run --minutes 60
 """
 
 import argparse
@@ -12,60 +13,139 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from episodes import LABELS
-from model import FINDINGS, LATENTS, PROMPT, Eyear, prompt
-from words import END, LANGUAGES, PAD, WORDS, Told, Tokenizer, is_poor, question, report
+from episodes import LABELS, OF_SENSE
+from model import CELLS, CHANNELS, EXPECTED, FINDINGS, HEAT, LUMA, PROMPT, Eyear, prompt
+from words import END, LANGUAGES, PAD, SENSES, WORDS, Found, Told, Tokenizer, is_poor, question, report
 
-BATCH = 64
+# What is broken is often both seen and heard; half of the samples of both senses go together so.
+COMPANIONS = {
+    **{"wear": "rub", "scratch": "rub", "crack": "knock", "chip": "tooth", "break": "gap", "missing": "imbalance"},
+    **{"pitting": "bearing", "hole": "hiss", "dent": "tone", "foreign": "cavitation"},
+}
+EVERY = 250  # steps between two lines of the log
+# Shares of samples of a picture alone, of a sound alone, and of both.
+MIX = (0.45, 0.3, 0.25)
 
 
 class Episodes:
-    """All samples of some episodes, in memory."""
+    """All samples of one sense of some episodes, in memory."""
 
-    def __init__(self, files):
+    def __init__(self, sense, files, device="cpu"):
+        self.sense = sense
         loaded = [np.load(file) for file in files]
         stack = lambda key: np.concatenate([file[key] for file in loaded])
-        self.shapes, self.cells = stack("shapes"), stack("cells")
-        self.quality, self.labels, self.worse = stack("quality"), stack("labels"), stack("worse")
+        keep = lambda values: torch.from_numpy(values).to(device)
+        self.shapes, self.cells, self.quality = keep(stack("shapes")), keep(stack("cells")), keep(stack("quality"))
+        self.labels, self.worse = stack("labels"), stack("worse")
         self.told = [json.loads(str(told)) for file in loaded for told in file["told"]]
+        self.poor = [is_poor(sense, quality) for quality in stack("quality")]
         self.family = np.repeat([str(file["family"]) for file in loaded], [len(file["worse"]) for file in loaded])
+        self.of_kind = {}
+        for row, told in enumerate(self.told):
+            for kind in told["kinds"]:
+                self.of_kind.setdefault(kind, []).append(row)
 
     def __len__(self):
         return len(self.told)
 
     def evidence(self, rows):
-        return tuple(torch.from_numpy(of[rows].astype(np.float32)) for of in (self.shapes, self.cells, self.quality))
+        """Evidence of these rows; of a row of -1, nought."""
+        at = torch.as_tensor(np.maximum(rows, 0), device=self.shapes.device)
+        there = torch.as_tensor(rows >= 0, device=self.shapes.device)
+        return [of[at].float() * there.reshape(-1, *[1] * (of.dim() - 1)) for of in (self.shapes, self.cells, self.quality)]
 
-    def measured(self, row, verdict=None):
-        told = self.told[row]
-        found = told["findings"][:FINDINGS]
-        kinds = [LABELS[label] for label in self.labels[row][: len(found)]]
-        findings = [(place, share, kind) for (place, share, _), kind in zip(found, kinds)]
-        verdict = verdict or told["verdict"]
-        # The last measure of a finding's shape is ln of how many there are.
-        more = max(0, round(float(np.exp(self.shapes[row, 0, -1]))) - FINDINGS) if found else 0
-        return Told("unsure" if verdict == "invalid" else verdict, findings, more, is_poor(self.quality[row]))
+    def found(self, row):
+        labels = self.labels[row]
+        return [
+            Found(self.sense, LABELS[label], found["place"], found["area"], found["heard"])
+            for label, found in zip(labels, self.told[row]["findings"])
+        ]
 
 
-def texts(rng, count):
+class Samples:
+    """Episodes of both senses."""
+
+    def __init__(self, of):
+        self.of = of  # sense -> Episodes
+
+    def draw(self, rng, count):
+        """Rows of each sense, -1 where it is not there: `i64[count, 2]`."""
+        image, audio = (self.of[sense] for sense in SENSES)
+        rows = np.stack([rng.integers(len(one), size=count) for one in (image, audio)], 1)
+        which = rng.choice(3, size=count, p=MIX)
+        for row, mode in zip(rows, which):
+            if mode < 2:
+                row[1 - mode] = -1
+            elif rng.random() < 0.5:
+                kinds = [COMPANIONS[kind] for kind in image.told[row[0]]["kinds"] if kind in COMPANIONS]
+                alike = audio.of_kind.get(kinds[0], []) if kinds else []
+                row[1] = alike[rng.integers(len(alike))] if alike else row[1]
+        return rows
+
+    def evidence(self, rows):
+        return [self.of[sense].evidence(rows[:, i]) for i, sense in enumerate(SENSES)]
+
+    def labels(self, rows):
+        """What each finding is, sense after sense, -1 where there is none."""
+        found = [np.where(rows[:, i, None] >= 0, self.of[sense].labels[rows[:, i]], -1) for i, sense in enumerate(SENSES)]
+        return np.concatenate(found, 1)
+
+    def worth(self, rows):
+        """What each sense is worth, 0 to 1; -1 where it is not there."""
+        return np.stack([np.where(rows[:, i] >= 0, 1 - self.of[s].worse[rows[:, i]], -1) for i, s in enumerate(SENSES)], 1)
+
+    def told(self, rng, rows):
+        """What can be told of one sample; that the part knows another sense, or is compared with an earlier one, is drawn."""
+        there = tuple(sense for sense, row in zip(SENSES, rows) if row >= 0)
+        ones = {sense: (self.of[sense], row) for sense, row in zip(SENSES, rows) if row >= 0}
+        verdicts = {sense: one.told[row]["verdict"].replace("invalid", "unsure") for sense, (one, row) in ones.items()}
+        order = ("pass", "unsure", "fail")
+        verdict = max(verdicts.values(), key=order.index)
+        decided = None
+        if len(there) == 2:
+            bad = [sense for sense in there if verdicts[sense] != "pass"]
+            decided = {0: "together", 2: "either"}.get(len(bad)) or {"image": "sight", "audio": "hearing"}[bad[0]]
+        if rng.random() < 0.15:
+            verdict = str(rng.choice(order))
+        findings = [found for one, row in ones.values() for found in one.found(row)]
+        since = rng.random() < 0.3
+        for found in findings:
+            found.new = since and rng.random() < 0.5
+        return Told(
+            verdict,
+            findings,
+            {sense: one.told[row]["more"] for sense, (one, row) in ones.items()},
+            tuple(sense for sense, (one, row) in ones.items() if one.poor[row]),
+            there,
+            SENSES if rng.random() < 0.1 else there,
+            decided,
+            since,
+        )
+
+
+def texts(rng, samples, count):
     """What is written of random samples: the corpus that the vocabulary is learned from."""
-    places, kinds, out = list(WORDS["en"]["place"]), list(WORDS["en"]["kind"]), []
-    for _ in range(count):
-        findings = [(str(rng.choice(places)), 10 ** rng.uniform(-3.5, -0.3), str(rng.choice(kinds))) for _ in range(rng.integers(5))]
-        told = Told(str(rng.choice(["pass", "fail", "unsure"])), findings, int(rng.integers(3)), rng.random() < 0.2)
+    out = []
+    for rows in samples.draw(rng, count):
+        told = samples.told(rng, rows)
+        for found in told.findings:  # any place, area and kind
+            found.area = 10 ** rng.uniform(-3.5, -0.3)
+            found.kind = str(rng.choice(list(WORDS["en"]["kind"][found.sense])))
+            if found.sense == "image":
+                found.place = str(rng.choice(list(WORDS["en"]["place"])))
         language = str(rng.choice(LANGUAGES))
         out += [report(rng, language, told), *question(rng, language, told)]
     return out
 
 
-def batches(rng, episodes, tokenizer):
+def batches(rng, samples, tokenizer, size):
     """Rows, prompts and what is to be written of them, batch after batch; texts of about one length go together."""
     while True:
-        rows = rng.integers(len(episodes), size=8 * BATCH)
-        prompts, written = written_of(rng, episodes, rows, tokenizer)
+        rows = samples.draw(rng, 8 * size)
+        prompts, written = written_of(rng, samples, rows, tokenizer)
         order = np.argsort([len(text) for text in written], kind="stable")
-        for part in rng.permutation(order.reshape(8, BATCH)):
-            ids = np.full((BATCH, max(len(written[i]) for i in part)), PAD)
+        for part in rng.permutation(order.reshape(8, size)):
+            ids = np.full((size, max(len(written[i]) for i in part)), PAD)
             for row, i in zip(ids, part):
                 row[: len(written[i])] = written[i]
             asked = np.array([prompts[i] for i in part])
@@ -73,12 +153,24 @@ def batches(rng, episodes, tokenizer):
             yield rows[part], torch.from_numpy(asked), torch.from_numpy(ids)
 
 
-def written_of(rng, episodes, rows, tokenizer):
+class Texts(torch.utils.data.IterableDataset):
+    """Batches by several processes, for writing texts takes longer than learning from them on a GPU."""
+
+    def __init__(self, seed, samples, tokenizer, size):
+        self.seed, self.samples, self.tokenizer, self.size = seed, samples, tokenizer, size
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        return batches(rng, self.samples, self.tokenizer, self.size)
+
+
+def written_of(rng, samples, rows, tokenizer):
     """Prompts and what is to be written of some samples."""
     prompts, written = [], []
     for row in rows:
         language = str(rng.choice(LANGUAGES))
-        told = episodes.measured(row, str(rng.choice(["pass", "unsure", "fail"])) if rng.random() < 0.15 else None)
+        told = samples.told(rng, row)
         asked, answer = ("", report(rng, language, told)) if rng.random() < 0.6 else question(rng, language, told)
         prompts.append(prompt(tokenizer, language, asked))
         written.append([*tokenizer.encode(answer), END])
@@ -87,33 +179,115 @@ def written_of(rng, episodes, rows, tokenizer):
 
 def hint_loss(hints, labels):
     there = labels.reshape(-1) >= 0
-    return sum(F.cross_entropy(hint.reshape(-1, hint.shape[-1])[there], labels.reshape(-1)[there]) for hint in hints)
+    losses = [F.cross_entropy(h.reshape(-1, h.shape[-1])[there], labels.reshape(-1)[there]) for h in hints]
+    return sum(losses)
 
 
-def noisy(rng, evidence):
-    """Evidence as another board or precision would give it: a little different; mirrored, with its places."""
+def gate_loss(gates, worth):
+    there = worth >= 0
+    return F.binary_cross_entropy(gates[there].clamp(1e-4, 1 - 1e-4), worth[there])
+
+
+def mirrored(evidence, ways):
+    """Evidence of a picture as if it were mirrored, `ways` of (sideways, upside down, transposed): defects know no side."""
     shapes, cells, quality = evidence
-    cells = cells + 0.05 * cells.abs().mean() * torch.from_numpy(rng.standard_normal(cells.shape, dtype=np.float32)) * (cells[..., -1:] > 0)
-    cells[..., -1] = evidence[1][..., -1]
-    return shapes, cells, quality
+    sideways, upside, transposed = ways
+    planes, at = [], 0
+    for side in (HEAT, LUMA, EXPECTED):
+        plane = shapes[..., at : at + side * side].reshape(*shapes.shape[:2], side, side)
+        plane = plane.flip(-1) if sideways else plane
+        plane = plane.flip(-2) if upside else plane
+        plane = plane.transpose(-1, -2) if transposed else plane
+        planes.append(plane.reshape(*shapes.shape[:2], -1))
+        at += side * side
+    m = shapes[..., at:].clone()
+    there = (m.abs().sum(-1) > 0).float()
+    if sideways != upside:
+        m[..., 5] = -m[..., 5]  # sine of twice the axis' angle
+    if sideways:
+        m[..., 7] = there - m[..., 7]
+    if upside:
+        m[..., 8] = there - m[..., 8]
+    if transposed:
+        m[..., 4] = -m[..., 4]
+        m[..., [1, 2]], m[..., [7, 8]] = m[..., [2, 1]], m[..., [8, 7]]
+    cells = cells.clone()
+    own, ninths = cells[:, : FINDINGS * CELLS], cells[:, FINDINGS * CELLS :]
+    x, y = own[..., CHANNELS + 1].clone(), own[..., CHANNELS + 2].clone()
+    x, y = (-x if sideways else x), (-y if upside else y)
+    own[..., CHANNELS + 1], own[..., CHANNELS + 2] = (y, x) if transposed else (x, y)
+    grid = ninths[..., : CHANNELS + 1].reshape(len(cells), 3, 3, -1)
+    grid = grid.flip(2) if sideways else grid
+    grid = grid.flip(1) if upside else grid
+    grid = grid.transpose(1, 2) if transposed else grid
+    ninths[..., : CHANNELS + 1] = grid.reshape(len(cells), 9, -1)
+    return [torch.cat([*planes, m], -1), cells, quality]
+
+
+def varied(rng, evidence):
+    """Evidence as another board, precision or pose would give it: a little different; pictures mirrored."""
+    out = []
+    for sense, (shapes, cells, quality) in zip(SENSES, evidence):
+        # Each sample has a strength of its own.
+        strong = 0.12 * torch.rand(len(cells), 1, 1, device=cells.device)
+        there = (cells[..., -1:] > 0).float()
+        noise = strong * cells[..., :CHANNELS].abs().mean((1, 2), keepdim=True) * torch.randn_like(cells[..., :CHANNELS]) * there
+        scale = 1 + 0.1 * torch.randn(len(cells), 1, 1, device=cells.device)
+        cells = torch.cat([(cells[..., :CHANNELS] + noise) * scale, cells[..., CHANNELS:]], -1)
+        of = [shapes, cells, quality]
+        out.append(mirrored(of, rng.random(3) < 0.5) if sense == "image" else of)
+    return out
 
 
 @torch.no_grad()
-def right(model, episodes, rows):
-    """Share of findings whose kind is told: by the tokens and by the latents; and the rows' figures by kind."""
-    hits, labels = [], []
-    asked = torch.zeros(1, PROMPT, dtype=torch.long)
+def right(model, samples, rows, device):
+    """Share of findings on a defect whose kind is told, by sense; what was told of each finding, and what it is."""
+    told, labels = [], samples.labels(rows)
+    asked = torch.zeros(1, PROMPT, dtype=torch.long, device=device)
     asked[:, 0] = 3
     model.eval()
     for part in np.array_split(rows, max(1, len(rows) // 256)):
-        tokens, _, latents, _ = model.look(episodes.evidence(part), asked.expand(len(part), -1))
-        told = [model.hints[0](tokens[:, :FINDINGS]), model.hints[1](latents[:, LATENTS : LATENTS + FINDINGS])]
-        hits.append(torch.stack([hint.argmax(-1) for hint in told], -1).numpy())
-        labels.append(episodes.labels[part])
+        seen, _, latents, _ = model.look(samples.evidence(part), asked.expand(len(part), -1))
+        told.append(model.kinds(seen, latents).argmax(-1).cpu().numpy())
     model.train()
-    hits, labels = np.concatenate(hits), np.concatenate(labels)
-    there = labels > 0
-    return (hits == labels[..., None])[there].mean(0), hits[..., 1], labels
+    told = np.concatenate(told)
+    shares = {}
+    for i, sense in enumerate(SENSES):
+        own = slice(i * FINDINGS, (i + 1) * FINDINGS)
+        there = labels[:, own] > 0
+        shares[sense] = float((told[:, own] == labels[:, own])[there].mean()) if there.any() else None
+    return shares, told, labels
+
+
+def alone(samples):
+    """Every sample of each sense by itself."""
+    rows = []
+    for i, sense in enumerate(SENSES):
+        own = np.full((len(samples.of[sense]), len(SENSES)), -1)
+        own[:, i] = np.arange(len(own))
+        rows.append(own)
+    return np.concatenate(rows)
+
+
+def of_sense():
+    return [[label in OF_SENSE[sense] for label in LABELS] for sense in SENSES]
+
+
+def is_held_out(file, i):
+    """Whole episodes are held out: parts that were never seen. Real ones are halved by their pictures: see `episodes`."""
+    return file.stem[0].isdigit() and i % 12 == 5
+
+
+def files_of(caches, without=()):
+    """The episodes of each sense in some folders, those to learn from and those to judge."""
+    out = {sense: ([], []) for sense in SENSES}
+    for cache in caches:
+        files = sorted(file for file in cache.glob("*.npz") if "held-out" not in file.name)
+        for i, file in enumerate(files):
+            family = str(np.load(file)["family"])
+            if family not in without:
+                out["audio" if family == "machine" else "image"][is_held_out(file, i)].append(file)
+    return out
 
 
 def main():
@@ -125,28 +299,32 @@ def main():
     parser.add_argument("--without", nargs="*", default=[], help="sets to leave out, such as those that want share-alike: cookie ballscrew")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=0, help="processes that write texts; 0: this one does")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--dropped", type=float, default=0.15, help="share of the evidence that is left out while it is taught")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
-    rng = np.random.default_rng(arguments.seed)
+    torch.set_float32_matmul_precision("high")
+    rng, device = np.random.default_rng(arguments.seed), arguments.device
     arguments.out.mkdir(parents=True, exist_ok=True)
-    files = sorted(file for cache in arguments.cache for file in cache.glob("*.npz") if "held-out" not in file.name)
-    files = [file for file in files if str(np.load(file)["family"]) not in arguments.without]
-    # Whole episodes are held out: parts that were never seen.
-    kept = [file for i, file in enumerate(files) if i % 12 == 5]
-    learned, judged = Episodes([file for file in files if file not in kept]), Episodes(kept)
+    files = files_of(arguments.cache, arguments.without)
+    learned, judged = (Samples({sense: Episodes(sense, of[half], device) for sense, of in files.items()}) for half in (0, 1))
     tokenizer_file = arguments.out / "tokenizer.json"
     if not tokenizer_file.exists():
-        Tokenizer.learn(texts(np.random.default_rng(0), 20_000), 768).save(tokenizer_file)
+        Tokenizer.learn(texts(np.random.default_rng(0), learned, 20_000), 1024).save(tokenizer_file)
     tokenizer = Tokenizer.load(tokenizer_file)
-    model = Eyear(len(tokenizer.tokens), len(LABELS))
-    count = {name: sum(p.numel() for p in child.parameters()) / 1e6 for name, child in model.named_children()}
-    print(len(learned), "samples to learn from,", len(judged), "held out;", {k: round(v, 2) for k, v in count.items()}, flush=True)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.03, betas=(0.9, 0.98))
+    model = Eyear(len(tokenizer.tokens), of_sense(), arguments.dropped).to(device)
+    count = {name: round(sum(p.numel() for p in child.parameters()) / 1e6, 2) for name, child in model.named_children()}
+    sizes = {sense: (len(learned.of[sense]), len(judged.of[sense])) for sense in SENSES}
+    print("samples to learn from, held out:", sizes, "; million parameters:", count, flush=True)
+    optimizer = torch.optim.AdamW(model.parameters(), arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
     spent, step = 0.0, 0
     state_file = arguments.out / "state.pt"
     if state_file.exists():
-        state = torch.load(state_file)
+        state = torch.load(state_file, map_location=device)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         spent, step = state["spent"], state["step"]
@@ -154,43 +332,51 @@ def main():
     log = (arguments.out / "log.jsonl").open("a")
     budget, last, sums = 60 * arguments.minutes, time.time(), []
     model.train()
-    order = batches(rng, learned, tokenizer)
+    writing = Texts([arguments.seed, step], learned, tokenizer, arguments.batch)
+    order = iter(torch.utils.data.DataLoader(writing, batch_size=None, num_workers=arguments.workers))
     while spent < budget:
         share = spent / budget
-        rate = 1e-3 * min(1, (step + 1) / 60) * (1 if share < 0.6 else max(0.03, (1 - share) / 0.4))
+        rate = arguments.rate * min(1, (step + 1) / 100) * (1 if share < 0.5 else max(0.02, (1 - share) / 0.5))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        rows, prompts, ids = next(order)
-        evidence = noisy(rng, learned.evidence(rows))
-        labels, worse = torch.from_numpy(learned.labels[rows]), torch.from_numpy(learned.worse[rows])
-        words = torch.zeros(())
-        if share < arguments.first:
-            tokens, _, gate = model.image(*evidence)
-            hints = [model.hints[0](tokens[:, :FINDINGS])]
+        with_words = share >= arguments.first
+        if with_words:
+            rows, prompts, ids = next(order)
+            rows = rows.numpy()
         else:
-            logits, gate, hints = model(evidence, prompts, ids)
+            rows = learned.draw(rng, arguments.batch)
+        evidence = varied(rng, learned.evidence(rows))
+        labels = torch.from_numpy(learned.labels(rows)).to(device)
+        worth = torch.from_numpy(learned.worth(rows)).float().to(device)
+        words = torch.zeros((), device=device)
+        if with_words:
+            prompts, ids = prompts.to(device), ids.to(device)
+            logits, gates, hints = model(evidence, prompts, ids)
             words = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids.reshape(-1), ignore_index=PAD)
-        gates = F.binary_cross_entropy_with_logits(gate[:, 0], 1 - worse)
-        kinds = hint_loss(hints, labels)
-        loss = 3 * words + kinds + 0.5 * gates
+        else:
+            seen, gates = model.sense(evidence)
+            hints = [model.kinds(seen)]
+        kinds, of_gates = hint_loss(hints, labels), gate_loss(gates, worth)
+        loss = 3 * words + kinds + 0.5 * of_gates
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
+        sums.append(torch.stack([words.detach(), kinds.detach() / len(hints), of_gates.detach()]))
         now = time.time()
         spent, last = spent + now - last, now
-        sums.append([words.item(), kinds.item(), gates.item()])
-        if step % 50 == 0:
-            (on_tokens, on_latents), _, _ = right(model, judged, np.arange(len(judged)))
-            means = np.mean(sums[-50:], 0)
-            line = dict(step=step, seconds=round(spent), words=means[0], kinds=means[1], gates=means[2], held_out=[on_tokens, on_latents])
+        if step % EVERY == 0:
+            means = torch.stack(sums[-EVERY:]).mean(0).tolist()
+            shares = right(model, judged, alone(judged), device)[0] if with_words else None
+            line = dict(step=step, seconds=round(spent), words=means[0], kinds=means[1], gates=means[2], held_out=shares)
             print(json.dumps(line), flush=True)
             log.write(json.dumps(line) + "\n")
             log.flush()
             last = time.time()
-        if step % 200 == 0 or spent >= budget:
-            torch.save(dict(model=model.state_dict(), optimizer=optimizer.state_dict(), spent=spent, step=step), state_file)
+        if step % 500 == 0 or spent >= budget:
+            state = dict(model=model.state_dict(), optimizer=optimizer.state_dict(), spent=spent, step=step)
+            torch.save(state, state_file)
 
 
 if __name__ == "__main__":

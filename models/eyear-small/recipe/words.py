@@ -3,10 +3,12 @@ is asked, and the vocabulary. eyear makes its grammar from the same file, so tha
 
 import json
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 WORDS = tomllib.loads((Path(__file__).resolve().parents[1] / "words.toml").read_text())
 LANGUAGES = tuple(WORDS)
+SENSES = ("image", "audio")
 PAD, BEGIN, END = 0, 1, 2
 SPECIAL = ("<pad>", "<begin>", "<end>", *(f"<{language}>" for language in LANGUAGES))
 REPORT = ""  # asked nothing: a whole report
@@ -18,31 +20,71 @@ def area(share):
     return f"{percent:.1f}" if percent >= 0.1 else "0.1"
 
 
-def is_poor(quality):
-    """Whether light or focus are clearly worse than in what was taught, by `quality` of the evidence; eyear says the same
-    (`src/inspect/writer.rs`)."""
+def is_poor(sense, quality):
+    """Whether light or focus, or the level of a sound, are clearly worse than in what was taught, by `quality` of the
+    evidence; eyear says the same (`src/inspect/writer.rs`)."""
+    if sense == "audio":
+        level, clipped, _, dropped = quality[:4]
+        return abs(level) > 1.5 or clipped > 0.005 or dropped > 0.005
     brightness, contrast, sharpness = quality[:3]
     return abs(brightness) > 1.5 or contrast < -0.8 or not -1.2 <= sharpness <= 1.5
 
 
-class Told:
-    """What was measured of a sample: `verdict`, `findings` as (place, share of the picture, kind), `more` findings that
-    are not shown, and whether the picture is worse than those that were taught."""
+def event(words, heard):
+    """Where a finding of a sound lies, from the measures of the event; eyear says the same (`src/decode/grammar.rs`)."""
+    (low, high), (begin, end) = heard["hz"], heard["seconds"]
+    character = heard["character"]
+    if character == "rhythm":
+        rate = heard.get("rate")
+        form = words["event"]["bearing" if rate else "rhythm"]
+        return form.format(hz=f"{low:.1f}", rate=words["rate"].get(rate, ""))
+    if character == "tone" and heard["all_the_time"]:
+        return words["event"]["tone"].format(hz=f"{0.5 * (low + high):.0f}")
+    form = words["event"]["steady" if heard["all_the_time"] else "band"]
+    return form.format(low=f"{low / 1e3:.2f}", high=f"{high / 1e3:.2f}", **{"from": f"{begin:.2f}", "to": f"{end:.2f}"})
 
-    def __init__(self, verdict, findings, more=0, poor=False):
-        self.verdict, self.findings, self.more, self.poor = verdict, findings, more, poor
+
+@dataclass
+class Found:
+    """A finding: its sense, its kind, and where it is: `place` and `area` (a share) of what is seen, `heard` of a sound."""
+
+    sense: str
+    kind: str
+    place: str = ""
+    area: float = 0.0
+    heard: dict | None = None
+    new: bool = True
+
+
+@dataclass
+class Told:
+    """What was measured of a sample: `verdict`, `findings`, how many `more` of each sense are not shown, which senses are
+    `poor`, which are there and which the part knows, which decided, and whether an earlier sample is compared with."""
+
+    verdict: str
+    findings: list = field(default_factory=list)
+    more: dict = field(default_factory=dict)
+    poor: tuple = ()
+    there: tuple = ("image",)
+    known: tuple = ("image",)
+    decided: str | None = None
+    since: bool = False
 
 
 def finding(rng, words, found):
-    place, share, kind = found
-    template = str(rng.choice(words["finding"]["image"]))
-    return template.format(place=words["place"][place], kind=str(rng.choice(words["kind"][kind])), area=area(share))
+    template = str(rng.choice(words["finding"][found.sense]))
+    kind = str(rng.choice(words["kind"][found.sense][found.kind]))
+    if found.sense == "audio":
+        return template.format(event=event(words, found.heard), db=f"{found.heard['db']:+.0f}", kind=kind)
+    return template.format(place=words["place"][found.place], kind=kind, area=area(found.area))
 
 
-def findings(rng, words, told):
-    said = [finding(rng, words, found) for found in told.findings]
-    if told.more:
-        said.append(words["more"].format(n=told.more))
+def findings(rng, words, told, senses=SENSES):
+    said = []
+    for sense in senses:
+        said += [finding(rng, words, found) for found in told.findings if found.sense == sense]
+        if told.more.get(sense):
+            said.append(words["more"].format(n=told.more[sense]))
     return said
 
 
@@ -50,10 +92,15 @@ def report(rng, language, told):
     """A whole report. One that passes says nothing of places."""
     words = WORDS[language]
     said = [str(rng.choice(words["verdict"][told.verdict]))]
+    for sense in told.known:
+        if sense not in told.there:
+            said.append(str(rng.choice(words["absent"][sense])))
     if told.verdict != "pass":
+        if told.decided:
+            said.append(str(rng.choice(words["decided"][told.decided])))
         said += findings(rng, words, told) or [words["whole"]]
-    if told.poor:
-        said.append(str(rng.choice(words["quality"]["image"])))
+    for sense in told.poor:
+        said.append(str(rng.choice(words["quality"][sense])))
     said.append(str(rng.choice(words["action"][told.verdict])))
     return words["glue"].join(said)
 
@@ -64,20 +111,32 @@ def question(rng, language, told):
     entry = words["ask"][rng.integers(len(words["ask"]))]
     asked = str(rng.choice(entry["ask"]))
     shown = told.findings if told.verdict != "pass" else []
-    about = shown
+    more = told.more if told.verdict != "pass" else {}
+    about, absent = shown, False
     if "{kind}" in asked:
-        kinds = [kind for _, _, kind in shown if kind != "nothing"]
-        every = [kind for kind in words["kind"] if kind != "nothing"]
-        kind = str(rng.choice(kinds if kinds and rng.random() < 0.5 else every))
-        asked = asked.format(kind=str(rng.choice(words["kind"][kind])))
-        about = [found for found in shown if found[2] == kind]
-    answer = str(rng.choice(entry["yes" if about else "no"]))
+        kinds = [(found.sense, found.kind) for found in shown if found.kind != "nothing"]
+        every = [(sense, kind) for sense in told.there for kind in words["kind"][sense] if kind != "nothing"]
+        sense, kind = kinds[rng.integers(len(kinds))] if kinds and rng.random() < 0.5 else every[rng.integers(len(every))]
+        asked = asked.format(kind=str(rng.choice(words["kind"][sense][kind])))
+        about = [found for found in shown if (found.sense, found.kind) == (sense, kind)]
+    elif entry["about"] in ("seen", "heard"):
+        sense = {"seen": "image", "heard": "audio"}[entry["about"]]
+        about, absent = [found for found in shown if found.sense == sense], sense not in told.there
+    elif entry["about"] == "change":
+        about, absent = [found for found in shown if found.new], not told.since
+    elif entry["about"] == "decided":
+        about = [told.decided] if told.decided and told.verdict != "pass" else []
+    answer = str(rng.choice(entry["absent"] if absent else entry["yes" if about else "no"]))
     action, verdict = words["action"][told.verdict], words["verdict"][told.verdict]
-    slots = {"count": len(shown) + told.more, "action": str(rng.choice(action)), "verdict": str(rng.choice(verdict))}
-    if about:
+    slots = {"count": len(shown) + sum(more.values()), "action": str(rng.choice(action)), "verdict": str(rng.choice(verdict))}
+    if about and entry["about"] == "decided":
+        slots["decided"] = str(rng.choice(words["decided"][told.decided]))
+    elif about:
         # Of several, the first: the most severe.
         slots["finding"] = finding(rng, words, about[0])
-        slots["findings"] = words["glue"].join(findings(rng, words, told))
+        everything = {"findings": SENSES, "seen": ("image",), "heard": ("audio",)}
+        slots |= {slot: words["glue"].join(findings(rng, words, told, senses)) for slot, senses in everything.items()}
+        slots["new"] = words["glue"].join(finding(rng, words, found) for found in about)
     return asked, answer.format(**slots)
 
 
