@@ -519,10 +519,12 @@ mod tests {
         let bad = |frame: &Frame| frame.pixels().iter().filter(|&&value| value == 250).count();
         assert_eq!(bad(&frame), 200);
         for seed in 0..20 {
-            let hidden = camouflage(&frame, &mask, 1.5, seed).unwrap().unwrap();
-            assert!((100..200).contains(&bad(&hidden)), "{}", bad(&hidden));
-            // 1.5 % are 120 pixels, half the defect 100: a square of 10.
-            assert!(changed(&frame, &hidden).0 <= 100);
+            // 5 % are 400 pixels, half the defect 100: a square of 10. 0.5 % are 40: a square of 6.
+            for (percent, most) in [(5.0, 100), (0.5, 36)] {
+                let hidden = camouflage(&frame, &mask, percent, seed).unwrap().unwrap();
+                assert!((200 - most..200).contains(&bad(&hidden)), "{}", bad(&hidden));
+                assert!(changed(&frame, &hidden).0 <= most);
+            }
         }
         // A mask of another size means the same places.
         let half = grey(50, 40, |x, y| 255 * u8::from(is_bad(2 * x, 2 * y)));
