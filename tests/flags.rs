@@ -61,7 +61,7 @@ const TRIED: [(&[&str], &str); 10] = [
     (&["ask"], "json language model seed threads writer"),
     (
         &["eval"],
-        "baselines inject input json kind model modelled out overkill part precision seed shots snr taught-seconds threads window",
+        "baselines inject input json kind model modelled out overkill part precision robust seed shots snr taught-seconds threads window",
     ),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),

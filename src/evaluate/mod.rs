@@ -7,6 +7,8 @@
 //! - [`faults`] mixes faults into good sounds, by seed;
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
+//! - [`worsen`] makes pictures and sounds worse, by level and seed;
+//! - [`robust`] judges a data set once more under each of these;
 //! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
@@ -20,8 +22,10 @@ pub mod interval;
 pub mod machines;
 pub mod metrics;
 mod random;
+pub mod robust;
 pub mod run;
 pub mod windows;
+pub mod worsen;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};
