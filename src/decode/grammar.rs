@@ -250,11 +250,12 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
     Ok(lark.0)
 }
 
-/// The grammar of all answers that are true of a sample, whatever was asked.
+/// The grammar of all answers that are true of a sample, whatever was asked; that nothing of a sort was found answers no
+/// question that names none.
 ///
 /// # Errors
 /// As [`report`].
-pub fn answer(language: &Language, told: &Told) -> Result<String> {
+pub fn answer(language: &Language, told: &Told, question: &str) -> Result<String> {
     let mut lark = Lark(String::new());
     let (mut all, mut one, mut new, mut more) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let mut of_sense = Vec::new();
@@ -291,6 +292,7 @@ pub fn answer(language: &Language, told: &Told) -> Result<String> {
         _ => None,
     };
     let there = |sense: Sense| told.senses.iter().any(|sensed| sensed.sense == sense && sensed.there);
+    let names_one = names_kind(language, question);
     let found = |sense: Sense| of_sense.iter().any(|(own, rules)| *own == sense && !rules.is_empty());
     let mut answers = Vec::new();
     for ask in &language.ask {
@@ -301,7 +303,8 @@ pub fn answer(language: &Language, told: &Told) -> Result<String> {
             "decided" => (decided.is_some(), decided.is_none(), false),
             // That nothing of a sort was found can always be said, for what is found may be of another; that nothing was
             // found at all, only where it is so.
-            _ => (!one.is_empty(), one.is_empty() || of_a_sort(ask), false),
+            // "Is there rust?" may be of a sort that has no name here.
+            about => (!one.is_empty(), one.is_empty() || of_a_sort(ask) && (names_one || about == "kind"), false),
         };
         let yes = ask.yes.iter().filter(|_| yes);
         let no = ask.no.iter().filter(|_| no && !absent);
@@ -311,6 +314,14 @@ pub fn answer(language: &Language, told: &Told) -> Result<String> {
     }
     lark.rule("start", false, &answers);
     Ok(lark.0)
+}
+
+/// Whether a question names a kind: by the longest word of one of its names.
+fn names_kind(language: &Language, question: &str) -> bool {
+    let question = question.to_lowercase();
+    let kinds = language.kind.values().flatten().filter(|(kind, _)| *kind != UNKNOWN);
+    let mut words = kinds.flat_map(|(_, names)| names).filter_map(|name| name.split(' ').max_by_key(|word| word.len()));
+    words.any(|word| question.contains(&word.to_lowercase()))
 }
 
 fn of_a_sort(ask: &Ask) -> bool {
@@ -475,10 +486,10 @@ mod tests {
         let language = words.language("en").unwrap();
         let mut seed = 5;
         for _ in 0..150 {
-            let text = wild(&answer(language, &told(Verdict::Pass, 3, 2, false)).unwrap(), &tokenizer, &mut seed);
+            let text = wild(&answer(language, &told(Verdict::Pass, 3, 2, false), "is there a hole?").unwrap(), &tokenizer, &mut seed);
             assert!(!text.contains('%') && !text.starts_with("Yes") && !text.starts_with("Fail"), "{text}");
             let one = told(Verdict::Fail, 1, 0, false);
-            let text = wild(&answer(language, &one).unwrap(), &tokenizer, &mut seed);
+            let text = wild(&answer(language, &one, "is there a hole?").unwrap(), &tokenizer, &mut seed);
             assert!(!text.contains('%') || text.contains("Top left") && text.contains("1.3"), "{text}");
             assert!(!text.starts_with("Pass") && !text.contains("Let it go on"), "{text}");
             assert!(!text.chars().next().unwrap().is_ascii_digit() || text == "1.", "{text}");
@@ -487,12 +498,26 @@ mod tests {
     }
 
     #[test]
+    fn that_nothing_of_a_sort_was_found_is_said_where_one_is_named() {
+        let (tokenizer, words) = package();
+        let denies = |code: &str, question: &str, denial: &str| {
+            let grammar = answer(words.language(code).unwrap(), &told(Verdict::Fail, 2, 0, false), question).unwrap();
+            let mut seed = 7;
+            (0..150).any(|_| wild(&grammar, &tokenizer, &mut seed) == denial)
+        };
+        let sort = "Nothing of that sort stands out.";
+        assert!(denies("en", "Where is the SCRATCH?", sort) && !denies("en", "where is it?", sort));
+        assert!(denies("zh", "划痕在哪里?", "未见此类异常。") && !denies("zh", "缺陷在哪里?", "未见此类异常。"));
+        assert!(denies("en", "is there rust?", "No."));
+    }
+
+    #[test]
     fn an_answer_on_a_sense_or_on_a_change_is_of_that_alone() {
         let (tokenizer, words) = package();
         let language = words.language("en").unwrap();
         let of = |senses: Vec<Sensed>, since: bool| {
             let told = Told { verdict: Verdict::Fail, senses, decided: None, since };
-            let (grammar, mut seed) = (answer(language, &told).unwrap(), 3);
+            let (grammar, mut seed) = (answer(language, &told, "what changed?").unwrap(), 3);
             (0..200).map(|_| wild(&grammar, &tokenizer, &mut seed)).collect::<Vec<String>>()
         };
         let says = |texts: &[String], what: &str| texts.iter().any(|text| text.contains(what));

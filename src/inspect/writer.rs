@@ -132,7 +132,7 @@ impl Writer {
         let fused = self.fuse(evidence, asked)?;
         let grammar = match asked.question {
             None => grammar::report(&language, &told)?,
-            Some(_) => grammar::answer(&language, &told)?,
+            Some(question) => grammar::answer(&language, &told, question)?,
         };
         let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
         let senses = told.senses.iter().filter(|sensed| sensed.there);
