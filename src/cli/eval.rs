@@ -23,7 +23,7 @@ use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
-use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
+use super::{ModelArguments, Outcome, complain, eval_words, progress_bar, tiles};
 
 /// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
@@ -80,6 +80,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    words: eval_words::WordArguments,
+    #[command(flatten)]
     model: ModelArguments,
 }
 
@@ -95,6 +97,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let holds = folder(arguments).display();
             bail!("--window, --taught-seconds and --baselines are for sounds alone, and {holds} holds pictures");
         }
+        let words =
+            arguments.words.open(&dataset, &arguments.inject, arguments.dataset.as_deref(), &arguments.model)?;
         let read = |path: &Path| made.get(path).map_or_else(|| sound::read(path), |sound| Ok(sound.clone()));
         // What is taught, by windows where sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
@@ -120,6 +124,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 taught
             }
         };
+        arguments.words.restrict(&mut dataset);
         if !arguments.inject.is_empty() {
             if sense == Sense::Image && !paired {
                 bail!("--inject mixes faults into sounds, and {} holds pictures", folder(arguments).display());
@@ -128,6 +133,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         let (kind, good) = (kinds_of(&taught), taught.parts()[0].card.good);
         let inspector = RefCell::new(arguments.model.inspector(taught)?);
+        words.as_ref().map_or(Ok(()), |words| words.check(&inspector.borrow()))?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
         let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
@@ -139,8 +145,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             };
             Ok((frame, report))
         };
-        let (mut figures, judged) =
-            run::run(&dataset, good, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
+        let seen =
+            |sample: &Sample| judge(sample).inspect(|seen| words.iter().for_each(|words| words.keep(sample, seen)));
+        let done = || {
+            words.iter().for_each(|words| words.write(&inspector.borrow()));
+            bar.inc(1);
+        };
+        let (mut figures, judged) = run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
+        figures.words = words.map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
         if arguments.baselines {
             let sounds = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
@@ -337,6 +349,9 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
             writeln!(out, "    {kind:12} AUROC {}  pAUC {}", share(of.auroc), share(of.pauc))?;
         }
     }
+    if let Some(words) = &figures.words {
+        eval_words::print(out, words)?;
+    }
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
     writeln!(
         out,
@@ -346,7 +361,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
     Ok(())
 }
 
-fn rate(rate: Option<&Rate>) -> String {
+pub(super) fn rate(rate: Option<&Rate>) -> String {
     rate.map_or("-".into(), |rate| {
         let Rate { count, of, rate, interval } = rate;
         format!(

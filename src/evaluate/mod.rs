@@ -7,6 +7,7 @@
 //! - [`faults`] mixes faults into good sounds, by seed;
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
+//! - [`words`] tells how well samples are told in words, [`statements`] whether each sentence is true;
 //! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
@@ -21,7 +22,9 @@ pub mod machines;
 pub mod metrics;
 mod random;
 pub mod run;
+pub mod statements;
 pub mod windows;
+pub mod words;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};

@@ -10,6 +10,7 @@ use super::baseline::BaselineFigures;
 use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
+use super::words::WordFigures;
 use crate::error::Result;
 use crate::fuse;
 use crate::manifest::Sense;
@@ -19,7 +20,7 @@ use crate::sample::Frame;
 /// The false positive rate up to which the partial AUROC of sounds goes, as in DCASE.
 pub(super) const MOST_FALSE_POSITIVES: f64 = 0.1;
 /// Confidence of every interval.
-const CONFIDENCE: f64 = 0.95;
+pub(super) const CONFIDENCE: f64 = 0.95;
 /// Side at which pixel figures are computed, at most: finer only repeats what the heatmap knows.
 const PIXEL_SIDE: usize = 512;
 
@@ -69,6 +70,9 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Most memory that the process ever held.
     pub peak_memory_mb: Option<f64>,
+    /// How well the samples are told in words, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<WordFigures>,
     /// What each sense says alone, of parts that are seen and heard.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alone: BTreeMap<&'static str, AloneFigures>,
@@ -249,6 +253,7 @@ pub fn run(
         images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),
         latency_ms: latency(&mut times),
         peak_memory_mb: peak_memory_mb(),
+        words: None,
         alone,
         baselines: None,
     };
