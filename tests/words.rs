@@ -310,13 +310,17 @@ fn words_are_evaluated_beside_the_verdicts() {
     let breaks = reported.iter().flat_map(|line| line["written"]["kinds"].as_array().unwrap());
     let breaks = breaks.filter(|kind| kind["kind"] == "break").count() as u64;
     assert!(number(&words["every_kind"], "count") <= breaks && number(&words["every_kind"], "count") > 0, "{words}");
-    assert!(number(&words["place"], "of") == on && number(&words["place_near"], "count") >= number(&words["place"], "count"));
+    assert!(
+        number(&words["place"], "of") == on
+            && number(&words["place_near"], "count") >= number(&words["place"], "count")
+    );
     assert!(words["ms"].as_f64().unwrap() > 0.0 && words["tokens_per_s"].as_f64().unwrap() > 0.0, "{words}");
     assert_eq!(words["per_kind"]["broken"]["right"], serde_json::json!(["break"]), "{words}");
     // Five of either are of the half that was not learned from.
     let dir = TempDir::new().unwrap();
     let page = dir.path().join("page");
-    let output = eval(&["--held-out-half", "--language", "zh", "--writer", "eyear-small", "--out", page.to_str().unwrap()]);
+    let output =
+        eval(&["--held-out-half", "--language", "zh", "--writer", "eyear-small", "--out", page.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("judged 5 good and 5 bad") && text.contains("in words (zh) by eyear-small"), "{text}");
     assert!(text.contains("(no kind is known: see --kinds)") && text.contains("contradicted       0.0 %"), "{text}");
