@@ -24,6 +24,8 @@ mod microphone;
 mod pairs;
 /// What a camera or a program may write.
 mod pictures;
+/// How a part judges when its samples get worse.
+mod robust;
 /// A station at work.
 #[cfg(target_os = "linux")]
 mod station;

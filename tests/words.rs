@@ -259,6 +259,26 @@ fn what_was_read_at_once_and_by_steps_is_the_same() {
 }
 
 #[test]
+fn a_search_as_narrow_as_can_be_is_greedy_and_a_wide_one_keeps_to_the_grammar() {
+    let (mut decoder, tokenizer) = decoder();
+    let latents: Vec<f32> = (0..12 * decoder.width()).map(|i| ((i * 53 % 97) as f32 - 48.0) / 48.0).collect();
+    let grammar = "start: (\"ab\" | \"ac\" | \"b\") /[a-d]{6}/";
+    let mut write = |sampling| {
+        let mut heard = String::new();
+        let of = &mut |piece: &str| heard += piece;
+        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, of).unwrap();
+        assert_eq!(heard, generated.text);
+        generated.text
+    };
+    let greedy = write(Sampling::Greedy);
+    assert_eq!(write(Sampling::Beam { width: 1 }), greedy);
+    let wide = write(Sampling::Beam { width: 6 });
+    assert_eq!(write(Sampling::Beam { width: 6 }), wide, "a search leaves nothing behind");
+    let rest = wide.strip_prefix("ab").or(wide.strip_prefix("ac")).or(wide.strip_prefix('b')).unwrap();
+    assert!(rest.len() == 6 && rest.bytes().all(|byte| (b'a'..=b'd').contains(&byte)), "{wide}");
+}
+
+#[test]
 fn where_the_decoder_fails_fixed_sentences_tell_the_same_and_say_so() {
     let dir = TempDir::new().unwrap();
     let package = copied(&dir, "broken");

@@ -17,13 +17,14 @@ use eyear::evaluate::windows::{self, Windows};
 use eyear::manifest::{Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
+use eyear::report::Report;
 use eyear::sample::{Frame, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
-use super::{ModelArguments, Outcome, complain, eval_words, progress_bar, tiles};
+use super::{ModelArguments, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
 
 /// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
@@ -67,6 +68,10 @@ pub struct Arguments {
     /// Also judge by two baselines on the log-mel: Mahalanobis distance of its mean, and nearest neighbours of its frames
     #[arg(long, conflicts_with = "part")]
     baselines: bool,
+    /// Also judge the same samples worsened: pictures by noise, blur, exposure, JPEG, occlusion and patches, sounds by noise,
+    /// clipping, level, gaps and a narrow band, parts that are seen and heard by a dropped sense; `--seed` draws them
+    #[arg(long, conflicts_with = "baselines")]
+    robust: bool,
     /// Precision of the encoder
     #[arg(long, default_value = "int8")]
     precision: Precision,
@@ -125,6 +130,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             }
         };
         arguments.words.restrict(&mut dataset);
+        if arguments.robust {
+            eval_robust::check(paired, taught.parts().len(), arguments.part.as_deref())?;
+        }
         if !arguments.inject.is_empty() {
             if sense == Sense::Image && !paired {
                 bail!("--inject mixes faults into sounds, and {} holds pictures", folder(arguments).display());
@@ -136,13 +144,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         words.as_ref().map_or(Ok(()), |words| words.check(&inspector.borrow()))?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
-        let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
+        let judge_moment = |frame: Option<&Frame>, sound: Option<&Sound>| -> eyear::Result<Report> {
             let mut inspector = inspector.borrow_mut();
+            match (arguments.window, sound) {
+                (Some(seconds), Some(sound)) => windows::judge(&mut inspector, sound, seconds),
+                _ => inspector.judge(frame, sound),
+            }
+        };
+        let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
             let (frame, sound) = moment(sample, paired, sense, &read)?;
-            let report = match (arguments.window, &sound) {
-                (Some(seconds), Some(sound)) => windows::judge(&mut inspector, sound, seconds)?,
-                _ => inspector.judge(frame.as_ref(), sound.as_ref())?,
-            };
+            let report = judge_moment(frame.as_ref(), sound.as_ref())?;
             Ok((frame, report))
         };
         let seen =
@@ -166,6 +177,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             bar.set_length(dataset.test.len() as u64);
             figures.baselines = Some(baseline::run(sounds, &dataset, &windows, &|| bar.inc(1))?);
             bar.finish_and_clear();
+        }
+        if arguments.robust {
+            let read_moment = |sample: &Sample| moment(sample, paired, sense, &read);
+            let clean = (&figures, &*judged);
+            let worsened = eval_robust::run(&dataset, arguments.seed, clean, &read_moment, &judge_moment)?;
+            figures.robust = Some(worsened);
         }
         match arguments.json {
             true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
@@ -358,7 +375,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
         "  {:.1} ms p50, {:.1} ms p95, {:.0} images/s, {memory} MB at most",
         figures.latency_ms.p50, figures.latency_ms.p95, figures.images_per_s
     )?;
-    Ok(())
+    figures.robust.as_ref().map_or(Ok(()), |rows| eval_robust::print(out, rows))
 }
 
 pub(super) fn rate(rate: Option<&Rate>) -> String {

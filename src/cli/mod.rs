@@ -8,6 +8,7 @@ mod doctor;
 mod doctor_camera;
 mod doctor_microphone;
 mod eval;
+mod eval_robust;
 mod eval_words;
 mod inspect;
 mod model;

@@ -60,8 +60,11 @@ struct WordArguments {
     #[arg(long, value_name = "NAME|DIR", default_value = "eyear-small")]
     writer: String,
     /// Choose words at random among the likeliest, by this seed, instead of the likeliest
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", conflicts_with = "beam")]
     seed: Option<u64>,
+    /// Look for the likeliest text as a whole, by so many beginnings at once; takes as many times longer
+    #[arg(long, value_name = "WIDTH", value_parser = clap::value_parser!(u8).range(1..=16))]
+    beam: Option<u8>,
 }
 
 /// One line of `--json`.
@@ -83,7 +86,11 @@ impl WordArguments {
     }
 
     fn asked<'a>(&'a self, question: Option<&'a str>, since: Option<&'a Report>) -> Asked<'a> {
-        let sampling = self.seed.map_or(Sampling::Greedy, |seed| Sampling::TopP { p: TOP_P, seed });
+        let sampling = match (self.seed, self.beam) {
+            (Some(seed), _) => Sampling::TopP { p: TOP_P, seed },
+            (_, Some(width)) => Sampling::Beam { width: width.into() },
+            _ => Sampling::Greedy,
+        };
         Asked { language: &self.language, question, sampling, since }
     }
 }

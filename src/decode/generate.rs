@@ -25,6 +25,11 @@ pub enum Sampling {
         /// The same seed chooses the same.
         seed: u64,
     },
+    /// The text that is likeliest as a whole, as far as it is found by going on with so many beginnings at once.
+    Beam {
+        /// How many, at least one.
+        width: usize,
+    },
 }
 
 /// What was written.
@@ -163,11 +168,11 @@ impl Decoder {
     }
 
     /// Writes a text of at most `budget` tokens from latents, `f32[latents, width]`, within `grammar`. `written` hears each
-    /// piece as it comes.
+    /// piece as it comes; of [`Sampling::Beam`] the whole at the end.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when the grammar is none, or the tokenizer another than the decoder was taught with; [`ErrorKind::Runtime`] when the text is not over within the budget or
-    /// the decoder's memory; as [`Decoder::step`].
+    /// [`ErrorKind::Config`] when the grammar is none, or the tokenizer another than the decoder was taught with;
+    /// [`ErrorKind::Runtime`] when the text is not over within the budget or the decoder's memory; as [`Decoder::step`].
     pub fn write(
         &mut self,
         latents: &[f32],
@@ -184,9 +189,14 @@ impl Decoder {
         }
         let parser = tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar));
         let mut matcher = Matcher::new(parser);
+        if let Sampling::Beam { width } = sampling {
+            let generated = self.search(latents, matcher, tokenizer, width.max(1), budget)?;
+            written(&generated.text);
+            return Ok(generated);
+        }
         let mut random = Random(match sampling {
             Sampling::TopP { seed, .. } => seed,
-            Sampling::Greedy => 0,
+            Sampling::Greedy | Sampling::Beam { .. } => 0,
         });
         self.forget();
         let (mut bytes, mut told, mut tokens) = (Vec::new(), 0, 0);
@@ -207,19 +217,129 @@ impl Decoder {
                 told = bytes.len();
             }
             if tokens >= budget {
-                let what = format!("the text was not over after {budget} tokens");
-                return Err(Error::new(ErrorKind::Runtime, what));
+                return Err(endless(budget));
             }
             x.clear();
             x.extend(self.embedding.row(token as usize));
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let captures = matcher.captures().iter().map(|(rule, bytes)| (rule.clone(), text(bytes))).collect();
-        Ok(Generated { text: text(&bytes), captures, tokens })
+        Ok(Generated::of(&bytes, &matcher, tokens))
+    }
+
+    /// Goes on with the `width` likeliest beginnings, until the likeliest of all is a whole text (Lowerre 1976). Each
+    /// beginning has a copy of the decoder's memory of its own.
+    fn search(
+        &mut self,
+        latents: &[f32],
+        matcher: Matcher,
+        tokenizer: &Tokenizer,
+        width: usize,
+        budget: usize,
+    ) -> Result<Generated> {
+        self.forget();
+        let mut beams = vec![Beam {
+            matcher,
+            bytes: Vec::new(),
+            tokens: 0,
+            over: false,
+            score: 0.0,
+            x: latents.to_vec(),
+            memory: self.kept()?,
+        }];
+        while let Some(going) = (0..beams.len()).find(|&i| !beams[i].over) {
+            if beams[going].tokens >= budget {
+                return Err(endless(budget));
+            }
+            // Which beam, by which token, how likely as a whole; one that is over stays.
+            let mut next: Vec<(usize, Option<u32>, f32)> = Vec::new();
+            for (i, beam) in beams.iter_mut().enumerate() {
+                if beam.over {
+                    next.push((i, None, beam.score));
+                    continue;
+                }
+                let allowed = beam.matcher.compute_mask_or_eos().map_err(refused)?;
+                self.restore(&beam.memory)?;
+                let logits = self.step(&beam.x)?;
+                let of: Vec<(u32, f32)> =
+                    (0u32..).zip(logits.iter().copied()).filter(|(t, _)| allowed.is_allowed(*t)).collect();
+                let most = of.iter().map(|(_, logit)| *logit).fold(f32::MIN, f32::max);
+                let all = most + of.iter().map(|(_, logit)| (logit - most).exp()).sum::<f32>().ln();
+                next.extend(of.into_iter().map(|(token, logit)| (i, Some(token), beam.score + logit - all)));
+                beam.memory = self.kept()?;
+            }
+            next.sort_by(|a, b| b.2.total_cmp(&a.2));
+            next.truncate(width);
+            let grown = next.into_iter().map(|(i, token, score)| {
+                let mut beam = beams[i].copy();
+                let Some(token) = token else { return Ok(beam) };
+                (beam.score, beam.over) = (score, token == tokenizer.end());
+                if !beam.over {
+                    beam.matcher.consume_token(token).map_err(refused)?;
+                    beam.tokens += 1;
+                    beam.bytes.extend_from_slice(tokenizer.bytes(token));
+                    beam.x = self.embedding.row(token as usize).to_vec();
+                }
+                Ok(beam)
+            });
+            beams = grown.collect::<Result<Vec<_>>>()?;
+            // Likelihood only falls: what is behind a whole text stays behind it.
+            if beams.first().is_some_and(|beam| beam.over) {
+                beams.truncate(1);
+            }
+        }
+        let best = beams.first().ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))?;
+        Ok(Generated::of(&best.bytes, &best.matcher, best.tokens))
+    }
+
+    /// A copy of what it has seen: keys and values, and of how many tokens.
+    fn kept(&mut self) -> Result<(Vec<Vec<f32>>, usize)> {
+        let Self { session, memory, seen, .. } = self;
+        let copies = memory.iter().map(|(i, _)| session.input_mut(*i).map(|memory| memory.to_vec()));
+        Ok((copies.collect::<Result<_>>()?, *seen))
+    }
+
+    fn restore(&mut self, (memory, seen): &(Vec<Vec<f32>>, usize)) -> Result<()> {
+        for ((i, _), values) in self.memory.iter().zip(memory) {
+            self.session.input_mut(*i)?.copy_from_slice(values);
+        }
+        self.seen = *seen;
+        Ok(())
     }
 }
 
+/// A beginning of a text.
+struct Beam {
+    matcher: Matcher,
+    bytes: Vec<u8>,
+    tokens: usize,
+    /// Whether it is a whole text.
+    over: bool,
+    /// Logarithm of its likelihood among what the grammar allows.
+    score: f32,
+    /// What the decoder reads next.
+    x: Vec<f32>,
+    memory: (Vec<Vec<f32>>, usize),
+}
+
+impl Beam {
+    /// One that goes on by itself.
+    fn copy(&self) -> Self {
+        let Self { bytes, tokens, over, score, x, memory, matcher } = self;
+        let (bytes, x, memory) = (bytes.clone(), x.clone(), memory.clone());
+        Self { matcher: matcher.deep_clone(), bytes, tokens: *tokens, over: *over, score: *score, x, memory }
+    }
+}
+
+fn endless(budget: usize) -> Error {
+    Error::new(ErrorKind::Runtime, format!("the text was not over after {budget} tokens"))
+}
+
 impl Generated {
+    fn of(bytes: &[u8], matcher: &Matcher, tokens: usize) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let captures = matcher.captures().iter().map(|(rule, bytes)| (rule.clone(), text(bytes))).collect();
+        Self { text: text(bytes), captures, tokens }
+    }
+
     /// The name that was written for the kind of a finding of a sense.
     pub fn kind(&self, sense: Sense, finding: usize) -> Option<&str> {
         let rule = kind_rule(sense, finding);

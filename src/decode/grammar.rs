@@ -170,8 +170,10 @@ fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
 /// The rules of what one sense found, `image_finding_0` and on, with their kinds, and of how many more there are.
 fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec<String>> {
     let sense = sensed.sense.as_str();
-    let names = language.kind.get(sense).into_iter().flat_map(|kinds| kinds.values().flatten());
-    let kinds: Vec<String> = names.map(|name| literal(name)).collect();
+    let kinds = |at: &At| -> Vec<String> {
+        let kinds = language.kind.get(sense).into_iter().flatten().filter(|(kind, _)| may_be(kind, at));
+        kinds.flat_map(|(_, names)| names).map(|name| literal(name)).collect()
+    };
     let mut rules = Vec::new();
     for (i, found) in sensed.findings.iter().enumerate() {
         let (kind, measured) = (kind_rule(sensed.sense, i), measured(language, &found.at));
@@ -183,7 +185,7 @@ fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec
         let alternatives = templates.map(|template| sentence(template, &slot)).collect::<Result<Vec<_>>>()?;
         let rule = finding_rule(sensed.sense, i);
         lark.rule(&rule, true, &alternatives.into_iter().flatten().collect::<Vec<_>>());
-        lark.rule(&kind, true, &kinds);
+        lark.rule(&kind, true, &kinds(&found.at));
         rules.push(rule);
     }
     if sensed.more > 0 {
@@ -192,6 +194,15 @@ fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec
         rules.push(rule);
     }
     Ok(rules)
+}
+
+/// Whether a finding may be called so: what is quieter than it should be is a gap or nothing that is known, what is louder
+/// is no gap.
+fn may_be(kind: &str, at: &At) -> bool {
+    match at {
+        At::Heard(heard) if heard.character != "rhythm" => kind == UNKNOWN || (kind == GAP) == (heard.db < 0.0),
+        At::Heard(_) | At::Seen { .. } => kind != GAP,
+    }
 }
 
 fn finding_rule(sense: Sense, finding: usize) -> String {
@@ -340,6 +351,8 @@ pub fn template(language: &Language, told: &Told) -> String {
 
 /// The kind of what is like no kind that is known.
 pub const UNKNOWN: &str = "nothing";
+/// The kind of a sound that is not there.
+pub const GAP: &str = "gap";
 
 #[cfg(test)]
 mod tests {
@@ -492,6 +505,18 @@ mod tests {
         let new: Vec<&String> = both.iter().filter(|text| text.starts_with("Not there before")).collect();
         assert!(!new.is_empty() && new.iter().all(|text| text.contains("Top left") && !text.contains("Centre")));
         assert!(!says(&both, "Nothing new"));
+    }
+
+    #[test]
+    fn what_is_louder_is_no_gap_and_what_is_quieter_nothing_else_that_is_known() {
+        let event = |db, character| {
+            At::Heard(Event { seconds: [0.0, 1.0], hz: [1.0, 2.0], db, character, all_the_time: false, rate: None })
+        };
+        let allowed = |at: &At| ["nothing", "gap", "knock"].map(|kind| may_be(kind, at));
+        assert_eq!(allowed(&event(5.0, "noise")), [true, false, true]);
+        assert_eq!(allowed(&event(-5.0, "gap")), [true, true, false]);
+        assert_eq!(allowed(&event(-5.0, "rhythm")), [true, false, true]);
+        assert_eq!(allowed(&At::Seen { place: "top".into(), area: 0.1 }), [true, false, true]);
     }
 
     #[test]

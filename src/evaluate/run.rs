@@ -10,6 +10,7 @@ use super::baseline::BaselineFigures;
 use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
+use super::robust::Worsened;
 use super::words::WordFigures;
 use crate::error::Result;
 use crate::fuse;
@@ -79,6 +80,9 @@ pub struct Figures {
     /// What baselines make of the same sounds, by name, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baselines: Option<BTreeMap<&'static str, BaselineFigures>>,
+    /// The figures when the samples get worse, the clean ones first, where these are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robust: Option<Vec<Worsened>>,
 }
 
 /// The figures of one sense, when the other is left out.
@@ -256,13 +260,14 @@ pub fn run(
         words: None,
         alone,
         baselines: None,
+        robust: None,
     };
     Ok((figures, judged))
 }
 
 /// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,
 /// on another scale: its p-value is brought to that of both.
-fn strangeness(report: &Report, paired: bool) -> f64 {
+pub(super) fn strangeness(report: &Report, paired: bool) -> f64 {
     f64::from(if paired && report.degraded { fuse::score(report.p_value) } else { report.score })
 }
 

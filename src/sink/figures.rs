@@ -9,6 +9,7 @@ use super::words::{self, Word};
 use crate::error::{Error, Result};
 use crate::evaluate::Sample;
 use crate::evaluate::interval::{Interval, Rate};
+use crate::evaluate::robust::Worsened;
 use crate::evaluate::run::{Figures, Judged};
 use crate::report::Verdict;
 use crate::sample::Frame;
@@ -33,8 +34,8 @@ pub fn write(
 ) -> Result<PathBuf> {
     fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
     let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::EVALUATION, escape(&figures.dataset));
-    let [table, kinds, baselines, said] = [table, kinds, baselines, in_words].map(|section| section(figures));
-    let body = format!("{table}{kinds}{baselines}{said}{}", misses(judged, root, tiles, read, mask)?);
+    let sections = [table, kinds, baselines, robust, in_words].map(|section| section(figures));
+    let body = sections.concat() + &misses(judged, root, tiles, read, mask)?;
     let by = judged.first().map(|judged| &judged.report.judged_by);
     let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by, &body);
     let path = dir.join(file_name(&figures.dataset));
@@ -203,6 +204,62 @@ fn in_words(figures: &Figures) -> String {
     )
 }
 
+/// An area under a curve: its name, and where it stands.
+type Area = (Word, fn(&Worsened) -> Option<f64>);
+
+/// The figures when the samples get worse, each beside the clean one, where these were asked for.
+fn robust(figures: &Figures) -> String {
+    let rows = figures.robust.as_deref().unwrap_or_default();
+    let Some(clean) = rows.first() else { return String::new() };
+    let paired = clean.joint_auroc.is_some();
+    let areas: [Area; 4] = [
+        (words::JOINT_AUROC, |row| row.joint_auroc),
+        (words::IMAGE_AUROC, |row| row.image_auroc),
+        (words::AUDIO_AUROC, |row| row.audio_auroc),
+        (words::AUPRO, |row| row.aupro),
+    ];
+    let areas: Vec<_> = areas.into_iter().filter(|(_, of)| rows.iter().any(|row| of(row).is_some())).collect();
+    let cell = |text: &str| format!("<td class=\"number\">{text}</td>");
+    let head = |text: &str| format!("<th class=\"number\">{text}</th>");
+    let counts = |[good, bad]: [usize; 2]| cell(&format!("{good} + {bad}"));
+    // By how much a figure differs from the clean one, where it does.
+    let beside = |value: Option<f64>, clean: Option<f64>, scale: f64, digits: usize| {
+        let change = value.zip(clean).map_or(0.0, |(value, clean)| scale * (value - clean));
+        let is_seen = change.abs() >= 0.5 * 10f64.powi(-(digits as i32));
+        if is_seen { format!(" <small>{change:+.digits$}</small>") } else { String::new() }
+    };
+    let of_share = |value: Option<f64>, clean: Option<f64>| cell(&(share(value) + &beside(value, clean, 1.0, 4)));
+    let of_rate = |value: Option<Rate>, clean: Option<Rate>| {
+        let change = beside(value.map(|rate| rate.rate), clean.map(|rate| rate.rate), 100.0, 1);
+        cell(&(rate(value)[0].clone() + &change))
+    };
+    let mut html = format!("<h2>{}</h2>\n<p class=\"note\">{}</p>\n", words::ROBUST, words::READ_ROBUST);
+    html +=
+        &format!("<div class=\"panel\"><table>\n<tr><th>{}</th>{}", words::WORSENING, head(&words::LEVEL.to_string()));
+    let rates = [words::OVERKILL, words::ESCAPE, words::UNSURE, words::REFUSED];
+    let last = [words::REST_OVERKILL, words::REST_ESCAPE];
+    let alone = paired.then_some(words::LEFT_OUT_SENSE);
+    let heads = areas.iter().map(|(word, _)| *word).chain(rates).chain(alone).chain(last);
+    html.extend(heads.map(|word| head(&word.to_string())));
+    html += &format!("<th>{}</th></tr>\n", words::REASON);
+    for row in rows {
+        let name = words::worsening(row.worsening).map_or_else(|| escape(row.worsening), |word| word.to_string());
+        html += &format!("<tr><td>{name}</td>");
+        html += &cell(&row.level.map_or(String::new(), |level| format!("{level} {}", row.unit)));
+        html.extend(areas.iter().map(|(_, of)| of_share(of(row), of(clean))));
+        html += &of_rate(row.overkill, clean.overkill);
+        html += &of_rate(row.escape, clean.escape);
+        html += &counts(row.unsure);
+        html += &counts(row.invalid);
+        html.extend(paired.then(|| counts(row.degraded)));
+        let of_rest = |of: Option<Rate>| if row.invalid == [0, 0] { cell("") } else { cell(&rate(of)[0]) };
+        html.extend([row.rest.overkill, row.rest.escape].map(of_rest));
+        let reasons = row.reasons.iter().map(|(reason, count)| format!("{} {count}", escape(reason)));
+        html += &format!("<td>{}</td></tr>\n", reasons.collect::<Vec<_>>().join(", "));
+    }
+    html + "</table></div>\n"
+}
+
 fn share(value: Option<f64>) -> String {
     value.map_or("–".into(), |value| format!("{value:.4}"))
 }
@@ -270,9 +327,11 @@ mod tests {
 
     use super::*;
     use crate::evaluate::baseline::{BaselineFigures, BaselineKind};
-    use crate::evaluate::dataset::Sample;
+    use crate::evaluate::dataset::{Dataset, Sample};
+    use crate::evaluate::robust::{self, Rest, Worsening};
     use crate::evaluate::run::{KindFigures, Latency};
     use crate::evaluate::words::{WordFigures, WordsOfKind, Wrong};
+    use crate::manifest::Sense;
     use crate::report::Report;
     use crate::sample::PixelFormat;
     use crate::sink::example;
@@ -316,6 +375,7 @@ mod tests {
             words: None,
             alone: BTreeMap::new(),
             baselines: None,
+            robust: None,
         }
     }
 
@@ -418,6 +478,55 @@ mod tests {
         }
         assert!(!html.contains(words::SAYS_COUNT.en), "what was not counted is not told");
         assert!(!page(&[]).contains(words::IN_WORDS.en));
+    }
+
+    #[test]
+    fn what_gets_worse_stands_beside_the_clean_figures_in_both_languages() {
+        let row = |worsening, level, auroc, count, invalid| Worsened {
+            worsening,
+            level,
+            unit: "EV",
+            joint_auroc: None,
+            image_auroc: Some(auroc),
+            audio_auroc: None,
+            aupro: None,
+            overkill: Rate::new(count, 30, 0.95).unwrap(),
+            escape: None,
+            unsure: [1, 2],
+            invalid,
+            degraded: [0, 0],
+            reasons: BTreeMap::from([("<too dark>".to_string(), 3)]),
+            rest: Rest { judged: [27, 4], auroc: None, overkill: Rate::new(0, 27, 0.95).unwrap(), escape: None },
+        };
+        let rows = vec![row("clean", None, 0.9, 0, [0, 0]), row("darker", Some(-1.0), 0.75, 3, [3, 0])];
+        let html = page_of(&Figures { robust: Some(rows), ..figures() }, &[]);
+        for text in [
+            "变暗",
+            "-1 EV",
+            "0.7500 <small>-0.1500</small>",
+            "10.0 % (3 / 30) <small>+10.0</small>",
+            "3 + 0",
+            "0.0 % (0 / 27)",
+            "&lt;too dark&gt; 3",
+        ] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert_eq!(html.matches("(0 / 27)").count(), 1, "the rest is told where something was refused");
+        assert!(!page(&[]).contains(words::ROBUST.en));
+    }
+
+    #[test]
+    fn each_way_of_getting_worse_has_a_word() {
+        let of = |name: &str| {
+            let mask = Some("mask.png".into());
+            let sample = Sample { path: name.into(), kind: "x".into(), is_bad: true, fault: None, mask };
+            robust::plan(&Dataset { name: String::new(), train_good: Vec::new(), test: vec![sample] })
+        };
+        let senses = [Sense::Image, Sense::Audio].map(Worsening::Without);
+        let ways = [of("a.png"), of("a.wav"), senses.to_vec()].concat();
+        for name in ways.iter().map(|way| way.name()).chain([robust::CLEAN]) {
+            assert_eq!(words::worsening(name).map(|word| word.en), Some(name));
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub fn place(place: &str) -> Option<Word> {
     PLACES.iter().copied().find(|word| word.en == place)
 }
 
+/// The word for a way in which samples get worse; `None` for one that is not in the table.
+pub fn worsening(name: &str) -> Option<Word> {
+    WORSENINGS.iter().copied().find(|word| word.en == name)
+}
+
 macro_rules! words {
     ($($name:ident $en:literal $zh:literal)*) => {
         $(#[doc = $en] pub const $name: Word = Word { en: $en, zh: $zh };)*
@@ -130,6 +135,15 @@ words! {
     INTERVAL "95 % interval" "95 % 置信区间"
     PER_KIND "By kind of defect" "按缺陷类型"
     KIND "kind" "类型"
+    ROBUST "When samples get worse" "样本劣化时"
+    READ_ROBUST "The same samples, worsened; what differs from the clean row stands behind the figure. What cannot be judged counts as rejected; how the rest was judged stands to the right. A patch is the worst of eight that were tried."
+        "同一批样本经劣化后重新判定；与原始一行的差值写在数值之后。无法判定的计为拒收，其余样本的结果列在右侧。贴片为八次尝试中影响最大的一次。"
+    WORSENING "worsened by" "劣化方式"
+    LEVEL "level" "程度"
+    REFUSED "cannot be judged" "无法判定"
+    LEFT_OUT_SENSE "by one sense alone" "仅凭单一感官"
+    REST_OVERKILL "overkill of the rest" "其余样本过杀率"
+    REST_ESCAPE "escape of the rest" "其余样本漏检率"
     BASELINES "AUROC beside baselines" "与基线对比的 AUROC"
     ALL_KINDS "all" "全部"
     COUNT "pictures" "数量"
@@ -167,13 +181,36 @@ const PLACES: [Word; 9] = [
     Word { en: "bottom right", zh: "右下" },
 ];
 
+/// The ways in which samples get worse, as `evaluate::robust` names them.
+const WORSENINGS: [Word; 19] = [
+    Word { en: "clean", zh: "原始" },
+    Word { en: "noise", zh: "噪点" },
+    Word { en: "blur", zh: "模糊" },
+    Word { en: "darker", zh: "变暗" },
+    Word { en: "brighter", zh: "变亮" },
+    Word { en: "jpeg", zh: "JPEG 压缩" },
+    Word { en: "occlusion", zh: "遮挡" },
+    Word { en: "sticker", zh: "贴纸（合格品）" },
+    Word { en: "camouflage", zh: "伪装（缺陷品）" },
+    Word { en: "white noise", zh: "白噪声" },
+    Word { en: "pink noise", zh: "粉红噪声" },
+    Word { en: "clipping", zh: "削波" },
+    Word { en: "overdriven", zh: "满幅过载" },
+    Word { en: "quieter", zh: "变轻" },
+    Word { en: "louder", zh: "变响" },
+    Word { en: "gap", zh: "断音" },
+    Word { en: "narrow band", zh: "窄带" },
+    Word { en: "no picture", zh: "无图像" },
+    Word { en: "no sound", zh: "无声音" },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_word_is_there_in_both_languages_and_safe_to_put_into_a_page() {
-        for Word { en, zh } in ALL.iter().chain(&PLACES) {
+        for Word { en, zh } in ALL.iter().chain(&PLACES).chain(&WORSENINGS) {
             assert!(!en.is_empty() && !zh.is_empty() && !format!("{en}{zh}").contains(['<', '&', '"']), "{en}");
             assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{en}");
         }

@@ -115,8 +115,8 @@ def label_heard(line, kind, fault, rest):
             continue
         if heard["character"] == "rhythm":
             hit = kind in BEATS
-        elif heard["character"] in ("gap", "quieter"):
-            hit = kind == "gap"
+        elif "gap" == kind or heard["db"] < 0:  # what is quieter is a gap, and nothing else is
+            hit = kind == "gap" and heard["db"] < 0
         else:
             (low, high), (begin, end) = heard["hz"], heard["seconds"]
             rows = slice(max(0, int(low / hz)), int(high / hz) + 2)
@@ -129,7 +129,7 @@ def label_heard(line, kind, fault, rest):
 
 
 # Faults that beat, so that a new rhythm is theirs.
-BEATS = {"bearing", "tooth", "rub", "knock", "cavitation", "imbalance", "gap"}
+BEATS = {"bearing", "tooth", "rub", "knock", "cavitation", "imbalance"}
 
 
 def keep(path, samples, family):

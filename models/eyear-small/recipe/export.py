@@ -164,25 +164,27 @@ class Running:
         return binding.get_outputs()[0].numpy()[0, 0]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--golden", type=Path, nargs=2, required=True, help="an episode of pictures and one of sounds, whose first samples prove other machines")
-    arguments = parser.parse_args()
-    tokenizer = Tokenizer.load(arguments.run / "tokenizer.json")
-    eyear = Eyear(len(tokenizer.tokens), of_sense()).eval()
-    state = arguments.run / "state.pt"
-    if state.exists():
-        eyear.load_state_dict(torch.load(state, map_location="cpu")["model"])
-    out = arguments.out
+def kept_small(eyear, path):
+    """All that was learned, in 8 bits and a scale for each row, for those who teach it on."""
+    kept = {}
+    for name, value in eyear.state_dict().items():
+        rows = value.reshape(len(value), -1) if value.dim() else value.reshape(1, 1)
+        scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        kept[name] = (rows / scale).round().to(torch.int8).reshape(value.shape).numpy()
+        kept[f"{name}.scale"] = scale.reshape(len(rows)).numpy()
+    save_file(kept, path)
+
+
+def export(eyear, tokenizer, run, out, golden):
+    """Writes the graphs of a package to `out`, and those in fp32 to `run`; `golden`: an episode of pictures and one of sounds,
+    whose first samples prove other machines."""
     torch.manual_seed(0)
     ids = torch.zeros(1, PROMPT, dtype=torch.int32)
     ids[0, :5] = torch.tensor([3, 40, 50, 60, 70])
-    first = [np.load(file) for file in arguments.golden]
+    first = [np.load(file) for file in golden]
     evidence = [torch.from_numpy(seen[name][:1].astype(np.float32)) for seen in first for name in EVIDENCE]
     # The reference stays with the run: what ships is int8.
-    places = {"fp32": arguments.run, "int8": out}
+    places = {"fp32": run, "int8": out}
     parts = ("text_encoder", "fusion", "decoder")
     files = {part: [place / f"{part}.{precision}.onnx" for precision, place in places.items()] for part in parts}
     text = eyear.text(ids)
@@ -210,6 +212,19 @@ def main():
         steps = [running.step(latents.detach().numpy())]
         steps += [running.step(eyear.embed(words[:, i : i + 1]).detach().numpy()) for i in range(words.shape[1])]
         print(path.name, "differs by", np.abs(np.stack(steps) - whole).max(), "of", np.abs(whole).max())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--golden", type=Path, nargs=2, required=True, help="an episode of pictures and one of sounds")
+    arguments = parser.parse_args()
+    tokenizer = Tokenizer.load(arguments.run / "tokenizer.json")
+    eyear = Eyear(len(tokenizer.tokens), of_sense()).eval()
+    eyear.load_state_dict(torch.load(arguments.run / "state.pt", map_location="cpu")["model"])
+    export(eyear, tokenizer, arguments.run, arguments.out, arguments.golden)
+    kept_small(eyear, arguments.out / "recipe" / "weights.safetensors")
 
 
 if __name__ == "__main__":

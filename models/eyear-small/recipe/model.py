@@ -4,6 +4,7 @@ Shapes of the evidence are those of `eyear inspect --evidence`."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from words import LANGUAGES, SENSES, SPECIAL
 
@@ -269,6 +270,14 @@ class Eyear(nn.Module):
         seen, gates, latents, _ = self.look(evidence, prompt)
         logits, _ = self.decoder(torch.cat([latents, self.embed(ids[:, :-1])], 1), nothing(len(ids), ids.device))
         return logits[:, latents.shape[1] - 1 :], gates, [self.kinds(seen), self.kinds(seen, latents)]
+
+
+def weights(path):
+    """What `export.py` kept of all that was learned."""
+    kept = load_file(path)
+    names = [name for name in kept if not name.endswith(".scale")]
+    shaped = lambda name: kept[f"{name}.scale"].reshape(-1, *[1] * (kept[name].dim() - 1))
+    return {name: (kept[name].float() * shaped(name)).reshape(kept[name].shape) for name in names}
 
 
 def prompt(tokenizer, language, asked):

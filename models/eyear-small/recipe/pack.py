@@ -1,18 +1,18 @@
-"""Writes `model.toml` of the package beside this folder: what is in it, and the digest of every file."""
+"""Writes `model.toml` of a package: what is in it, and the digest of every file. As a command, of that which holds this folder."""
 
 import hashlib
 from pathlib import Path
 
 from episodes import LABELS
 
-HERE = Path(__file__).resolve().parents[1]
+VERSION = "0.2.0"
 HEAD = '''# Written by recipe/pack.py.
 format = 1
-name = "eyear-small"
+name = "{name}"
 version = "{version}"
 summary = "Words for what was found: evidence and a prompt are fused, a decoder writes"
 licence = "Apache-2.0"
-origin = "Trained by recipe/ on drawn parts with drawn defects, and on pictures of sets whose licence allows it: see README.md."
+origin = "Trained by recipe/ on drawn parts and machines with drawn faults, and on pictures of sets whose licence allows it: see README.md."
 
 [text_encoder]                # i32[1, 64] -> f32[1, 64, 192] and its mask
 {text_encoder}
@@ -39,20 +39,21 @@ def variants(part):
     return "".join(one.format(part=part, precision=precision) for precision in ("int8",))
 
 
-def main():
-    skipped = {"model.toml"}
-    files = sorted(path for path in HERE.rglob("*") if path.is_file() and path.name not in skipped and "__pycache__" not in path.parts)
-    digests = (f'"{path.relative_to(HERE).as_posix()}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in files)
+def pack(folder, name="eyear-small", version=VERSION):
+    """Writes the manifest of the package in `folder`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "model.toml" and "__pycache__" not in path.parts)
+    digests = (f'"{path.relative_to(folder).as_posix()}" = "{hashlib.sha256(path.read_bytes()).hexdigest()}"' for path in files)
     text = HEAD.format(
-        version="0.2.0",
+        name=name,
+        version=version,
         image="vision-lite0 1.1.0",
         audio="sound-lite0 1.0.0",
         kinds=", ".join(f'"{label}"' for label in LABELS),
         digests="\n".join(digests),
         **{part: variants(part) for part in ("text_encoder", "fusion", "decoder")},
     )
-    (HERE / "model.toml").write_text(text)
+    (folder / "model.toml").write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    pack(Path(__file__).resolve().parents[1])

@@ -6,6 +6,7 @@ one of a picture, of a sound, or of both at once, put together from two episodes
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ COMPANIONS = {
     **{"wear": "rub", "scratch": "rub", "crack": "knock", "chip": "tooth", "break": "gap", "missing": "imbalance"},
     **{"pitting": "bearing", "hole": "hiss", "dent": "tone", "foreign": "cavitation"},
 }
+QUESTIONS = 0.5  # share of texts that answer a question
 EVERY = 250  # steps between two lines of the log
 # Shares of samples of a picture alone, of a sound alone, and of both.
 MIX = (0.45, 0.3, 0.25)
@@ -171,7 +173,7 @@ def written_of(rng, samples, rows, tokenizer):
     for row in rows:
         language = str(rng.choice(LANGUAGES))
         told = samples.told(rng, row)
-        asked, answer = ("", report(rng, language, told)) if rng.random() < 0.6 else question(rng, language, told)
+        asked, answer = ("", report(rng, language, told)) if rng.random() >= QUESTIONS else question(rng, language, told)
         prompts.append(prompt(tokenizer, language, asked))
         written.append([*tokenizer.encode(answer), END])
     return prompts, written
@@ -186,6 +188,24 @@ def hint_loss(hints, labels):
 def gate_loss(gates, worth):
     there = worth >= 0
     return F.binary_cross_entropy(gates[there].clamp(1e-4, 1 - 1e-4), worth[there])
+
+
+def losses_of(rng, model, samples, drawn, device):
+    """Losses of the words, of the kinds and of the gates: of a batch of texts, or of rows alone, without words."""
+    rows, prompts, ids = drawn if isinstance(drawn, (list, tuple)) else (drawn, None, None)
+    rows = np.asarray(rows)
+    evidence = varied(rng, samples.evidence(rows))
+    labels = torch.from_numpy(samples.labels(rows)).to(device)
+    worth = torch.from_numpy(samples.worth(rows)).float().to(device)
+    words = torch.zeros((), device=device)
+    if ids is None:
+        seen, gates = model.sense(evidence)
+        hints = [model.kinds(seen)]
+    else:
+        prompts, ids = prompts.to(device), ids.to(device)
+        logits, gates, hints = model(evidence, prompts, ids)
+        words = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids.reshape(-1), ignore_index=PAD)
+    return torch.stack([words, hint_loss(hints, labels), gate_loss(gates, worth)])
 
 
 def mirrored(evidence, ways):
@@ -294,6 +314,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="weights to begin from, with a tokenizer beside them: another run's state.pt")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--first", type=float, default=0.3, help="share of the time for what findings are, before words")
     parser.add_argument("--without", nargs="*", default=[], help="sets to leave out, such as those that want share-alike: cookie ballscrew")
@@ -303,6 +324,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--dropped", type=float, default=0.15, help="share of the evidence that is left out while it is taught")
+    parser.add_argument("--senses", type=float, default=1.0, help="share of the rate at which the senses learn; 0: they know enough, which is faster")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -313,6 +335,8 @@ def main():
     files = files_of(arguments.cache, arguments.without)
     learned, judged = (Samples({sense: Episodes(sense, of[half], device) for sense, of in files.items()}) for half in (0, 1))
     tokenizer_file = arguments.out / "tokenizer.json"
+    if arguments.begin and not tokenizer_file.exists():
+        shutil.copy(arguments.begin.parent / "tokenizer.json", tokenizer_file)
     if not tokenizer_file.exists():
         Tokenizer.learn(texts(np.random.default_rng(0), learned, 20_000), 1024).save(tokenizer_file)
     tokenizer = Tokenizer.load(tokenizer_file)
@@ -320,9 +344,15 @@ def main():
     count = {name: round(sum(p.numel() for p in child.parameters()) / 1e6, 2) for name, child in model.named_children()}
     sizes = {sense: (len(learned.of[sense]), len(judged.of[sense])) for sense in SENSES}
     print("samples to learn from, held out:", sizes, "; million parameters:", count, flush=True)
-    optimizer = torch.optim.AdamW(model.parameters(), arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    model.senses.requires_grad_(arguments.senses > 0)
+    of_senses = list(model.senses.parameters())
+    others = [p for name, p in model.named_parameters() if not name.startswith("senses.")]
+    groups = [dict(params=of_senses, share=arguments.senses), dict(params=others, share=1.0)]
+    optimizer = torch.optim.AdamW(groups, arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
     spent, step = 0.0, 0
     state_file = arguments.out / "state.pt"
+    if arguments.begin:
+        model.load_state_dict(torch.load(arguments.begin, map_location=device)["model"])
     if state_file.exists():
         state = torch.load(state_file, map_location=device)
         model.load_state_dict(state["model"])
@@ -338,32 +368,16 @@ def main():
         share = spent / budget
         rate = arguments.rate * min(1, (step + 1) / 100) * (1 if share < 0.5 else max(0.02, (1 - share) / 0.5))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         with_words = share >= arguments.first
-        if with_words:
-            rows, prompts, ids = next(order)
-            rows = rows.numpy()
-        else:
-            rows = learned.draw(rng, arguments.batch)
-        evidence = varied(rng, learned.evidence(rows))
-        labels = torch.from_numpy(learned.labels(rows)).to(device)
-        worth = torch.from_numpy(learned.worth(rows)).float().to(device)
-        words = torch.zeros((), device=device)
-        if with_words:
-            prompts, ids = prompts.to(device), ids.to(device)
-            logits, gates, hints = model(evidence, prompts, ids)
-            words = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids.reshape(-1), ignore_index=PAD)
-        else:
-            seen, gates = model.sense(evidence)
-            hints = [model.kinds(seen)]
-        kinds, of_gates = hint_loss(hints, labels), gate_loss(gates, worth)
-        loss = 3 * words + kinds + 0.5 * of_gates
+        losses = losses_of(rng, model, learned, next(order) if with_words else learned.draw(rng, arguments.batch), device)
+        loss = (losses * torch.tensor([3, 1, 0.5], device=device)).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1
-        sums.append(torch.stack([words.detach(), kinds.detach() / len(hints), of_gates.detach()]))
+        sums.append(losses.detach())
         now = time.time()
         spent, last = spent + now - last, now
         if step % EVERY == 0:

@@ -107,18 +107,32 @@ def report(rng, language, told):
 
 def question(rng, language, told):
     """A question and its answer."""
+    asked, entry, kind = ask(rng, language, told)
+    return asked, answer(rng, language, told, entry, kind)
+
+
+def ask(rng, language, told):
+    """A question, its sort, and the sense and the kind that it asks for, if any."""
     words = WORDS[language]
     entry = words["ask"][rng.integers(len(words["ask"]))]
     asked = str(rng.choice(entry["ask"]))
+    if "{kind}" not in asked:
+        return asked, entry, None
+    shown = told.findings if told.verdict != "pass" else []
+    kinds = [(found.sense, found.kind) for found in shown if found.kind != "nothing"]
+    every = [(sense, kind) for sense in told.there for kind in words["kind"][sense] if kind != "nothing"]
+    sense, kind = kinds[rng.integers(len(kinds))] if kinds and rng.random() < 0.5 else every[rng.integers(len(every))]
+    return asked.format(kind=str(rng.choice(words["kind"][sense][kind]))), entry, (sense, kind)
+
+
+def answer(rng, language, told, entry, kind=None):
+    """An answer to a sort of question; one of those that are true."""
+    words = WORDS[language]
     shown = told.findings if told.verdict != "pass" else []
     more = told.more if told.verdict != "pass" else {}
     about, absent = shown, False
-    if "{kind}" in asked:
-        kinds = [(found.sense, found.kind) for found in shown if found.kind != "nothing"]
-        every = [(sense, kind) for sense in told.there for kind in words["kind"][sense] if kind != "nothing"]
-        sense, kind = kinds[rng.integers(len(kinds))] if kinds and rng.random() < 0.5 else every[rng.integers(len(every))]
-        asked = asked.format(kind=str(rng.choice(words["kind"][sense][kind])))
-        about = [found for found in shown if (found.sense, found.kind) == (sense, kind)]
+    if kind:
+        about = [found for found in shown if (found.sense, found.kind) == kind]
     elif entry["about"] in ("seen", "heard"):
         sense = {"seen": "image", "heard": "audio"}[entry["about"]]
         about, absent = [found for found in shown if found.sense == sense], sense not in told.there
@@ -126,7 +140,7 @@ def question(rng, language, told):
         about, absent = [found for found in shown if found.new], not told.since
     elif entry["about"] == "decided":
         about = [told.decided] if told.decided and told.verdict != "pass" else []
-    answer = str(rng.choice(entry["absent"] if absent else entry["yes" if about else "no"]))
+    said = str(rng.choice(entry["absent"] if absent else entry["yes" if about else "no"]))
     action, verdict = words["action"][told.verdict], words["verdict"][told.verdict]
     slots = {"count": len(shown) + sum(more.values()), "action": str(rng.choice(action)), "verdict": str(rng.choice(verdict))}
     if about and entry["about"] == "decided":
@@ -137,7 +151,7 @@ def question(rng, language, told):
         everything = {"findings": SENSES, "seen": ("image",), "heard": ("audio",)}
         slots |= {slot: words["glue"].join(findings(rng, words, told, senses)) for slot, senses in everything.items()}
         slots["new"] = words["glue"].join(finding(rng, words, found) for found in about)
-    return asked, answer.format(**slots)
+    return said.format(**slots)
 
 
 class Tokenizer:

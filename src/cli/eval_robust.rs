@@ -1,0 +1,113 @@
+//! `eyear eval --robust`: judges the samples worsened, and the table of it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use eyear::evaluate::Rate;
+use eyear::evaluate::dataset::Dataset;
+use eyear::evaluate::robust::{self, Hands, Judge, Read, Worsened};
+use eyear::evaluate::run::{Figures, Judged};
+use eyear::source::recording;
+
+use super::progress_bar;
+
+/// Judges `dataset` under each worsening, after it was judged clean. `read` brings what is seen and heard of a sample.
+pub fn run(
+    dataset: &Dataset,
+    seed: u64,
+    clean: (&Figures, &[Judged]),
+    read: &Read,
+    judge: &Judge,
+) -> Result<Vec<Worsened>> {
+    let bar = progress_bar("worsening")?;
+    bar.set_length((robust::plan(dataset).len() * dataset.test.len()) as u64);
+    let hands = Hands { read, judge, mask: &recording::read, progress: &|| bar.inc(1) };
+    let rows = robust::run(dataset, seed, clean, &hands)?;
+    bar.finish_and_clear();
+    Ok(rows)
+}
+
+/// Refuses what was taught by one sense for parts that are seen and heard: the one sense cannot be dropped.
+pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {
+    if let (true, 1, Some(part)) = (paired, senses, part) {
+        let part = part.display();
+        bail!("--robust drops each sense of a part that is seen and heard, and {part} was taught by one alone");
+    }
+    Ok(())
+}
+
+/// One column: its heading, and what stands in it of a row beside the clean one.
+type Column = (&'static str, fn(&Worsened, &Worsened) -> String);
+
+/// The table, the clean row first; behind a figure stands by how much it differs from the clean one, where it does.
+pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
+    let Some(clean) = rows.first() else { return Ok(()) };
+    let mut columns: Vec<Column> = vec![("worsened by", |row, _| row.worsening.into()), ("level", |row, _| level(row))];
+    let paired = clean.joint_auroc.is_some();
+    if paired {
+        columns.push(("joint AUROC", |row, clean| share(row.joint_auroc, clean.joint_auroc)));
+    }
+    if rows.iter().any(|row| row.image_auroc.is_some()) {
+        columns.push(("image AUROC", |row, clean| share(row.image_auroc, clean.image_auroc)));
+    }
+    if rows.iter().any(|row| row.audio_auroc.is_some()) {
+        columns.push(("audio AUROC", |row, clean| share(row.audio_auroc, clean.audio_auroc)));
+    }
+    if rows.iter().any(|row| row.aupro.is_some()) {
+        columns.push(("AUPRO 30 %", |row, clean| share(row.aupro, clean.aupro)));
+    }
+    columns.extend([
+        ("overkill", (|row, clean| rate(row.overkill, clean.overkill)) as fn(&Worsened, &Worsened) -> String),
+        ("escape", |row, clean| rate(row.escape, clean.escape)),
+        ("unsure", |row, _| counts(row.unsure)),
+        ("invalid", |row, _| counts(row.invalid)),
+    ]);
+    if rows.iter().any(|row| row.invalid != [0, 0]) {
+        columns.push(("of the rest: overkill, escape", |row, _| match row.invalid {
+            [0, 0] => String::new(),
+            _ => format!("{}, {}", counted(row.rest.overkill), counted(row.rest.escape)),
+        }));
+    }
+    if paired {
+        columns.push(("by one sense", |row, _| counts(row.degraded)));
+    }
+    columns.push(("refused as", |row, _| {
+        row.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+    }));
+    let mut table: Vec<Vec<String>> = vec![columns.iter().map(|(heading, _)| heading.to_string()).collect()];
+    table.extend(rows.iter().map(|row| columns.iter().map(|(_, of)| of(row, clean)).collect()));
+    let widths: Vec<usize> =
+        (0..columns.len()).map(|i| table.iter().map(|cells| cells[i].chars().count()).max().unwrap_or(0)).collect();
+    writeln!(out, "  worsened, and by how much that differs from clean (counts: good + bad):")?;
+    for cells in &table {
+        let line = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
+        writeln!(out, "  {}", line.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn level(row: &Worsened) -> String {
+    row.level.map_or("-".into(), |level| format!("{level} {}", row.unit))
+}
+
+fn share(value: Option<f64>, clean: Option<f64>) -> String {
+    let Some(value) = value else { return "-".into() };
+    let change = value - clean.unwrap_or(value);
+    let change = if change.abs() < 5e-5 { String::new() } else { format!(" {change:+.4}") };
+    format!("{value:.4}{change}")
+}
+
+fn rate(rate: Option<Rate>, clean: Option<Rate>) -> String {
+    let Some(rate) = rate else { return "-".into() };
+    let change = 100.0 * (rate.rate - clean.map_or(rate.rate, |clean| clean.rate));
+    let change = if change.abs() < 0.05 { String::new() } else { format!(" {change:+.1}") };
+    format!("{:5.1} %{change}", 100.0 * rate.rate)
+}
+
+fn counted(rate: Option<Rate>) -> String {
+    rate.map_or("-".into(), |rate| format!("{} of {}", rate.count, rate.of))
+}
+
+fn counts([good, bad]: [usize; 2]) -> String {
+    format!("{good} + {bad}")
+}

@@ -1,0 +1,547 @@
+//! How a part judges when its samples get worse: the same test samples under one worsening after another, and the figures
+//! of each beside the clean ones. How they are worsened is left to `worsen`, what figures are to `run`; teaching, reading
+//! and judging come from the caller.
+//!
+//! A sample that is refused (too dark, out of focus, clipped) is rejected, and counts so in overkill and escape. That is the
+//! right answer to a picture in which nothing can be seen, so it is told beside them how many were refused and why, and
+//! how the rest was judged.
+//!
+//! The two patches are put where they do most harm, as far as a search without gradients finds it: of eight drawn by the
+//! seed the worst one counts. It is a black box that is tried eight times, so more tries or gradients do more harm, and what is
+//! told is a lower bound of it. A part with a sticker is no good part, so that it is rejected is no mistake either: the
+//! row tells how little it takes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::dataset::{Dataset, Sample};
+use super::interval::Rate;
+use super::metrics::{auroc, escape, overkill};
+use super::random::Random;
+use super::run::{self, CONFIDENCE, Figures, Judged, Seen, strangeness};
+use super::worsen::{self, PictureWorsening, SoundWorsening};
+use crate::error::Result;
+use crate::manifest::Sense;
+use crate::report::{Report, Verdict};
+use crate::sample::{Frame, Sound};
+
+/// Percent of the picture that a patch covers: the camouflage at most, the sticker always.
+const PATCH: f64 = 1.5;
+/// Patches that are tried for a sample.
+const TRIES: usize = 8;
+
+/// How pictures are worsened, each way from mild to worst.
+const PICTURES: [PictureWorsening; 16] = [
+    PictureWorsening::Noise(4.0),
+    PictureWorsening::Noise(8.0),
+    PictureWorsening::Noise(16.0),
+    PictureWorsening::Blur(0.15),
+    PictureWorsening::Blur(0.4),
+    PictureWorsening::Blur(1.0),
+    PictureWorsening::Exposure(-0.5),
+    PictureWorsening::Exposure(-1.5),
+    PictureWorsening::Exposure(0.5),
+    PictureWorsening::Exposure(1.5),
+    PictureWorsening::Jpeg(90),
+    PictureWorsening::Jpeg(60),
+    PictureWorsening::Jpeg(30),
+    PictureWorsening::Occlusion(2.0),
+    PictureWorsening::Occlusion(5.0),
+    PictureWorsening::Occlusion(10.0),
+];
+/// How sounds are worsened, each way from mild to worst.
+const SOUNDS: [SoundWorsening; 14] = [
+    SoundWorsening::White(20.0),
+    SoundWorsening::White(10.0),
+    SoundWorsening::White(0.0),
+    SoundWorsening::Pink(20.0),
+    SoundWorsening::Pink(10.0),
+    SoundWorsening::Pink(0.0),
+    SoundWorsening::Clipping(1.0),
+    SoundWorsening::Clipping(10.0),
+    SoundWorsening::Overdriven(2.0),
+    SoundWorsening::Level(-12.0),
+    SoundWorsening::Level(6.0),
+    SoundWorsening::Gap(15.0),
+    SoundWorsening::Gap(150.0),
+    SoundWorsening::Sampled(8000),
+];
+
+/// One way in which the samples of a data set get worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Worsening {
+    /// All pictures.
+    Picture(PictureWorsening),
+    /// All sounds.
+    Sound(SoundWorsening),
+    /// A sticker on each good picture, the one of eight that raises its score most; bad ones stay as they are.
+    Sticker,
+    /// Good texture over a part of the defect of each bad picture that has a mask, the one of eight that lowers its score
+    /// most; others stay as they are.
+    Camouflage,
+    /// A sense is dropped.
+    Without(Sense),
+}
+
+impl Worsening {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Picture(worsening) => worsening.name(),
+            Self::Sound(worsening) => worsening.name(),
+            Self::Sticker => "sticker",
+            Self::Camouflage => "camouflage",
+            Self::Without(Sense::Image) => "no picture",
+            Self::Without(Sense::Audio) => "no sound",
+        }
+    }
+
+    /// Its level and the unit of it, where it has one.
+    fn level(self) -> Option<(f64, &'static str)> {
+        match self {
+            Self::Picture(worsening) => Some(worsening.level()),
+            Self::Sound(worsening) => Some(worsening.level()),
+            Self::Sticker | Self::Camouflage => Some((PATCH, "%")),
+            Self::Without(_) => None,
+        }
+    }
+
+    /// Whether the marked defects are no longer where, or all that, is strange, so that pixel figures say nothing.
+    fn is_patch(self) -> bool {
+        matches!(self, Self::Sticker | Self::Camouflage)
+    }
+}
+
+/// The name of the row that is not worsened.
+pub const CLEAN: &str = "clean";
+
+/// The figures of one worsening. All but `rest` count refused samples as rejected and rank them by the score they would have,
+/// as [`Figures`] does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Worsened {
+    /// Its name; [`CLEAN`] of what is not worsened.
+    pub worsening: &'static str,
+    /// How far, in `unit`: see [`worsen`]. `None` where there is no more or less.
+    pub level: Option<f64>,
+    /// `/ 255` (steps of a byte), `/ 100` (quality), `%`, `EV`, `dB`, `ms` or `Hz`; empty where there is no level.
+    pub unit: &'static str,
+    /// Area under the ROC curve of the joint score, of parts that are seen and heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint_auroc: Option<f64>,
+    /// The same of pictures; of parts that are seen and heard by what is seen alone, where it is.
+    pub image_auroc: Option<f64>,
+    /// The same of sounds.
+    pub audio_auroc: Option<f64>,
+    /// Per-region overlap up to a false positive rate of 30 %; not of patches. Of parts that are seen and heard, over those
+    /// that were seen.
+    pub aupro: Option<f64>,
+    /// Good samples that failed or were refused.
+    pub overkill: Option<Rate>,
+    /// Bad samples that passed or are unsure.
+    pub escape: Option<Rate>,
+    /// Good and bad samples that a person was asked about.
+    pub unsure: [usize; 2],
+    /// Good and bad samples that were refused.
+    pub invalid: [usize; 2],
+    /// Good and bad samples of which one sense was refused or is not there, so that the other decided.
+    pub degraded: [usize; 2],
+    /// Why samples or senses of them were refused, and how often.
+    pub reasons: BTreeMap<String, usize>,
+    /// How those that were not refused were judged.
+    pub rest: Rest,
+}
+
+/// The figures of what was not refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rest {
+    /// Good and bad samples.
+    pub judged: [usize; 2],
+    /// Area under the ROC curve of the score; of parts that are seen and heard the joint one.
+    pub auroc: Option<f64>,
+    /// Good samples that failed.
+    pub overkill: Option<Rate>,
+    /// Bad samples that passed or are unsure.
+    pub escape: Option<Rate>,
+}
+
+/// What is seen and heard of a sample.
+pub type Read<'a> = dyn Fn(&Sample) -> Result<(Option<Frame>, Option<Sound>)> + 'a;
+/// The report on what is seen and heard.
+pub type Judge<'a> = dyn Fn(Option<&Frame>, Option<&Sound>) -> Result<Report> + 'a;
+
+/// How samples are read and judged.
+pub struct Hands<'a> {
+    /// Reads a sample.
+    pub read: &'a Read<'a>,
+    /// Judges it.
+    pub judge: &'a Judge<'a>,
+    /// Reads a mask.
+    pub mask: &'a dyn Fn(&Path) -> Result<Frame>,
+    /// Is told after each sample of each worsening.
+    pub progress: &'a dyn Fn(),
+}
+
+/// The worsenings of a data set, in the order of the table: of pictures or of sounds all, the camouflage where there are
+/// masks; of parts that are seen and heard each sense dropped, and the worst level of each way.
+pub fn plan(dataset: &Dataset) -> Vec<Worsening> {
+    let (paired, sense) = (dataset.is_paired(), dataset.sense());
+    let mut plan = Vec::new();
+    if paired {
+        plan.extend([Sense::Image, Sense::Audio].map(Worsening::Without));
+    }
+    if paired || sense == Sense::Image {
+        plan.extend(PICTURES.map(Worsening::Picture));
+        plan.push(Worsening::Sticker);
+        plan.extend(dataset.test.iter().any(|sample| sample.mask.is_some()).then_some(Worsening::Camouflage));
+    }
+    if paired || sense == Sense::Audio {
+        plan.extend(SOUNDS.map(Worsening::Sound));
+    }
+    let is_worst = |i: &usize| plan.get(i + 1).is_none_or(|next| next.name() != plan[*i].name());
+    if paired { (0..plan.len()).filter(is_worst).map(|i| plan[i]).collect() } else { plan }
+}
+
+/// Judges `dataset.test` under each worsening of its [`plan`]: the clean row, of what [`run::run`] told, and theirs.
+/// `seed` draws noise, places and patches: the same for a sample at each level, so that levels differ in nothing else.
+///
+/// # Errors
+/// Those of `hands`, of [`run::run`] and of [`worsen`].
+pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &Hands) -> Result<Vec<Worsened>> {
+    let paired = dataset.is_paired();
+    let mut rows = vec![row(None, clean.0, clean.1, paired)?];
+    for worsening in plan(dataset) {
+        let mut number = 0;
+        let mut judge = |sample: &Sample| {
+            number += 1;
+            judged(sample, worsening, seed_of(seed, worsening.name(), number), paired, hands)
+        };
+        let (figures, judged) = run::run(dataset, clean.0.taught, &mut judge, hands.mask, hands.progress)?;
+        rows.push(row(Some(worsening), &figures, &judged, paired)?);
+    }
+    Ok(rows)
+}
+
+/// A seed for the sample of this number under the worsening of this name.
+fn seed_of(seed: u64, name: &str, number: u64) -> u64 {
+    // FNV-1a: a name is a number on every machine.
+    let name = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    Random::new(Random::new(seed ^ name).bits().wrapping_add(number)).bits()
+}
+
+/// Reads a sample, worsens it and judges it.
+fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands: &Hands) -> Result<Seen> {
+    let (mut frame, mut sound) = (hands.read)(sample)?;
+    match worsening {
+        Worsening::Picture(way) => {
+            frame = frame.map(|frame| worsen::picture(&frame, way, seed)).transpose()?;
+        }
+        Worsening::Sound(way) => {
+            sound = sound.map(|sound| worsen::sound(&sound, way, seed)).transpose()?;
+        }
+        Worsening::Without(Sense::Image) => frame = None,
+        Worsening::Without(Sense::Audio) => sound = None,
+        Worsening::Sticker => {
+            if let (Some(clean), false) = (&frame, sample.is_bad) {
+                let patch = |seed| worsen::sticker(clean, PATCH, seed).map(Some);
+                let score = |report: &Report| strangeness(report, paired);
+                frame = searched(patch, score, sound.as_ref(), seed, hands)?.or(frame);
+            }
+        }
+        Worsening::Camouflage => {
+            if let (Some(clean), Some(path)) = (&frame, &sample.mask) {
+                let mask = (hands.mask)(path)?;
+                let patch = |seed| worsen::camouflage(clean, &mask, PATCH, seed);
+                let score = |report: &Report| -strangeness(report, paired);
+                frame = searched(patch, score, sound.as_ref(), seed, hands)?.or(frame);
+            }
+        }
+    }
+    let report = (hands.judge)(frame.as_ref(), sound.as_ref())?;
+    Ok((frame, report))
+}
+
+/// The picture with that one of eight patches whose report has the greatest `score`, the first of equal ones; `None` where
+/// none can be put.
+fn searched(
+    patch: impl Fn(u64) -> Result<Option<Frame>>,
+    score: impl Fn(&Report) -> f64,
+    sound: Option<&Sound>,
+    seed: u64,
+    hands: &Hands,
+) -> Result<Option<Frame>> {
+    let mut random = Random::new(seed);
+    let mut worst: Option<(f64, Frame)> = None;
+    for _ in 0..TRIES {
+        let Some(frame) = patch(random.bits())? else { continue };
+        let score = score(&(hands.judge)(Some(&frame), sound)?);
+        if worst.as_ref().is_none_or(|(most, _)| score > *most) {
+            worst = Some((score, frame));
+        }
+    }
+    Ok(worst.map(|(_, frame)| frame))
+}
+
+fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paired: bool) -> Result<Worsened> {
+    let count = |counts: &dyn Fn(&Report) -> bool| {
+        [false, true].map(|bad| judged.iter().filter(|j| j.sample.is_bad == bad && counts(&j.report)).count())
+    };
+    let is_refused = |report: &Report| report.verdict == Verdict::Invalid;
+    let mut reasons = BTreeMap::new();
+    for reason in judged.iter().flat_map(|j| refusals(&j.report)) {
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    let rest: Vec<&Judged> = judged.iter().filter(|j| !is_refused(&j.report)).collect();
+    let scores: Vec<f64> = rest.iter().map(|j| strangeness(&j.report, paired)).collect();
+    let is_bad: Vec<bool> = rest.iter().map(|j| j.sample.is_bad).collect();
+    let failed: Vec<bool> = rest.iter().map(|j| j.report.verdict == Verdict::Fail).collect();
+    let [good, bad] = [false, true].map(|bad| is_bad.iter().filter(|is| **is == bad).count());
+    let level = worsening.and_then(Worsening::level);
+    let is_without = |sense| worsening == Some(Worsening::Without(sense));
+    Ok(Worsened {
+        worsening: worsening.map_or(CLEAN, Worsening::name),
+        level: level.map(|(level, _)| level),
+        unit: level.map_or("", |(_, unit)| unit),
+        joint_auroc: figures.joint_auroc,
+        image_auroc: figures.image_auroc.filter(|_| !is_without(Sense::Image)),
+        audio_auroc: figures.audio_auroc.filter(|_| !is_without(Sense::Audio)),
+        aupro: figures.aupro.filter(|_| !worsening.is_some_and(Worsening::is_patch)),
+        overkill: figures.overkill,
+        escape: figures.escape,
+        unsure: figures.unsure,
+        invalid: count(&is_refused),
+        degraded: count(&|report| report.degraded && !is_refused(report)),
+        reasons,
+        rest: Rest {
+            judged: [good, bad],
+            auroc: auroc(&scores, &is_bad)?,
+            overkill: overkill(&failed, &is_bad, CONFIDENCE)?,
+            escape: escape(&failed, &is_bad, CONFIDENCE)?,
+        },
+    })
+}
+
+/// Why a sample, or each sense of it that was, was refused: what stands before the measures.
+fn refusals(report: &Report) -> Vec<String> {
+    let mut reasons = Vec::new();
+    reasons.extend(report.sight.as_ref().filter(|sight| sight.verdict == Verdict::Invalid).map(|sight| &*sight.reason));
+    reasons.extend(report.hearing.as_deref().filter(|one| one.verdict == Verdict::Invalid).map(|one| &*one.reason));
+    if reasons.is_empty() && report.verdict == Verdict::Invalid {
+        reasons.push(&*report.reason);
+    }
+    reasons.into_iter().map(|reason| reason.split(':').next().unwrap_or(reason).to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::report::Provenance;
+    use crate::sample::PixelFormat;
+
+    fn sample(name: &str, is_bad: bool, mask: Option<&str>) -> Sample {
+        Sample { path: name.into(), kind: "x".into(), is_bad, fault: None, mask: mask.map(Into::into) }
+    }
+
+    fn set(test: Vec<Sample>) -> Dataset {
+        Dataset { name: "set".into(), train_good: Vec::new(), test }
+    }
+
+    fn report(score: f32, verdict: Verdict) -> Report {
+        let by = Provenance {
+            part: String::new(),
+            part_digest: String::new(),
+            model: String::new(),
+            model_digest: String::new(),
+            precision: "int8",
+        };
+        Report { score, verdict, ..Report::invalid("too dark: mean 3".into(), by) }
+    }
+
+    /// A judge to whom bright is strange, and dark not to be judged.
+    fn by_brightness(frame: Option<&Frame>, _: Option<&Sound>) -> Result<Report> {
+        let pixels = frame.unwrap().pixels();
+        let mean = pixels.iter().map(|&value| f32::from(value)).sum::<f32>() / pixels.len() as f32;
+        let verdict = match mean {
+            ..40.0 => Verdict::Invalid,
+            ..100.0 => Verdict::Pass,
+            _ => Verdict::Fail,
+        };
+        Ok(report(mean, verdict))
+    }
+
+    /// Two good pictures, 60 and 80 bright, and two bad ones of 40 x 40 pixels: 110, and 60 but for a bright square.
+    fn rows_of(seed: u64) -> Vec<Worsened> {
+        let dataset = set(vec![
+            sample("60.png", false, None),
+            sample("80.png", false, None),
+            sample("110.png", true, None),
+            sample("square.png", true, Some("mask.png")),
+        ]);
+        let square = |i: usize, inside: u8, outside: u8| {
+            let is_in = |at: usize| (5..35).contains(&at);
+            if is_in(i % 40) && is_in(i / 40) { inside } else { outside }
+        };
+        let frame = |value: &dyn Fn(usize) -> u8| {
+            Frame::new((0..1600).map(value).collect::<Vec<u8>>(), PixelFormat::Grey8, 40, 40).unwrap()
+        };
+        let read = |sample: &Sample| {
+            let name = sample.path.file_stem().unwrap().to_str().unwrap();
+            let frame = match name.parse() {
+                Ok(value) => frame(&|_| value),
+                Err(_) => frame(&|i| square(i, 140, 60)),
+            };
+            Ok((Some(frame), None))
+        };
+        let mask = |_: &Path| Ok(frame(&|i| square(i, 255, 0)));
+        let judged = |sample: &Sample| {
+            let (frame, _): (Option<Frame>, Option<Sound>) = read(sample)?;
+            let report = by_brightness(frame.as_ref(), None)?;
+            Ok((frame, report))
+        };
+        let (figures, all) = run::run(&dataset, 5, &mut |sample| judged(sample), &mask, &|| ()).unwrap();
+        let told = RefCell::new(0);
+        let progress = || *told.borrow_mut() += 1;
+        let hands = Hands { read: &read, judge: &by_brightness, mask: &mask, progress: &progress };
+        let rows = run(&dataset, seed, (&figures, &all), &hands).unwrap();
+        assert_eq!(*told.borrow(), 4 * plan(&dataset).len());
+        assert_eq!(rows[0].overkill, figures.overkill);
+        rows
+    }
+
+    fn find<'a>(rows: &'a [Worsened], name: &str, level: f64) -> &'a Worsened {
+        rows.iter().find(|row| row.worsening == name && row.level == Some(level)).unwrap()
+    }
+
+    #[test]
+    fn pictures_and_sounds_are_worsened_each_in_their_ways() {
+        let names = |test| plan(&set(test)).into_iter().map(Worsening::name).collect::<Vec<_>>();
+        let seen = names(vec![sample("a.png", false, None), sample("b.png", true, None)]);
+        assert_eq!(seen.len(), 17);
+        assert!(seen.contains(&"sticker") && !seen.contains(&"camouflage") && !seen.contains(&"gap"));
+        assert!(names(vec![sample("a.png", true, Some("m.png"))]).contains(&"camouflage"));
+        let heard = names(vec![sample("a.wav", false, None)]);
+        assert!(heard.len() == 14 && heard.contains(&"gap") && !heard.contains(&"noise"), "{heard:?}");
+    }
+
+    #[test]
+    fn what_is_seen_and_heard_is_worsened_at_its_worst_and_each_sense_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(&set(vec![sample(dir.path().to_str().unwrap(), false, None)]));
+        let names: Vec<&str> = plan.iter().map(|way| way.name()).collect();
+        assert_eq!(names[..3], ["no picture", "no sound", "noise"]);
+        assert!(plan.contains(&Worsening::Picture(PictureWorsening::Noise(16.0))));
+        assert!(plan.contains(&Worsening::Sound(SoundWorsening::White(0.0))));
+        let mut once = names.clone();
+        once.dedup();
+        assert_eq!((once.len(), names.len()), (17, 17), "{names:?}");
+    }
+
+    #[test]
+    fn what_is_refused_counts_as_rejected_and_the_rest_is_told_apart() {
+        let rows = rows_of(0);
+        let clean = &rows[0];
+        assert_eq!((clean.worsening, clean.level, clean.invalid, clean.unsure), (CLEAN, None, [0, 0], [0, 0]));
+        assert_eq!((clean.overkill.unwrap().count, clean.escape.unwrap().count), (0, 0), "{clean:?}");
+        assert_eq!(clean.rest.auroc, clean.image_auroc);
+        // 60 and 80 become 50 and 67, 110 becomes 93, the square 89 in the mean.
+        let dark = find(&rows, "darker", -0.5);
+        let missed = (dark.invalid, dark.overkill.unwrap().count, dark.escape.unwrap().count);
+        assert_eq!(missed, ([0, 0], 0, 2), "{dark:?}");
+        // 60 and 80 become 34, which is refused, and 47, 110 becomes 66, the square 63.
+        let darker = find(&rows, "darker", -1.5);
+        assert_eq!((darker.invalid, &darker.reasons), ([1, 0], &BTreeMap::from([("too dark".to_string(), 1)])));
+        assert_eq!((darker.overkill.unwrap().count, darker.overkill.unwrap().of), (1, 2), "{darker:?}");
+        let rest = &darker.rest;
+        assert_eq!((rest.judged, rest.overkill.unwrap().count, rest.overkill.unwrap().of), ([1, 2], 0, 1), "{rest:?}");
+        assert_eq!((rest.auroc, rest.escape.unwrap().count), (Some(1.0), 2), "{rest:?}");
+        // 60 and 80 become 100 and 131.
+        let bright = find(&rows, "brighter", 1.5);
+        assert_eq!((bright.overkill.unwrap().count, bright.escape.unwrap().count), (2, 0));
+    }
+
+    #[test]
+    fn a_patch_is_searched_for_the_worst_and_what_it_is_not_for_stays_as_it_is() {
+        let rows = rows_of(0);
+        let (clean, sticker) = (&rows[0], find(&rows, "sticker", PATCH));
+        assert_eq!((sticker.escape, sticker.aupro), (clean.escape, None));
+        assert!(clean.aupro.is_some());
+        // By brightness the worst of some patches is the brightest.
+        let patch = |seed| {
+            let value = (seed % 251) as u8;
+            Frame::new(vec![value; 4], PixelFormat::Grey8, 2, 2).map(Some)
+        };
+        let read = |_: &Sample| Ok((None, None));
+        let mask = |_: &Path| Frame::new(vec![0; 4], PixelFormat::Grey8, 2, 2);
+        let hands = Hands { read: &read, judge: &by_brightness, mask: &mask, progress: &|| () };
+        let mut random = Random::new(9);
+        let values: Vec<u8> = (0..TRIES).map(|_| (random.bits() % 251) as u8).collect();
+        let most = searched(patch, |report| f64::from(report.score), None, 9, &hands).unwrap().unwrap();
+        assert_eq!(most.pixels()[0], *values.iter().max().unwrap());
+        let least = searched(patch, |report| -f64::from(report.score), None, 9, &hands).unwrap().unwrap();
+        assert_eq!(least.pixels()[0], *values.iter().min().unwrap());
+        assert!(searched(|_| Ok(None), |_| 0.0, None, 9, &hands).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_sticker_raises_a_good_score_and_the_camouflage_lowers_a_bad_one_as_far_as_eight_tries_go() {
+        let bright = |i: usize| if (10..30).contains(&(i % 40)) && (10..30).contains(&(i / 40)) { 200 } else { i / 20 };
+        let frame = |value: &dyn Fn(usize) -> usize| {
+            Frame::new((0..1600).map(|i| value(i) as u8).collect::<Vec<u8>>(), PixelFormat::Grey8, 40, 40).unwrap()
+        };
+        let (clean, mask) = (frame(&bright), frame(&|i| if bright(i) == 200 { 255 } else { 0 }));
+        let read = |_: &Sample| Ok((Some(clean.clone()), None));
+        let read_mask = |_: &Path| Ok(mask.clone());
+        let hands = Hands { read: &read, judge: &by_brightness, mask: &read_mask, progress: &|| () };
+        let score = |frame: &Frame| by_brightness(Some(frame), None).unwrap().score;
+        let told = |is_bad: bool, way| {
+            let sample = sample("a.png", is_bad, is_bad.then_some("mask.png"));
+            judged(&sample, way, 5, false, &hands).unwrap().1.score
+        };
+        let mut random = Random::new(5);
+        let seeds: Vec<u64> = (0..TRIES).map(|_| random.bits()).collect();
+        let stuck: Vec<f32> = seeds.iter().map(|seed| score(&worsen::sticker(&clean, PATCH, *seed).unwrap())).collect();
+        let hidden: Vec<f32> = seeds
+            .iter()
+            .map(|seed| score(&worsen::camouflage(&clean, &mask, PATCH, *seed).unwrap().unwrap()))
+            .collect();
+        for (scores, told, others, most) in [
+            (stuck, told(false, Worsening::Sticker), told(true, Worsening::Sticker), true),
+            (hidden, told(true, Worsening::Camouflage), told(false, Worsening::Camouflage), false),
+        ] {
+            let worst = scores.iter().copied().reduce(if most { f32::max } else { f32::min }).unwrap();
+            assert!(scores.iter().any(|score| *score != worst), "the tries differ: {scores:?}");
+            assert_eq!((told, others), (worst, score(&clean)));
+        }
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_and_another_draws_others() {
+        assert_eq!(rows_of(3), rows_of(3));
+        let seeds: std::collections::BTreeSet<u64> =
+            [(0, "noise", 1), (1, "noise", 1), (0, "noise", 2), (0, "occlusion", 1)]
+                .map(|(seed, name, number)| seed_of(seed, name, number))
+                .into();
+        assert_eq!(seeds.len(), 4, "{seeds:?}");
+    }
+
+    #[test]
+    fn each_sense_that_was_refused_is_told_with_its_reason() {
+        let dark = report(0.0, Verdict::Invalid);
+        assert_eq!(refusals(&dark), ["too dark"]);
+        assert!(refusals(&report(0.0, Verdict::Fail)).is_empty());
+        let both = Report {
+            reason: "too dark: mean 3; silent: all".into(),
+            sight: Some(dark.alone()),
+            hearing: Some(Box::new(Report { reason: "silent: all".into(), ..dark.clone() })),
+            ..dark.clone()
+        };
+        assert_eq!(refusals(&both), ["too dark", "silent"]);
+        let by_hearing = Report { sight: Some(dark.alone()), degraded: true, ..report(1.0, Verdict::Fail) };
+        assert_eq!(refusals(&by_hearing), ["too dark"]);
+    }
+}
