@@ -220,7 +220,7 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
         ("verdict", &words.verdict, String::new()),
         ("kind, most severe", &words.kind, String::new()),
         ("kind, every one", &words.every_kind, String::new()),
-        ("nothing on it", &words.missed, format!("  {passed} passed, {unjudged} cannot be judged")),
+        ("defect not told", &words.missed, format!("  {passed} passed, {unjudged} cannot be judged")),
         ("place", &words.place, String::new()),
         ("place or near", &words.place_near, String::new()),
         ("all places", &words.places, String::new()),
@@ -237,7 +237,7 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
         let right = if of.right.is_empty() { "no kind is known: see --kinds".into() } else { of.right.join("|") };
         let counts = |of: &Option<Rate>| of.map_or("-".into(), |rate| format!("{} of {}", rate.count, rate.of));
         let [kind, every, missed] = [counts(&of.kind), counts(&of.every_kind), counts(&of.missed)];
-        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, nothing on it {missed}")?;
+        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, not told {missed}")?;
     }
     let wrong =
         words.wrong.iter().take(MOST_WRONG).map(|wrong| format!("{}: {} {}", wrong.folder, wrong.kind, wrong.count));
