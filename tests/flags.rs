@@ -61,7 +61,8 @@ const TRIED: [(&[&str], &str); 10] = [
     (&["ask"], "json language model seed threads writer"),
     (
         &["eval"],
-        "baselines inject input json kind model modelled out overkill part precision robust seed shots snr taught-seconds threads window",
+        "baselines held-out-half inject input json kind kinds language model modelled out overkill part precision robust seed shots snr \
+         taught-seconds threads window words writer",
     ),
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),

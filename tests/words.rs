@@ -287,7 +287,8 @@ fn where_the_decoder_fails_fixed_sentences_tell_the_same_and_say_so() {
     let before = fs::read(&file).unwrap();
     let vocabulary = decoder().0.vocabulary();
     let head = before.len() - vocabulary * width * 4;
-    let after: Vec<u8> = before[..head].iter().copied().chain(f32::NAN.to_le_bytes().repeat(vocabulary * width)).collect();
+    let after: Vec<u8> =
+        before[..head].iter().copied().chain(f32::NAN.to_le_bytes().repeat(vocabulary * width)).collect();
     fs::write(&file, &after).unwrap();
     let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let manifest = package.join("model.toml");
@@ -303,6 +304,61 @@ fn where_the_decoder_fails_fixed_sentences_tell_the_same_and_say_so() {
     assert!(line["written"]["reason"].as_str().unwrap().contains("the decoder computed what is no number"), "{line}");
     let asked = eyear(&["ask", biscuit(), &picture, "is it good?", "--writer", package.to_str().unwrap()]);
     assert_eq!(asked.status.code(), Some(2), "an answer has no fixed sentences");
+}
+
+#[test]
+fn words_are_evaluated_beside_the_verdicts() {
+    let set = "tests/data/cookie";
+    let eval = |flags: &[&str]| eyear(&[&["eval", set, "--part", biscuit(), "--words"], flags].concat());
+    let output = eval(&["--kinds", "broken=break", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let figures = &lines(&output)[0];
+    let words = &figures["words"];
+    let number = |of: &Value, field: &str| of[field].as_u64().unwrap_or_else(|| panic!("no `{field}` in {words}"));
+    // Whatever the model makes of it: each text names its verdict, and nothing in it is untrue of the measurements.
+    assert!(number(words, "reports") == 17 && number(words, "fixed") == 0, "{words}");
+    assert_eq!((number(&words["verdict"], "count"), number(&words["verdict"], "of")), (17, 17), "{words}");
+    let contradicted = &words["contradicted"];
+    assert!(number(contradicted, "count") == 0 && number(contradicted, "of") > 34 + 20, "{words}");
+    // The same is counted here from the reports themselves.
+    let reported = lines(&eyear(&["report", biscuit(), BROKEN, "--json"]));
+    let on = number(&words["kind"], "of");
+    assert_eq!(on + number(&words["missed"], "count"), 10, "{words}");
+    let passed = reported.iter().filter(|line| line["verdict"] == "pass").count() as u64;
+    assert_eq!(words["missed_as"], serde_json::json!([passed, 0]), "{words}");
+    assert_eq!(number(&words["count"], "of"), 10 - passed, "{words}");
+    let breaks = reported.iter().flat_map(|line| line["written"]["kinds"].as_array().unwrap());
+    let breaks = breaks.filter(|kind| kind["kind"] == "break").count() as u64;
+    assert!(number(&words["every_kind"], "count") <= breaks && number(&words["every_kind"], "count") > 0, "{words}");
+    assert!(
+        number(&words["place"], "of") == on
+            && number(&words["place_near"], "count") >= number(&words["place"], "count")
+    );
+    assert!(words["ms"].as_f64().unwrap() > 0.0 && words["tokens_per_s"].as_f64().unwrap() > 0.0, "{words}");
+    assert_eq!(words["per_kind"]["broken"]["right"], serde_json::json!(["break"]), "{words}");
+    // Five of either are of the half that was not learned from.
+    let dir = TempDir::new().unwrap();
+    let page = dir.path().join("page");
+    let output =
+        eval(&["--held-out-half", "--language", "zh", "--writer", "eyear-small", "--out", page.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("judged 5 good and 5 bad") && text.contains("in words (zh) by eyear-small"), "{text}");
+    assert!(text.contains("(no kind is known: see --kinds)") && text.contains("contradicted       0.0 %"), "{text}");
+    assert!(fs::read_to_string(page.join("cookie.html")).unwrap().contains("In words"));
+    for (flags, expected) in [
+        (vec!["--words", "--kinds", "broken=brake"], "knows no kind `brake` here; it knows break, chip, crack"),
+        (vec!["--words", "--kinds", "broken=knock"], "knows no kind `knock` here"),
+        (vec!["--words", "--kinds", "brocken=break"], "nothing that is bad is in a folder `brocken`; there are broken"),
+        (vec!["--words", "--kinds", "broken"], "wants FOLDER=KIND"),
+        (vec!["--words", "--kinds", "broken=break|"], "wants FOLDER=KIND"),
+        (vec!["--words", "--language", "xx"], "no language `xx`; this model writes en, zh"),
+        (vec!["--words", "--window", "1"], "cannot be used with"),
+        (vec!["--held-out-half"], "--words"),
+        (vec!["--kinds", "broken=break"], "--words"),
+    ] {
+        let output = eyear(&[&["eval", set], &flags[..]].concat());
+        assert!(output.status.code() == Some(2) && told(&output).contains(expected), "{flags:?}: {}", told(&output));
+    }
 }
 
 /// A copy of the package's files, without its folders.

@@ -24,7 +24,7 @@ use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
-use super::{ModelArguments, Outcome, complain, eval_robust, progress_bar, tiles};
+use super::{ModelArguments, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
 
 /// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
@@ -85,6 +85,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    words: eval_words::WordArguments,
+    #[command(flatten)]
     model: ModelArguments,
 }
 
@@ -100,6 +102,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let holds = folder(arguments).display();
             bail!("--window, --taught-seconds and --baselines are for sounds alone, and {holds} holds pictures");
         }
+        let words =
+            arguments.words.open(&dataset, &arguments.inject, arguments.dataset.as_deref(), &arguments.model)?;
         let read = |path: &Path| made.get(path).map_or_else(|| sound::read(path), |sound| Ok(sound.clone()));
         // What is taught, by windows where sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
@@ -125,6 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 taught
             }
         };
+        arguments.words.restrict(&mut dataset);
         if arguments.robust {
             eval_robust::check(paired, taught.parts().len(), arguments.part.as_deref())?;
         }
@@ -136,6 +141,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         let (kind, good) = (kinds_of(&taught), taught.parts()[0].card.good);
         let inspector = RefCell::new(arguments.model.inspector(taught)?);
+        words.as_ref().map_or(Ok(()), |words| words.check(&inspector.borrow()))?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
         let judge_moment = |frame: Option<&Frame>, sound: Option<&Sound>| -> eyear::Result<Report> {
@@ -150,8 +156,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let report = judge_moment(frame.as_ref(), sound.as_ref())?;
             Ok((frame, report))
         };
-        let (mut figures, judged) =
-            run::run(&dataset, good, &mut |sample| judge(sample), &recording::read, &|| bar.inc(1))?;
+        let seen =
+            |sample: &Sample| judge(sample).inspect(|seen| words.iter().for_each(|words| words.keep(sample, seen)));
+        let done = || {
+            words.iter().for_each(|words| words.write(&inspector.borrow()));
+            bar.inc(1);
+        };
+        let (mut figures, judged) = run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
+        figures.words = words.map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
         if arguments.baselines {
             let sounds = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
@@ -354,6 +366,9 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
             writeln!(out, "    {kind:12} AUROC {}  pAUC {}", share(of.auroc), share(of.pauc))?;
         }
     }
+    if let Some(words) = &figures.words {
+        eval_words::print(out, words)?;
+    }
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
     writeln!(
         out,
@@ -363,7 +378,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
     figures.robust.as_ref().map_or(Ok(()), |rows| eval_robust::print(out, rows))
 }
 
-fn rate(rate: Option<&Rate>) -> String {
+pub(super) fn rate(rate: Option<&Rate>) -> String {
     rate.map_or("-".into(), |rate| {
         let Rate { count, of, rate, interval } = rate;
         format!(

@@ -9,6 +9,7 @@ mod doctor_camera;
 mod doctor_microphone;
 mod eval;
 mod eval_robust;
+mod eval_words;
 mod inspect;
 mod model;
 mod record;

@@ -259,7 +259,8 @@ impl Decoder {
                 let allowed = beam.matcher.compute_mask_or_eos().map_err(refused)?;
                 self.restore(&beam.memory)?;
                 let logits = self.step(&beam.x)?;
-                let of: Vec<(u32, f32)> = (0u32..).zip(logits.iter().copied()).filter(|(t, _)| allowed.is_allowed(*t)).collect();
+                let of: Vec<(u32, f32)> =
+                    (0u32..).zip(logits.iter().copied()).filter(|(t, _)| allowed.is_allowed(*t)).collect();
                 let most = of.iter().map(|(_, logit)| *logit).fold(f32::MIN, f32::max);
                 let all = most + of.iter().map(|(_, logit)| (logit - most).exp()).sum::<f32>().ln();
                 next.extend(of.into_iter().map(|(token, logit)| (i, Some(token), beam.score + logit - all)));

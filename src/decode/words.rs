@@ -82,7 +82,7 @@ impl Words {
         let words: Self = toml::from_str(text).map_err(|error| wrong(error.message().to_string()))?;
         for (code, language) in &words.languages {
             let Language { verdict, finding, quality, absent, decided, action, .. } = language;
-            let tables: [(&str, &BTreeMap<String, Vec<String>>, &[&str]); 6] = [
+            let tables: [Table; 6] = [
                 ("verdict", verdict, &VERDICTS),
                 ("finding", finding, &SENSES),
                 ("quality", quality, &SENSES),
@@ -128,6 +128,9 @@ impl Words {
         })
     }
 }
+
+/// A table of sentences: its name, what stands in it, and the keys that it must have.
+type Table<'a> = (&'a str, &'a BTreeMap<String, Vec<String>>, &'a [&'a str]);
 
 /// Verdicts that have words; what cannot be judged is told by its reason.
 const VERDICTS: [&str; 3] = ["pass", "fail", "unsure"];

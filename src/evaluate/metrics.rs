@@ -267,14 +267,14 @@ fn bin_of(score: f32) -> usize {
 
 /// Finds the 8-connected regions of one mask after another, in buffers that are kept.
 #[derive(Debug, Clone, Default)]
-struct RegionFinder {
+pub(super) struct RegionFinder {
     is_seen: Vec<bool>,
     region: Vec<usize>,
 }
 
 impl RegionFinder {
     /// The pixels of the region around `start`, none when there is no defect or it was returned before.
-    fn region_at(&mut self, start: usize, mask: &[bool], width: usize) -> &[usize] {
+    pub(super) fn region_at(&mut self, start: usize, mask: &[bool], width: usize) -> &[usize] {
         self.region.clear();
         self.is_seen.resize(mask.len(), false);
         if mask[start] && !self.is_seen[start] {

@@ -7,6 +7,7 @@
 //! - [`faults`] mixes faults into good sounds, by seed;
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
+//! - [`words`] tells how well samples are told in words, [`statements`] whether each sentence is true;
 //! - [`worsen`] makes pictures and sounds worse, by level and seed;
 //! - [`robust`] judges a data set once more under each of these;
 //! - [`windows`] cuts long sounds into windows of one length;
@@ -24,7 +25,9 @@ pub mod metrics;
 mod random;
 pub mod robust;
 pub mod run;
+pub mod statements;
 pub mod windows;
+pub mod words;
 pub mod worsen;
 
 pub use dataset::{Dataset, Sample};

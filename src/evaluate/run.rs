@@ -11,6 +11,7 @@ use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
 use super::robust::Worsened;
+use super::words::WordFigures;
 use crate::error::Result;
 use crate::fuse;
 use crate::manifest::Sense;
@@ -70,6 +71,9 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Most memory that the process ever held.
     pub peak_memory_mb: Option<f64>,
+    /// How well the samples are told in words, where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<WordFigures>,
     /// What each sense says alone, of parts that are seen and heard.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alone: BTreeMap<&'static str, AloneFigures>,
@@ -253,6 +257,7 @@ pub fn run(
         images_per_s: 1e3 * times.len() as f64 / times.iter().sum::<f64>().max(1e-9),
         latency_ms: latency(&mut times),
         peak_memory_mb: peak_memory_mb(),
+        words: None,
         alone,
         baselines: None,
         robust: None,

@@ -79,6 +79,16 @@ impl Writer {
         Ok(Self { text, fusion, decoder, tokenizer, words, encoders, model, digest })
     }
 
+    /// Name and version of the model package.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// What it may say, by language.
+    pub fn words(&self) -> &Words {
+        &self.words
+    }
+
     /// Whether words can be found for what this model judges of a sense.
     ///
     /// # Errors

@@ -34,8 +34,8 @@ pub fn write(
 ) -> Result<PathBuf> {
     fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
     let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::EVALUATION, escape(&figures.dataset));
-    let [table, kinds, baselines, robust] = [table(figures), kinds(figures), baselines(figures), robust(figures)];
-    let body = format!("{table}{kinds}{baselines}{robust}{}", misses(judged, root, tiles, read, mask)?);
+    let sections = [table, kinds, baselines, robust, in_words].map(|section| section(figures));
+    let body = sections.concat() + &misses(judged, root, tiles, read, mask)?;
     let by = judged.first().map(|judged| &judged.report.judged_by);
     let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by, &body);
     let path = dir.join(file_name(&figures.dataset));
@@ -155,6 +155,52 @@ fn baselines(figures: &Figures) -> String {
         words::ALL_KINDS,
         number(figures.audio_auroc),
         kinds.collect::<String>()
+    )
+}
+
+/// How well the samples are told in words, where that was asked for: over all, and of each folder.
+fn in_words(figures: &Figures) -> String {
+    let Some(of) = figures.words.as_ref() else { return String::new() };
+    let of_rate = |name: Word, value: Option<Rate>| {
+        let [value, interval] = rate(value);
+        if interval.is_empty() { String::new() } else { row(name, &value, &interval) }
+    };
+    let rows = [
+        row(words::MODEL, &escape(&of.by), ""),
+        row(words::REPORTS, &of.reports.to_string(), ""),
+        of_rate(words::SAYS_VERDICT, of.verdict),
+        of_rate(words::SAYS_KIND, of.kind),
+        of_rate(words::SAYS_EVERY_KIND, of.every_kind),
+        of_rate(words::SAYS_NOTHING, of.missed),
+        of_rate(words::SAYS_PLACE, of.place),
+        of_rate(words::SAYS_PLACE_NEAR, of.place_near),
+        of_rate(words::SAYS_PLACES, of.places),
+        of_rate(words::SAYS_COUNT, of.count),
+        of_rate(words::SAYS_FALSELY, of.contradicted),
+        row(words::WRITING, &format!("{:.1} ms", of.ms), ""),
+    ];
+    let number = |value: Option<Rate>| format!("<td class=\"number\">{}</td>", rate(value)[0]);
+    let kinds = of.per_kind.iter().map(|(kind, of)| {
+        let right = if of.right.is_empty() { "–".into() } else { escape(&of.right.join(", ")) };
+        let figures = [of.kind, of.every_kind, of.missed].map(number).concat();
+        format!("<tr><td><bdi>{}</bdi></td><td>{right}</td>{figures}</tr>\n", escape(kind))
+    });
+    let wrong = of.wrong.iter().map(|own| escape(&format!("{}: {} {}", own.folder, own.kind, own.count)));
+    let wrong = wrong.collect::<Vec<_>>().join(", ");
+    let wrong = if wrong.is_empty() { words::NONE.to_string() } else { wrong };
+    let heads = [words::SAYS_KIND, words::SAYS_EVERY_KIND, words::SAYS_NOTHING];
+    let heads = heads.map(|word| format!("<th class=\"number\">{word}</th>")).concat();
+    format!(
+        "<h2>{}</h2>\n<div class=\"panel\"><table>\n<tr><th></th><th></th><th>{}</th></tr>\n{}</table></div>\n\
+         <div class=\"panel\"><table>\n<tr><th>{}</th><th>{}</th>{heads}</tr>\n{}</table></div>\n\
+         <p class=\"note\">{}: {wrong}</p>\n",
+        words::IN_WORDS,
+        words::INTERVAL,
+        rows.concat(),
+        words::KIND,
+        words::RIGHT_KINDS,
+        kinds.collect::<String>(),
+        words::WRONG_KINDS,
     )
 }
 
@@ -284,6 +330,7 @@ mod tests {
     use crate::evaluate::dataset::{Dataset, Sample};
     use crate::evaluate::robust::{self, Rest, Worsening};
     use crate::evaluate::run::{KindFigures, Latency};
+    use crate::evaluate::words::{WordFigures, WordsOfKind, Wrong};
     use crate::manifest::Sense;
     use crate::report::Report;
     use crate::sample::PixelFormat;
@@ -325,6 +372,7 @@ mod tests {
             latency_ms: Latency { p50: 12.0, p95: 15.0, p99: 20.0 },
             images_per_s: 80.0,
             peak_memory_mb: None,
+            words: None,
             alone: BTreeMap::new(),
             baselines: None,
             robust: None,
@@ -387,6 +435,49 @@ mod tests {
             assert!(html.contains(row), "{row}: {html}");
         }
         assert!(html.contains("knn") && !page(&[]).contains("knn"));
+    }
+
+    #[test]
+    fn what_is_said_in_words_stands_with_its_counts() {
+        let of = |count: u64| Rate::new(count, 9, 0.95).unwrap();
+        let per_kind = WordsOfKind {
+            count: 9,
+            right: vec!["hole".into(), "pitting".into()],
+            kind: of(5),
+            every_kind: of(6),
+            missed: of(7),
+        };
+        let said = WordFigures {
+            by: "writer <1>".into(),
+            language: "en".into(),
+            reports: 12,
+            invalid: 0,
+            fixed: 0,
+            verdict: of(9),
+            kind: of(5),
+            every_kind: of(6),
+            missed: of(7),
+            missed_as: [7, 0],
+            place: of(4),
+            place_near: of(8),
+            places: of(3),
+            count: None,
+            contradicted: of(0),
+            unchecked: 0,
+            contradictions: Vec::new(),
+            per_kind: BTreeMap::from([("<dent>".to_string(), per_kind)]),
+            wrong: vec![Wrong { folder: "<dent>".into(), kind: "crack".into(), count: 2 }],
+            ms: 12.34,
+            tokens_per_s: Some(900.0),
+        };
+        let html = page_of(&Figures { words: Some(said), ..figures() }, &[]);
+        for text in
+            ["writer &lt;1&gt;", "55.6 % (5 / 9)", "hole, pitting", "&lt;dent&gt;: crack 2", "12.3 ms", "文字报告"]
+        {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert!(!html.contains(words::SAYS_COUNT.en), "what was not counted is not told");
+        assert!(!page(&[]).contains(words::IN_WORDS.en));
     }
 
     #[test]
