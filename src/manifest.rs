@@ -192,7 +192,7 @@ pub struct Variant {
 #[derive(Debug, Clone)]
 pub struct LanguageSpec {
     /// A prompt → tokens.
-    pub text_encoder: GraphSpec,
+    pub text_encoder: TextSpec,
     /// Evidence and a prompt → latents.
     pub fusion: FusionSpec,
     /// Latents → text.
@@ -201,10 +201,12 @@ pub struct LanguageSpec {
     pub tokenizer: TokenizerSpec,
 }
 
-/// A part that is one graph.
+/// The part that reads questions.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GraphSpec {
+pub struct TextSpec {
+    /// What a question may be about, in the order of the graph: what `about` names in the words.
+    pub sorts: Vec<String>,
     /// The same graph in several precisions.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,
@@ -274,7 +276,7 @@ macro_rules! has_variants {
         }
     )*};
 }
-has_variants!(GraphSpec, FusionSpec, DecoderSpec);
+has_variants!(TextSpec, FusionSpec, DecoderSpec);
 
 /// Files that tell whether a variant still computes what the reference computed.
 #[derive(Debug, Clone, Deserialize)]
@@ -299,7 +301,7 @@ struct Written {
     origin: String,
     image_encoder: Option<EncoderSpec>,
     audio_encoder: Option<EncoderSpec>,
-    text_encoder: Option<GraphSpec>,
+    text_encoder: Option<TextSpec>,
     fusion: Option<FusionSpec>,
     decoder: Option<DecoderSpec>,
     tokenizer: Option<TokenizerSpec>,

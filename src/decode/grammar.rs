@@ -167,11 +167,19 @@ fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The rules of what one sense found, `image_finding_0` and on, with their kinds, and of how many more there are.
-fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec<String>> {
+/// The rules of what one sense found, `image_finding_0` and on, with their kinds, and of how many more there are. Where it is
+/// `named`, a finding has that kind.
+fn findings(
+    lark: &mut Lark,
+    language: &Language,
+    sensed: &Sensed,
+    named: Option<(usize, &str)>,
+) -> Result<Vec<String>> {
     let sense = sensed.sense.as_str();
-    let kinds = |at: &At| -> Vec<String> {
-        let kinds = language.kind.get(sense).into_iter().flatten().filter(|(kind, _)| may_be(kind, at));
+    let kinds = |i: usize, at: &At| -> Vec<String> {
+        let other = |kind: &String| named.is_some_and(|(finding, named)| finding == i && named != kind);
+        let kinds = language.kind.get(sense).into_iter().flatten();
+        let kinds = kinds.filter(|(kind, _)| may_be(kind, at) && !other(kind));
         kinds.flat_map(|(_, names)| names).map(|name| literal(name)).collect()
     };
     let mut rules = Vec::new();
@@ -185,7 +193,7 @@ fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec
         let alternatives = templates.map(|template| sentence(template, &slot)).collect::<Result<Vec<_>>>()?;
         let rule = finding_rule(sensed.sense, i);
         lark.rule(&rule, true, &alternatives.into_iter().flatten().collect::<Vec<_>>());
-        lark.rule(&kind, true, &kinds(&found.at));
+        lark.rule(&kind, true, &kinds(i, &found.at));
         rules.push(rule);
     }
     if sensed.more > 0 {
@@ -198,7 +206,7 @@ fn findings(lark: &mut Lark, language: &Language, sensed: &Sensed) -> Result<Vec
 
 /// Whether a finding may be called so: what is quieter than it should be is a gap or nothing that is known, what is louder
 /// is no gap.
-fn may_be(kind: &str, at: &At) -> bool {
+pub fn may_be(kind: &str, at: &At) -> bool {
     match at {
         At::Heard(heard) if heard.character != "rhythm" => kind == UNKNOWN || (kind == GAP) == (heard.db < 0.0),
         At::Heard(_) | At::Seen { .. } => kind != GAP,
@@ -233,7 +241,7 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
         }
         let mut found = Vec::new();
         for sensed in told.shown() {
-            found.extend(findings(&mut lark, language, sensed)?);
+            found.extend(findings(&mut lark, language, sensed, None)?);
         }
         if found.is_empty() {
             lark.rule("whole", true, &[literal(&language.whole)]);
@@ -250,21 +258,31 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
     Ok(lark.0)
 }
 
-/// The grammar of all answers that are true of a sample, whatever was asked; that nothing of a sort was found answers no
-/// question that names none.
+/// What a question asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meant<'a> {
+    /// What it is about: a sort of [`Ask::about`].
+    pub about: &'a str,
+    /// The kind that it names, if any.
+    pub kind: Option<&'a str>,
+    /// The finding that it means: of the kind that is named, or the most severe; `None` where there is none.
+    pub finding: Option<(Sense, usize)>,
+}
+
+/// The grammar of all answers to a question that are true of a sample.
 ///
 /// # Errors
 /// As [`report`].
-pub fn answer(language: &Language, told: &Told, question: &str) -> Result<String> {
+pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String> {
     let mut lark = Lark(String::new());
-    let (mut all, mut one, mut new, mut more) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut all, mut new, mut count) = (Vec::new(), Vec::new(), 0);
     let mut of_sense = Vec::new();
     for sensed in told.shown() {
-        let rules = findings(&mut lark, language, sensed)?;
-        one.extend(rules[..sensed.findings.len()].iter().cloned());
+        let named = meant.finding.filter(|(sense, _)| *sense == sensed.sense).map(|(_, finding)| finding);
+        let rules = findings(&mut lark, language, sensed, named.zip(meant.kind))?;
         let names = sensed.findings.iter().zip(&rules).filter(|(found, _)| found.new);
         new.extend(names.map(|(_, rule)| rule.clone()));
-        more += sensed.more;
+        count += sensed.findings.len() + sensed.more;
         of_sense.push((sensed.sense, rules.clone()));
         all.extend(rules);
     }
@@ -278,50 +296,55 @@ pub fn answer(language: &Language, told: &Told, question: &str) -> Result<String
     let row = |rules: &[String]| {
         if rules.is_empty() { Slot::Empty } else { Slot::Is(together(language, rules)) }
     };
+    let one = meant.finding.map(|(sense, finding)| finding_rule(sense, finding)).filter(|rule| all.contains(rule));
     let of = |sense: Sense| of_sense.iter().find(|(own, _)| *own == sense).map_or(Slot::Empty, |(_, rules)| row(rules));
     let slot = |name: &str| match name {
-        "finding" if one.is_empty() => Some(Slot::Empty),
-        "finding" => Some(Slot::Is(format!("({})", one.join(" | ")))),
+        "finding" => Some(one.clone().map_or(Slot::Empty, Slot::Is)),
         "findings" => Some(row(&all)),
         "seen" => Some(of(Sense::Image)),
         "heard" => Some(of(Sense::Audio)),
         "new" => Some(if told.since { row(&new) } else { Slot::Empty }),
-        "count" => Some(Slot::Is(literal(&(one.len() + more).to_string()))),
+        "count" => Some(Slot::Is(literal(&count.to_string()))),
         "decided" if decided.is_none() => Some(Slot::Empty),
         "verdict" | "action" | "decided" => Some(Slot::Is(name.into())),
         _ => None,
     };
     let there = |sense: Sense| told.senses.iter().any(|sensed| sensed.sense == sense && sensed.there);
-    let names_one = names_kind(language, question);
     let found = |sense: Sense| of_sense.iter().any(|(own, rules)| *own == sense && !rules.is_empty());
     let mut answers = Vec::new();
-    for ask in &language.ask {
-        let (yes, no, absent) = match ask.about.as_str() {
-            "seen" => (found(Sense::Image), !found(Sense::Image), !there(Sense::Image)),
-            "heard" => (found(Sense::Audio), !found(Sense::Audio), !there(Sense::Audio)),
-            "change" => (told.since && !new.is_empty(), new.is_empty(), !told.since),
-            "decided" => (decided.is_some(), decided.is_none(), false),
-            // That nothing of a sort was found can always be said, for what is found may be of another; that nothing was
-            // found at all, only where it is so.
-            // "Is there rust?" may be of a sort that has no name here.
-            about => (!one.is_empty(), one.is_empty() || of_a_sort(ask) && (names_one || about == "kind"), false),
+    for ask in language.ask.iter().filter(|ask| ask.about == meant.about) {
+        let (yes, absent) = match ask.about.as_str() {
+            "seen" => (found(Sense::Image), !there(Sense::Image)),
+            "heard" => (found(Sense::Audio), !there(Sense::Audio)),
+            "change" => (told.since && !new.is_empty(), !told.since),
+            "decided" => (decided.is_some(), false),
+            // "Is there rust?" is of a sort that has no name here.
+            "kind" => (one.is_some() && meant.kind.is_some(), false),
+            _ if of_a_sort(ask) => (one.is_some(), false),
+            _ => (!all.is_empty(), false),
         };
-        let yes = ask.yes.iter().filter(|_| yes);
-        let no = ask.no.iter().filter(|_| no && !absent);
-        for template in yes.chain(no).chain(ask.absent.iter().filter(|_| absent)) {
+        let templates = if absent { &ask.absent } else if yes { &ask.yes } else { &ask.no };
+        for template in templates {
             answers.extend(sentence(template, &slot)?.filter(|row| !answers.contains(row)));
         }
+    }
+    if answers.is_empty() {
+        answers.push("verdict".into());
     }
     lark.rule("start", false, &answers);
     Ok(lark.0)
 }
 
-/// Whether a question names a kind: by the longest word of one of its names.
-fn names_kind(language: &Language, question: &str) -> bool {
+/// The kind that a question names, with its sense: by the longest word of one of its names; of several, by the longest.
+pub fn named_kind<'a>(language: &'a Language, question: &str) -> Option<(&'a str, &'a str)> {
     let question = question.to_lowercase();
-    let kinds = language.kind.values().flatten().filter(|(kind, _)| *kind != UNKNOWN);
-    let mut words = kinds.flat_map(|(_, names)| names).filter_map(|name| name.split(' ').max_by_key(|word| word.len()));
-    words.any(|word| question.contains(&word.to_lowercase()))
+    let kinds = language.kind.iter().flat_map(|(sense, kinds)| kinds.iter().map(move |(kind, names)| (sense, kind, names)));
+    let names = kinds.filter(|(_, kind, _)| *kind != UNKNOWN).flat_map(|(sense, kind, names)| {
+        let words = names.iter().filter_map(|name| name.split([' ', ',']).max_by_key(|word| word.len()));
+        words.map(move |word| (word.to_lowercase(), sense.as_str(), kind.as_str()))
+    });
+    let named = names.filter(|(word, _, _)| question.contains(word.as_str()));
+    named.max_by_key(|(word, _, _)| word.len()).map(|(_, sense, kind)| (sense, kind))
 }
 
 fn of_a_sort(ask: &Ask) -> bool {
@@ -481,55 +504,84 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_answer_denies_no_more_than_a_sort_and_affirms_only_what_is_there() {
+    /// Texts that a wild decoder writes in answer to each sort of question.
+    fn answers(code: &str, told: &Told, kind: Option<&str>, finding: Option<(Sense, usize)>) -> Vec<(String, String)> {
         let (tokenizer, words) = package();
-        let language = words.language("en").unwrap();
-        let mut seed = 5;
-        for _ in 0..150 {
-            let text = wild(&answer(language, &told(Verdict::Pass, 3, 2, false), "is there a hole?").unwrap(), &tokenizer, &mut seed);
-            assert!(!text.contains('%') && !text.starts_with("Yes") && !text.starts_with("Fail"), "{text}");
-            let one = told(Verdict::Fail, 1, 0, false);
-            let text = wild(&answer(language, &one, "is there a hole?").unwrap(), &tokenizer, &mut seed);
-            assert!(!text.contains('%') || text.contains("Top left") && text.contains("1.3"), "{text}");
-            assert!(!text.starts_with("Pass") && !text.contains("Let it go on"), "{text}");
-            assert!(!text.chars().next().unwrap().is_ascii_digit() || text == "1.", "{text}");
-            assert!(text != "Nothing stands out." && text != "None.", "{text}");
+        let language = words.language(code).unwrap();
+        let mut texts = Vec::new();
+        for ask in &language.ask {
+            let meant = Meant { about: &ask.about, kind, finding };
+            let (grammar, mut seed) = (answer(language, told, &meant).unwrap(), 5);
+            texts.extend((0..12).map(|_| (ask.about.clone(), wild(&grammar, &tokenizer, &mut seed))));
         }
+        texts
+    }
+
+    fn of<'a>(texts: &'a [(String, String)], about: &str) -> Vec<&'a str> {
+        texts.iter().filter(|(own, _)| own == about).map(|(_, text)| text.as_str()).collect()
     }
 
     #[test]
-    fn that_nothing_of_a_sort_was_found_is_said_where_one_is_named() {
-        let (tokenizer, words) = package();
-        let denies = |code: &str, question: &str, denial: &str| {
-            let grammar = answer(words.language(code).unwrap(), &told(Verdict::Fail, 2, 0, false), question).unwrap();
-            let mut seed = 7;
-            (0..150).any(|_| wild(&grammar, &tokenizer, &mut seed) == denial)
+    fn an_answer_affirms_only_what_is_there_and_denies_only_what_is_not() {
+        let good = answers("en", &told(Verdict::Pass, 3, 2, false), Some("hole"), None);
+        for (about, text) in &good {
+            let affirms = text.contains('%') || text.starts_with("Yes") || text.starts_with("Fail");
+            assert!(!affirms, "{about}: {text}");
+        }
+        assert!(of(&good, "count").iter().all(|text| *text == "None."));
+        let bad = answers("en", &told(Verdict::Fail, 1, 0, false), None, Some((Sense::Image, 0)));
+        for (about, text) in &bad {
+            assert!(!text.contains('%') || text.contains("Top left") && text.contains("1.3"), "{about}: {text}");
+            assert!(!text.starts_with("Pass") && !text.contains("Let it go on"), "{about}: {text}");
+            assert!(text != "Nothing stands out." && text != "None.", "{about}: {text}");
+        }
+        assert!(of(&bad, "count").iter().all(|text| *text == "1."));
+        assert!(of(&bad, "place").iter().all(|text| text.contains("Top left")));
+        // What is asked for by no name that is known is denied.
+        assert!(of(&bad, "kind").iter().all(|text| text.starts_with("No")));
+    }
+
+    #[test]
+    fn a_kind_that_is_asked_for_is_told_of_the_finding_that_is_meant_or_denied() {
+        let two = told(Verdict::Fail, 2, 0, false);
+        let yes = answers("en", &two, Some("hole"), Some((Sense::Image, 1)));
+        for about in ["kind", "place", "size"] {
+            let named = |text: &&str| text.contains("Centre") && (text.contains("a hole") || text.contains("an opening"));
+            assert!(of(&yes, about).iter().all(named), "{about}: {:?}", of(&yes, about));
+        }
+        let no = answers("zh", &two, Some("hole"), None);
+        for about in ["kind", "place", "size"] {
+            assert!(of(&no, about).iter().all(|text| text.contains("未见此类异常") || *text == "没有。"), "{about}");
+        }
+        let (_, words) = package();
+        let kind = |code: &str, question: &str| {
+            named_kind(words.language(code).unwrap(), question).map(|(sense, kind)| format!("{sense} {kind}"))
         };
-        let sort = "Nothing of that sort stands out.";
-        assert!(denies("en", "Where is the SCRATCH?", sort) && !denies("en", "where is it?", sort));
-        assert!(denies("zh", "划痕在哪里?", "未见此类异常。") && !denies("zh", "缺陷在哪里?", "未见此类异常。"));
-        assert!(denies("en", "is there rust?", "No."));
+        assert_eq!(kind("en", "Where is the SCRATCH?").as_deref(), Some("image scratch"));
+        assert_eq!(kind("en", "does it hiss, or is there knocking?").as_deref(), Some("audio knock"));
+        assert_eq!(kind("zh", "划痕在哪里?").as_deref(), Some("image scratch"));
+        assert_eq!(kind("en", "is there rust?"), None);
     }
 
     #[test]
     fn an_answer_on_a_sense_or_on_a_change_is_of_that_alone() {
-        let (tokenizer, words) = package();
-        let language = words.language("en").unwrap();
-        let of = |senses: Vec<Sensed>, since: bool| {
+        let of_senses = |senses: Vec<Sensed>, since: bool| {
             let told = Told { verdict: Verdict::Fail, senses, decided: None, since };
-            let (grammar, mut seed) = (answer(language, &told, "what changed?").unwrap(), 3);
-            (0..200).map(|_| wild(&grammar, &tokenizer, &mut seed)).collect::<Vec<String>>()
+            answers("en", &told, None, Some((Sense::Image, 0)))
         };
-        let says = |texts: &[String], what: &str| texts.iter().any(|text| text.contains(what));
-        let sight = of(vec![seen(2, 0, false)], false);
-        assert!(says(&sight, "Nothing could be heard.") && !says(&sight, "Nothing unusual is "));
-        assert!(says(&sight, "There is nothing earlier") && !says(&sight, "Not there before"));
-        let both = of(vec![seen(2, 0, false), heard(0, 0, false)], true);
-        assert!(says(&both, "Nothing unusual is heard.") && !says(&both, "Nothing could be"));
-        let new: Vec<&String> = both.iter().filter(|text| text.starts_with("Not there before")).collect();
-        assert!(!new.is_empty() && new.iter().all(|text| text.contains("Top left") && !text.contains("Centre")));
-        assert!(!says(&both, "Nothing new"));
+        let all = |texts: &[(String, String)], about: &str, expected: &str| {
+            let texts = of(texts, about);
+            assert!(!texts.is_empty() && texts.iter().all(|text| *text == expected), "{about}: {texts:?}");
+        };
+        let sight = of_senses(vec![seen(2, 0, false)], false);
+        all(&sight, "heard", "Nothing could be heard.");
+        all(&sight, "change", "There is nothing earlier to compare with.");
+        let both = of_senses(vec![seen(2, 0, false), heard(0, 0, false)], true);
+        all(&both, "heard", "Nothing unusual is heard.");
+        let new = of(&both, "change");
+        let first = |text: &&str| text.starts_with("Not there before") && text.contains("Top left") && !text.contains("Centre");
+        assert!(new.iter().all(first), "{new:?}");
+        assert!(of(&both, "seen").iter().all(|text| text.contains("Top left") && text.contains("Centre")));
     }
 
     #[test]

@@ -4,4 +4,4 @@ pub mod maps;
 pub mod text;
 
 pub use maps::MapEncoder;
-pub use text::TextEncoder;
+pub use text::{Encoded, TextEncoder};

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::evidence::{CELLS, Evidence, FINDINGS, NINTHS};
 use crate::backend::{Backend, Options};
-use crate::decode::grammar::{self, At, Found, KIND};
+use crate::decode::grammar::{self, At, Found, KIND, Meant};
 use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words};
-use crate::encode::TextEncoder;
+use crate::encode::{Encoded, TextEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
 use crate::manifest::{Manifest, Precision, Sense};
@@ -69,6 +69,9 @@ impl Writer {
                 return Err(disagree(format!("the tokenizer has no token `<{code}>`")));
             }
             let language = words.language(code)?;
+            if let Some(ask) = language.ask.iter().find(|ask| !spec.text_encoder.sorts.contains(&ask.about)) {
+                return Err(disagree(format!("`{code}.ask` asks about `{}`, which the text encoder does not tell", ask.about)));
+            }
             let has = |kind: &String| language.kind.values().any(|kinds| kinds.contains_key(kind));
             if let Some(kind) = fusion.kinds().iter().find(|kind| !has(kind)) {
                 return Err(disagree(format!("`{code}.kind` has no word for `{kind}`")));
@@ -139,10 +142,14 @@ impl Writer {
             return Ok(Written { text: report.reason.clone(), reason: "there was nothing to look at".into(), ..empty });
         }
         let told = told(report, evidence, asked.since);
-        let fused = self.fuse(evidence, asked)?;
+        let (fused, about) = self.fuse(evidence, asked)?;
         let grammar = match asked.question {
             None => grammar::report(&language, &told)?,
-            Some(question) => grammar::answer(&language, &told, question)?,
+            Some(question) => {
+                let named = grammar::named_kind(&language, question);
+                let finding = self.meant(&told, &fused, named);
+                grammar::answer(&language, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
+            }
         };
         let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
         let senses = told.senses.iter().filter(|sensed| sensed.there);
@@ -197,7 +204,8 @@ impl Writer {
         Ok([tensor::cosine(&expected("latents")?, &fused.latents), tensor::cosine(&expected("logits")?, logits)])
     }
 
-    fn fuse(&mut self, evidence: &[(Sense, Evidence)], asked: &Asked) -> Result<Fused> {
+    /// Fuses evidence and prompt; also tells what the question is about.
+    fn fuse(&mut self, evidence: &[(Sense, Evidence)], asked: &Asked) -> Result<(Fused, String)> {
         let language = self.tokenizer.special(&format!("<{}>", asked.language));
         let mut ids: Vec<u32> = language.into_iter().collect();
         if let Some(question) = asked.question {
@@ -205,7 +213,7 @@ impl Writer {
             ids.extend(self.tokenizer.encode(&question[..end]));
             ids.truncate(self.text.length());
         }
-        let [text, mask] = self.text.encode(&ids)?;
+        let Encoded { tokens, mask, about } = self.text.encode(&ids)?;
         let of = |sense: Sense| evidence.iter().find(|(own, _)| *own == sense).map(|(_, evidence)| evidence);
         let flat = |values: &ndarray::Array2<f32>| values.iter().copied().collect::<Vec<f32>>();
         let inputs = SENSES.map(|sense| {
@@ -213,7 +221,24 @@ impl Writer {
             parts.map_or_else(Default::default, |parts| parts.map(flat))
         });
         let [[shapes, cells, quality], [heard_shapes, heard_cells, heard_quality]] = &inputs;
-        self.fusion.run([shapes, cells, quality, heard_shapes, heard_cells, heard_quality, text, mask])
+        let fused =
+            self.fusion.run([shapes, cells, quality, heard_shapes, heard_cells, heard_quality, tokens, mask])?;
+        Ok((fused, about.to_string()))
+    }
+
+    /// The finding that a question means: of the kind that it names, the one that is likeliest of it, if it is more likely
+    /// of it than of any other; the most severe where it names none.
+    fn meant(&self, told: &Told, fused: &Fused, named: Option<(&str, &str)>) -> Option<(Sense, usize)> {
+        let shown = told.senses.iter().filter(|sensed| sensed.there);
+        let mut all = shown.flat_map(|sensed| (0..sensed.findings.len()).map(move |i| (sensed, i)));
+        let Some((sense, kind)) = named else { return all.next().map(|(sensed, i)| (sensed.sense, i)) };
+        let likely = all.filter(|(sensed, _)| sensed.sense.as_str() == sense).filter_map(|(sensed, i)| {
+            let may_be = |kind: &&String| grammar::may_be(kind, &sensed.findings[i].at);
+            let likelihood = |kind: &str| self.likelihood(fused, sensed.sense, i, kind);
+            let most = self.fusion.kinds().iter().filter(may_be).map(|kind| likelihood(kind)).fold(0.0, f32::max);
+            (likelihood(kind) > 0.0 && likelihood(kind) >= most).then(|| (sensed.sense, i, likelihood(kind)))
+        });
+        likely.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(sense, i, _)| (sense, i))
     }
 
     /// How likely a finding is of this kind, as the fusion sees it.

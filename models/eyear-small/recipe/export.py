@@ -33,7 +33,8 @@ class Text(torch.nn.Module):
         self.text = eyear.text
 
     def forward(self, ids):
-        return self.text(ids)
+        tokens, mask = self.text(ids)
+        return tokens, mask, self.text.sorted(tokens, ids).softmax(-1)
 
 
 class Fuse(torch.nn.Module):
@@ -188,7 +189,7 @@ def export(eyear, tokenizer, run, out, golden):
     parts = ("text_encoder", "fusion", "decoder")
     files = {part: [place / f"{part}.{precision}.onnx" for precision, place in places.items()] for part in parts}
     text = eyear.text(ids)
-    traced(Text(eyear), (ids,), ["ids"], ["tokens", "mask"], files["text_encoder"][0])
+    traced(Text(eyear), (ids,), ["ids"], ["tokens", "mask", "sorts"], files["text_encoder"][0])
     traced(Fuse(eyear), (*evidence, *text), INPUTS, OUTPUTS, files["fusion"][0])
     decoder(eyear, files["decoder"][0])
     for source, target in files.values():

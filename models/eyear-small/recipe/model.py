@@ -6,7 +6,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from words import LANGUAGES, SENSES, SPECIAL
+from words import LANGUAGES, SENSES, SORTS, SPECIAL
 
 WIDTH, HEADS, LAYERS, HIDDEN = 192, 4, 4, 512
 FINDINGS, CELLS, NINTHS, CHANNELS, OF_CELL = 4, 8, 9, 848, 4
@@ -131,12 +131,19 @@ class Sense(nn.Module):
 
 
 class Prompt(nn.Module):
-    """The language and the question -> tokens. Nought pads."""
+    """The language and the question -> tokens, and of which of `SORTS` the question is. Nought pads."""
 
     def __init__(self, embedding):
         super().__init__()
         self.embedding, self.place = embedding, nn.Parameter(0.02 * torch.randn(PROMPT, WIDTH))
         self.blocks = nn.ModuleList(Block() for _ in range(2))
+        self.sort = nn.Sequential(nn.Linear(2 * WIDTH, 64), nn.ReLU(), nn.Linear(64, len(SORTS)))
+
+    def sorted(self, tokens, ids):
+        """Logits of the sorts, from a prompt's tokens: of the first one, which is the language's, and of all in the mean."""
+        there = (ids > 0).to(tokens.dtype)[..., None]
+        mean = (tokens * there).sum(1) / there.sum(1)
+        return self.sort(torch.cat([tokens[:, 0], mean], -1))
 
     def forward(self, ids):
         mask = torch.where(ids > 0, 0.0, FAR)[:, None, None, :]

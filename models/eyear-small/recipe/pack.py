@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from episodes import LABELS
+from words import SORTS
 
 VERSION = "0.2.0"
 HEAD = '''# Written by recipe/pack.py.
@@ -14,7 +15,8 @@ summary = "Words for what was found: evidence and a prompt are fused, a decoder 
 licence = "Apache-2.0"
 origin = "Trained by recipe/ on drawn parts and machines with drawn faults, and on pictures of sets whose licence allows it: see README.md."
 
-[text_encoder]                # i32[1, 64] -> f32[1, 64, 192] and its mask
+[text_encoder]                # i32[1, 64] -> f32[1, 64, 192], its mask, and what the question is about
+sorts = [{sorts}]
 {text_encoder}
 [fusion]                      # evidence of `eyear inspect --evidence` and a prompt -> latents
 image = "{image}"             # whose evidence it reads
@@ -48,6 +50,7 @@ def pack(folder, name="eyear-small", version=VERSION):
         version=version,
         image="vision-lite0 1.1.0",
         audio="sound-lite0 1.0.0",
+        sorts=", ".join(f'"{sort}"' for sort in SORTS),
         kinds=", ".join(f'"{label}"' for label in LABELS),
         digests="\n".join(digests),
         **{part: variants(part) for part in ("text_encoder", "fusion", "decoder")},

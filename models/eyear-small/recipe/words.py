@@ -9,6 +9,8 @@ from pathlib import Path
 WORDS = tomllib.loads((Path(__file__).resolve().parents[1] / "words.toml").read_text())
 LANGUAGES = tuple(WORDS)
 SENSES = ("image", "audio")
+# What a question may be about; the same in every language.
+SORTS = tuple(entry["about"] for entry in WORDS[LANGUAGES[0]]["ask"])
 PAD, BEGIN, END = 0, 1, 2
 SPECIAL = ("<pad>", "<begin>", "<end>", *(f"<{language}>" for language in LANGUAGES))
 REPORT = ""  # asked nothing: a whole report
