@@ -79,6 +79,14 @@ impl Writer {
         Ok(Self { text, fusion, decoder, tokenizer, words, encoders, model, digest })
     }
 
+    /// Whether it writes a language, by its code.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with those that it writes.
+    pub fn knows(&self, language: &str) -> Result<()> {
+        self.words.language(language).map(|_| ())
+    }
+
     /// Whether words can be found for what this model judges of a sense.
     ///
     /// # Errors
