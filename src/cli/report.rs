@@ -11,10 +11,14 @@ use eyear::inspect::{Asked, MomentInspector, Writer};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
+use eyear::sample::Frame;
+use eyear::sink::draw::Tiles;
+use eyear::sink::folder::Folder;
+use eyear::sink::names;
 use eyear::sink::speech::Voice;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain, inspect};
+use super::{ModelArguments, Outcome, complain, inspect, tiles};
 
 /// Judge pictures or sounds and write a report on each, in words
 #[derive(Args)]
@@ -25,6 +29,9 @@ pub struct Arguments {
     /// cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     samples: Vec<PathBuf>,
+    /// Write the page of `eyear inspect --out`, with the words and where the model looked, to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Speak each report too, by espeak-ng
     #[arg(long)]
     say: bool,
@@ -95,11 +102,18 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let language = &arguments.words.language;
     let voice = arguments.say.then(|| Voice::open(Path::new("espeak-ng"), &[], language)).transpose()?;
     let (mut inspector, mut writer) = open(taught, &arguments.words, &arguments.model)?;
+    let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
     let (mut bad, mut failed) = (false, false);
-    for path in &samples {
+    for (path, stem) in samples.iter().zip(names::unique(&samples)) {
+        let name = path.display().to_string();
         match tell(&mut inspector, &mut writer, path, &arguments.words, None, None) {
-            Ok(Told { report, written }) => {
+            Ok(Told { frame, report, written }) => {
                 bad |= report.verdict != Verdict::Pass;
+                if let Some(folder) = &mut folder {
+                    let parts = inspector.inspectors();
+                    let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
+                    folder.add(&stem, &name, frame.as_ref(), &report, &tiles, Some(&written))?;
+                }
                 let spoken = voice.as_ref().map(|voice| voice.speak(&written.text, &|| false)).transpose();
                 if let Err(error) = spoken {
                     failed = true;
@@ -109,8 +123,18 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             Err(error) if super::is_broken_pipe(&error) => return Err(error),
             Err(error) => {
                 failed = true;
-                complain(&format!("error: {}", super::one_line(&error)));
+                let why = super::one_line(&error);
+                complain(&format!("error: {why}"));
+                if let Some(folder) = &mut folder {
+                    folder.add_unreadable(&name, &why);
+                }
             }
+        }
+    }
+    if let Some(folder) = folder {
+        let page = folder.finish()?;
+        if !arguments.words.json {
+            writeln!(std::io::stdout(), "see {}", page.display())?;
         }
     }
     Ok(match (bad, failed) {
@@ -158,6 +182,8 @@ pub(super) fn writer(
 
 /// What was told of a sample.
 struct Told {
+    /// What was looked at, where there was a picture.
+    frame: Option<Frame>,
     report: Report,
     written: Written,
 }
@@ -179,7 +205,7 @@ fn tell(
         let written = writer.write(&report, &evidence, &asked, &mut |_| ())?;
         let line = Line { file: path.display().to_string(), report: &report, written: &written };
         writeln!(out, "{}", serde_json::to_string(&line)?)?;
-        return Ok(Told { report, written });
+        return Ok(Told { frame, report, written });
     }
     let (name, verdict, p_value) = (path.display(), report.verdict.as_str(), report.p_value);
     writeln!(out, "{name}  {verdict}  p = {p_value:.4}")?;
@@ -192,5 +218,5 @@ fn tell(
     })?;
     broken?;
     writeln!(out, "\n[{}]", written.mark())?;
-    Ok(Told { report, written })
+    Ok(Told { frame, report, written })
 }
