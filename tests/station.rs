@@ -804,10 +804,10 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
         let senses: Vec<String> = senses.map(|sense| sense["sense"].as_str().unwrap().into()).collect();
         (senses, written["text"].as_str().unwrap().to_string())
     };
-    let (of, text) = senses(&rubbing);
-    assert!(of == ["image", "audio"] && text.contains(" dB"), "{of:?}: {text}");
-    let (of, text) = senses(&first);
-    assert!(of == ["image"] && text.contains("Nothing could be heard"), "{of:?}: {text}");
+    let (of, words) = senses(&rubbing);
+    assert!(of == ["image", "audio"] && words.contains(" dB"), "{of:?}: {words}");
+    let (of, words) = senses(&first);
+    assert!(of == ["image"] && words.contains("Nothing could be heard"), "{of:?}: {words}");
     drop(running);
     fs::write(&file, text("")).unwrap();
     let running = Running::start(&file, &["--moments", "2"], |_| ());

@@ -29,7 +29,8 @@ pub struct Arguments {
     /// cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     samples: Vec<PathBuf>,
-    /// Write the page of `eyear inspect --out`, with the words and where the model looked, to this folder
+    /// Write pictures of heat and expectation and a page over all (index.html), with the words and where the model looked,
+    /// to this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Speak each report too, by espeak-ng

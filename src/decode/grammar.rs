@@ -413,7 +413,8 @@ mod tests {
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unsure];
         let decided = [Decided::Sight, Decided::Hearing, Decided::Either, Decided::Together];
         for round in 0..360 {
-            let (seen, heard) = (seen(round % 5, round % 2, round % 7 == 0), heard(round % 4, round % 3, round % 5 == 0));
+            let (seen, heard) =
+                (seen(round % 5, round % 2, round % 7 == 0), heard(round % 4, round % 3, round % 5 == 0));
             let senses = match round % 4 {
                 0 => vec![seen],
                 1 => vec![heard],

@@ -462,7 +462,8 @@ fn named(written: &Written, sense: Sense, finding: usize) -> String {
 
 /// A share as a person reads it.
 fn percent(share: f32) -> String {
-    format!("{:.0} %", 100.0 * share)
+    // The sum of no shares is -0.
+    format!("{:.0} %", 100.0 * share + 0.0)
 }
 
 /// A p-value as a person reads it.
@@ -487,6 +488,11 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
         assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn no_share_is_nothing() {
+        assert_eq!((percent([0.0; 0].iter().sum()), percent(0.126)), ("0 %".into(), "13 %".into()));
     }
 
     #[test]
