@@ -44,6 +44,10 @@ pub struct Station {
     /// Where reports go.
     #[serde(default)]
     pub reports: Reports,
+    /// Words of what was judged, if they are wanted.
+    pub words: Option<Words>,
+    /// Whether words are spoken.
+    pub speech: Option<Speech>,
 }
 
 fn default_model() -> String {
@@ -296,6 +300,57 @@ pub struct Reports {
     pub address: Option<std::net::SocketAddr>,
 }
 
+/// Words of what was judged. They follow the verdict, which never waits for them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// Code of the language, such as `en`.
+    #[serde(default = "default_language")]
+    pub language: String,
+    /// Which moments are written of.
+    #[serde(default)]
+    pub of: Of,
+    /// Model package that writes: a name, or a folder with a model.toml.
+    #[serde(default = "default_writer")]
+    pub writer: String,
+}
+
+fn default_language() -> String {
+    "en".into()
+}
+
+fn default_writer() -> String {
+    "eyear-small".into()
+}
+
+/// Which moments are written of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// Those that did not pass.
+    #[default]
+    NotPassed,
+    /// Every one.
+    All,
+}
+
+/// What is written of a moment that fails is spoken, by a program that reads it on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Speech {
+    /// A program that is found by `PATH`, or a path; a relative path is taken from the file's own folder. espeak-ng is told
+    /// to read and by which voice, another program is given its arguments alone.
+    #[serde(default = "default_program")]
+    pub program: PathBuf,
+    /// Further arguments.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+}
+
+fn default_program() -> PathBuf {
+    "espeak-ng".into()
+}
+
 impl Station {
     /// Reads and checks a station file.
     ///
@@ -313,6 +368,9 @@ impl Station {
         station.part = home.join(&station.part);
         if let Some(folder) = &mut station.reports.folder {
             *folder = home.join(&folder);
+        }
+        if let Some(speech) = station.speech.as_mut().filter(|speech| speech.program.components().count() > 1) {
+            speech.program = home.join(&speech.program);
         }
         if let Some(Camera::Recording(recording)) = &mut station.camera {
             recording.path = home.join(&recording.path);
@@ -415,6 +473,12 @@ impl Station {
                 "alarm wants `fails` of 1 up to `of`, and that of 1000 at most, found {fails} of {of}"
             ));
         }
+        if self.speech.is_some() && self.words.is_none() {
+            return Err("[speech] wants [words] beside it, of which it speaks, found none".into());
+        }
+        if self.speech.as_ref().is_some_and(|speech| speech.program.as_os_str().is_empty()) {
+            return Err("speech.program wants a program, such as \"espeak-ng\", found nothing".into());
+        }
         if matches!(self.trigger, Trigger::SoundLevel { .. }) && self.microphone.is_none() {
             return Err("trigger.on is \"sound-level\", and there is no [microphone]".into());
         }
@@ -472,6 +536,27 @@ mod tests {
         assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
         assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
         assert!(matches!(station.microphone, Some(Microphone::Alsa(Alsa { rate: 48_000, channels: 1, .. }))));
+    }
+
+    #[test]
+    fn words_and_speech_are_read_and_one_wants_the_other() {
+        let words = |text: &str| Station::parse(&format!("{WHOLE}{text}"), "line.toml");
+        let both = words("[words]\n[speech]\n").unwrap();
+        let (en, writer) = ("en".to_string(), "eyear-small".to_string());
+        assert_eq!(both.words, Some(Words { language: en, of: Of::NotPassed, writer }));
+        assert_eq!(both.speech, Some(Speech { program: "espeak-ng".into(), arguments: Vec::new() }));
+        let all = words("[words]\nlanguage = \"zh\"\nof = \"all\"\n").unwrap().words.unwrap();
+        assert_eq!((&*all.language, all.of), ("zh", Of::All));
+        let cases = [
+            ("[speech]\n", "[speech] wants [words] beside it"),
+            ("[words]\nof = \"some\"\n", "unknown variant `some`, expected `not-passed` or `all`"),
+            ("[words]\nlangauge = \"en\"\n", "did you mean `language`?"),
+            ("[words]\n[speech]\nprogram = \"\"\n", "speech.program wants a program"),
+        ];
+        for (text, told) in cases {
+            let error = words(text).unwrap_err();
+            assert!(error.message().contains(told), "{told}: {}", error.message());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A station at work: the real binary on recordings, on the preloaded camera of `lab` and on the microphone that fails
 //! on demand.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ fn station(dir: &TempDir, rest: &str) -> PathBuf {
 struct Running {
     child: Child,
     reports: Receiver<Value>,
+    /// Words that came between the reports.
+    words: RefCell<Vec<Value>>,
     told: Arc<Mutex<String>>,
 }
 
@@ -68,12 +70,55 @@ impl Running {
         std::thread::Builder::new()
             .spawn(move || errors.lines().for_each(|line| *heard.lock().unwrap() += &(line.unwrap() + "\n")))
             .unwrap();
-        Self { child, reports, told }
+        Self { child, reports, words: RefCell::default(), told }
     }
 
+    fn line(&self) -> Value {
+        let line = self.reports.recv_timeout(LONG);
+        line.unwrap_or_else(|error| panic!("no line ({error}); told: {}", self.told()))
+    }
+
+    /// The next verdict.
     fn report(&self) -> Value {
-        let report = self.reports.recv_timeout(LONG);
-        report.unwrap_or_else(|error| panic!("no report ({error}); told: {}", self.told()))
+        loop {
+            let line = self.line();
+            if line["written"].is_null() {
+                return line;
+            }
+            self.words.borrow_mut().push(line);
+        }
+    }
+
+    /// What was written of a moment; verdicts that come before it are passed over.
+    fn words_of(&self, moment: &Value) -> Value {
+        let of = |line: &Value| !line["written"].is_null() && line["moment"] == *moment;
+        while !self.words.borrow().iter().any(of) {
+            let line = self.line();
+            if !line["written"].is_null() {
+                self.words.borrow_mut().push(line);
+            }
+        }
+        self.words.borrow().iter().find(|line| of(line)).unwrap()["written"].clone()
+    }
+
+    /// Where it listens.
+    fn address(&self) -> String {
+        self.wait_until_told("http://");
+        let told = self.told();
+        told.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_string()
+    }
+
+    /// Its status, once it `is` so.
+    fn status_that(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let (address, start) = (self.address(), Instant::now());
+        loop {
+            let status: Value = serde_json::from_str(&said(&eyear(&["status", &address, "--json"]))).unwrap();
+            if is(&status) {
+                return status;
+            }
+            assert!(start.elapsed() < LONG, "no status {what}: {status}; told: {}", self.told());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The next report that `is` so.
@@ -287,8 +332,7 @@ fn requests_are_answered_and_a_blind_station_says_so() {
     let report = running.report();
     // Not this part, but a picture.
     assert!(report["frame"].is_u64() && report["verdict"] == "invalid", "{report}");
-    let told = running.told();
-    let address = told.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let address = &*running.address();
     let status = eyear(&["status", address, "--json"]);
     let status: Value = serde_json::from_str(&said(&status)).unwrap();
     assert_eq!((&status["verdicts"]["invalid"], &status["sources"][0]["state"]), (&1.into(), &"delivers".into()));
@@ -367,6 +411,92 @@ fn the_doctor_looks_through_the_camera_of_a_station() {
     assert_eq!((found["frames"].as_u64(), found["damaged"].as_u64()), (Some(5), Some(0)), "{found}");
     let both = ["doctor", "camera", "--station", file.to_str().unwrap(), "--rate", "5"];
     assert_eq!(eyear(&both).status.code(), Some(2));
+}
+
+/// A station on the broken biscuits, as fast as they are judged.
+fn broken(dir: &TempDir, rest: &str) -> PathBuf {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cookie/test/broken");
+    let camera = format!("threads = 1\n[camera]\nsource = \"recording\"\npath = \"{}\"\n", pictures.display());
+    station(dir, &format!("{camera}{rest}"))
+}
+
+#[test]
+fn words_follow_the_verdicts_that_they_are_of_and_change_none() {
+    let dir = TempDir::new().unwrap();
+    let inspected = lines(&eyear(&["run", broken(&dir, "").to_str().unwrap()]));
+    for (language, of) in [("en", "not-passed"), ("zh", "all")] {
+        let words = format!("[words]\nlanguage = \"{language}\"\nof = \"{of}\"\n[reports]\nfolder = \"{language}\"\n");
+        let output = eyear(&["run", broken(&dir, &words).to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let all = lines(&output);
+        let (words, verdicts): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|line| !line["written"].is_null());
+        for (verdict, inspected) in verdicts.iter().zip(&inspected) {
+            for field in ["moment", "verdict", "score", "p_value", "findings"] {
+                assert_eq!(verdict[field], inspected[field], "words change no verdict");
+            }
+            let fields = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(fields(verdict), fields(inspected));
+        }
+        let wanted: Vec<&&Value> = verdicts.iter().filter(|line| of == "all" || line["verdict"] != "pass").collect();
+        assert!((verdicts.len(), words.len()) == (10, wanted.len()) && words.len() >= 8, "{told}");
+        assert!(told.contains(&format!("{} written of, 0 left out", words.len())), "{told}");
+        // What a command writes of the same pictures.
+        let arguments = ["--json", "--threads", "1", "--language", language, "tests/data/cookie/test/broken"];
+        let reported = lines(&eyear(&[&["report", biscuit().to_str().unwrap()], &arguments[..]].concat()));
+        for line in words {
+            let (moment, written) = (line["moment"].as_u64().unwrap() as usize, &line["written"]);
+            assert!(line["station"] == "line" && written["generated"] == true, "{line}");
+            assert_eq!(written["text"], reported[moment]["written"]["text"]);
+            let at = |is: &dyn Fn(&Value) -> bool| all.iter().position(is).unwrap();
+            let verdict = at(&|other| other["moment"] == line["moment"] && other["written"].is_null());
+            assert!(verdict < at(&|other| other == line), "the verdict comes first");
+            let verdict = &all[verdict];
+            let kept = dir.path().join(language).join(format!("{}-{moment:06}.txt", verdict["unix_ms"]));
+            if verdict["verdict"] == "pass" {
+                assert!(!kept.exists(), "what passed is not kept");
+            } else {
+                let kept = fs::read_to_string(kept).unwrap();
+                let text = written["text"].as_str().unwrap();
+                assert!(kept.starts_with(text) && kept.contains("\n[generated by eyear-small "), "{kept}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_cannot_keep_up_leave_moments_out_and_no_verdict_waits() {
+    let dir = TempDir::new().unwrap();
+    let small = dir.path().join("small");
+    let arguments = ["teach", small.to_str().unwrap(), "--good", "tests/data/cookie/train/good", "--input", "64x64"];
+    assert_eq!(eyear(&arguments).status.code(), Some(0));
+    let pictures = dir.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    (0..400).for_each(|i| {
+        fs::copy("tests/data/cookie/test/broken/a028.jpg", pictures.join(format!("{i:03}.jpg"))).unwrap();
+    });
+    let file = dir.path().join("line.toml");
+    let text = "part = \"small\"\n[camera]\nsource = \"recording\"\npath = \"pictures\"\n[words]\nof = \"all\"\n\
+                [reports]\naddress = \"127.0.0.1:0\"\n";
+    fs::write(&file, text).unwrap();
+    let mut running = Running::start(&file, &[], |_| ());
+    let status = running.status_that("of words that were left out", |status| status["words_dropped"] != 0);
+    assert_eq!(status["words_failed"], 0);
+    let table = said(&eyear(&["status", &running.address()]));
+    assert!(table.contains(" written of, ") && table.contains(" left out, 0 failed"), "{table}");
+    let (code, took) = running.stop();
+    assert!(code.is_some() && took < Duration::from_secs(10), "{code:?} after {took:?}");
+    running.wait_until_told("frames replaced");
+    let told = running.told();
+    let ended = told.split("frames replaced, ").nth(1).unwrap_or_else(|| panic!("{told}"));
+    let counts: Vec<usize> = ended.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let (mut verdicts, mut words) = (0, 0);
+    for line in &running.reports {
+        *(if line["written"].is_null() { &mut verdicts } else { &mut words }) += 1;
+    }
+    // Each moment was written of or counted as left out, also those that waited when it was to end.
+    assert_eq!(counts, [words, verdicts - words], "{told}");
+    assert!(counts[0] > 0 && counts[1] > 0, "{told}");
 }
 
 /// Makes a film of 96 x 64 pixels; whether there is an `ffmpeg` to make and to play it with.
@@ -476,6 +606,137 @@ fn a_station_without_a_camera_listens_and_a_fault_that_stays_is_an_alarm() {
     }
 }
 
+/// Whether there is an `espeak-ng`.
+fn speaks() -> bool {
+    let there = Command::new("espeak-ng").arg("--version").output().is_ok();
+    assert!(there || std::env::var("CI").is_err(), "espeak-ng is missing, and CI is to hear it");
+    there
+}
+
+/// Seconds of a WAV file, and its level: the root of its mean square, 1 at full scale.
+fn heard_in(path: &Path) -> (f64, f64) {
+    let sound = sound::read(path).unwrap();
+    let square: f64 = sound.samples().iter().map(|&sample| f64::from(sample).powi(2)).sum();
+    (sound.duration().as_secs_f64(), (square / sound.samples().len() as f64).sqrt())
+}
+
+#[test]
+fn what_was_written_of_a_part_that_fails_is_spoken_in_its_language() {
+    let dir = TempDir::new().unwrap();
+    if !speaks() {
+        return;
+    }
+    for language in ["en", "zh"] {
+        let said = dir.path().join(format!("{language}.wav"));
+        let speech = format!("[speech]\narguments = [\"-w\", \"{}\"]\n", said.display());
+        let file = broken(&dir, &format!("[words]\nlanguage = \"{language}\"\n{speech}"));
+        let output = eyear(&["run", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && !told.contains("not spoken"), "{told}");
+        let (seconds, level) = heard_in(&said);
+        assert!(seconds > 1.0 && level > 0.01, "{seconds} s at {level}");
+    }
+}
+
+/// A program that writes what it reads behind what it has read before, and then does what it is told.
+fn listener(dir: &TempDir, then: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = dir.path().join("listener");
+    let heard = dir.path().join("heard").display().to_string();
+    fs::write(&path, format!("#!/bin/sh\n(cat; echo \" by $*\") >> '{heard}'\necho $$ > '{heard}.pid'\n{then}\n"))
+        .unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    heard.into()
+}
+
+#[test]
+fn a_program_that_does_not_end_delays_nothing_and_ends_with_the_station() {
+    let dir = TempDir::new().unwrap();
+    let heard = listener(&dir, "exec sleep 1000");
+    let rest = "[words]\n[speech]\nprogram = \"./listener\"\narguments = [\"heart\"]\n\
+                [reports]\naddress = \"127.0.0.1:0\"\n";
+    let mut running = Running::start(&broken(&dir, rest), &[], |_| ());
+    let reports: Vec<Value> = (0..10).map(|_| running.report()).collect();
+    let fails: Vec<&Value> = reports.iter().filter(|report| report["verdict"] == "fail").collect();
+    let texts: Vec<String> = fails
+        .iter()
+        .map(|report| format!("{} by heart\n", running.words_of(&report["moment"])["text"].as_str().unwrap()))
+        .collect();
+    // One is being spoken, the last waits, the others gave way.
+    let between = fails.len() as u64 - 2;
+    let status = running.status_that("of what gave way", |status| {
+        status["speech_dropped"] == between && status["words_written"].as_u64() >= Some(fails.len() as u64)
+    });
+    assert_eq!((&status["spoken"], &status["speech_failed"]), (&0.into(), &0.into()), "{status}");
+    let start = Instant::now();
+    let id = loop {
+        let id = fs::read_to_string(heard.with_extension("pid")).unwrap_or_default();
+        if id.ends_with('\n') {
+            break id;
+        }
+        assert!(start.elapsed() < LONG, "it was never started: {}", running.told());
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let text = fs::read_to_string(&heard).unwrap();
+    assert!(texts.contains(&text), "{text}: {texts:?}");
+    let process = Path::new("/proc").join(id.trim());
+    assert!(process.exists());
+    let (code, took) = running.stop();
+    assert!(code == Some(1) && took < Duration::from_secs(10), "{code:?} after {took:?}");
+    assert!(!process.exists(), "it outlives the station");
+}
+
+#[test]
+fn a_voice_that_fails_is_told_once_and_what_is_missing_at_the_start() {
+    let dir = TempDir::new().unwrap();
+    let heard = listener(&dir, "exit 3");
+    let output = eyear(&["run", broken(&dir, "[words]\n[speech]\nprogram = \"./listener\"\n").to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), told.matches("words are not spoken: ").count()), (Some(1), 1), "{told}");
+    assert!(told.contains("listener ended with exit status: 3; try `echo hello | "), "{told}");
+    assert!(fs::read_to_string(heard).unwrap().starts_with("Fail: "));
+    let refused = [
+        (
+            "[words]\n[speech]\nprogram = \"espeak-nix\"",
+            "speech.program: there is no program `espeak-nix` to speak with",
+        ),
+        ("[words]\nlanguage = \"xx\"", "words.language: no language `xx`; this model writes en, zh"),
+        ("[words]\nwriter = \"nobody\"", "words.writer: no model package `nobody`"),
+        ("[speech]", "line.toml: [speech] wants [words] beside it"),
+    ];
+    for (rest, words) in refused {
+        let output = eyear(&["run", broken(&dir, rest).to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{rest}: {told}");
+        assert!(told.lines().count() == 1 && told.contains(words), "{rest}: {told}");
+    }
+}
+
+#[test]
+fn a_station_that_listens_tells_what_it_heard() {
+    let dir = TempDir::new().unwrap();
+    let sound = machine_that_fails(&dir, 2, 2);
+    let file = dir.path().join("ear.toml");
+    let text = format!(
+        "part = \"{}\"\n[microphone]\nsource = \"recording\"\npath = \"{}\"\nrate = inf\n\
+         [trigger]\non = \"interval\"\nms = 2000\n[sound]\nbefore_ms = 2000\n[words]\n[reports]\nfolder = \"kept\"\n",
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(crate::hearing::machine()).display(),
+        sound.display()
+    );
+    fs::write(&file, text).unwrap();
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let all = lines(&output);
+    let rubbing: Vec<&Value> = all.iter().filter(|line| line["verdict"] == "fail").collect();
+    assert_eq!(rubbing.len(), 2, "{}", String::from_utf8_lossy(&output.stderr));
+    for report in rubbing {
+        let words = all.iter().find(|line| line["moment"] == report["moment"] && !line["written"].is_null()).unwrap();
+        let text = words["written"]["text"].as_str().unwrap();
+        assert!(words["written"]["senses"][0]["sense"] == "audio" && text.contains(" dB"), "{words}");
+        let kept = format!("kept/{}-{:06}.txt", report["unix_ms"], report["moment"].as_u64().unwrap());
+        assert!(fs::read_to_string(dir.path().join(kept)).unwrap().starts_with(text), "{words}");
+    }
+}
+
 #[test]
 fn a_station_that_has_gone_deaf_says_so_and_hears_again() {
     let dir = TempDir::new().unwrap();
@@ -524,7 +785,7 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
     let file = dir.path().join("both.toml");
     let text = |microphone: &str| {
         let camera = format!("[camera]\nsource = \"recording\"\npath = \"{}\"\nrate = 2\n", pictures.display());
-        format!("part = \"{part}\"\n{camera}{microphone}[sound]\nbefore_ms = 2000\n")
+        format!("part = \"{part}\"\n{camera}{microphone}[sound]\nbefore_ms = 2000\n[words]\nof = \"all\"\n")
     };
     let recording = format!("[microphone]\nsource = \"recording\"\npath = \"{}\"\n", sound.display());
     fs::write(&file, text(&recording)).unwrap();
@@ -536,6 +797,17 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
     assert!(usual["verdict"] == "pass" && usual["hearing"]["verdict"] == "pass", "{usual}");
     let rubbing = running.report_that("of the rubbing", |report| report["verdict"] == "fail");
     assert!(rubbing["decided_by"] == "hearing" && rubbing["sight"]["verdict"] != "fail", "{rubbing}");
+    // Each is told in words, by the senses that were there.
+    let senses = |report: &Value| {
+        let written = running.words_of(&report["moment"]);
+        let senses = written["senses"].as_array().unwrap().iter();
+        let senses: Vec<String> = senses.map(|sense| sense["sense"].as_str().unwrap().into()).collect();
+        (senses, written["text"].as_str().unwrap().to_string())
+    };
+    let (of, words) = senses(&rubbing);
+    assert!(of == ["image", "audio"] && words.contains(" dB"), "{of:?}: {words}");
+    let (of, words) = senses(&first);
+    assert!(of == ["image"] && words.contains("Nothing could be heard"), "{of:?}: {words}");
     drop(running);
     fs::write(&file, text("")).unwrap();
     let running = Running::start(&file, &["--moments", "2"], |_| ());

@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 if let Some(folder) = &mut folder {
                     let parts = inspector.inspectors();
                     let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
-                    folder.add(stem, &name, frame.as_ref(), &report, &tiles)?;
+                    folder.add(stem, &name, frame.as_ref(), &report, &tiles, None)?;
                 }
                 if let Some(dir) = &arguments.evidence {
                     for (sense, evidence) in inspector.evidence(&report, frame.as_ref())? {

@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use eyear::backend::{Backend, Options};
 use eyear::decode::Sampling;
 use eyear::inspect::{Asked, MomentInspector, Writer};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
+use eyear::sample::Frame;
+use eyear::sink::draw::Tiles;
+use eyear::sink::folder::Folder;
+use eyear::sink::names;
+use eyear::sink::speech::Voice;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain, inspect};
+use super::{ModelArguments, Outcome, complain, inspect, tiles};
 
 /// Judge pictures or sounds and write a report on each, in words
 #[derive(Args)]
@@ -23,6 +29,13 @@ pub struct Arguments {
     /// cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     samples: Vec<PathBuf>,
+    /// Write pictures of heat and expectation and a page over all (index.html), with the words and where the model looked,
+    /// to this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Speak each report too, by espeak-ng
+    #[arg(long)]
+    say: bool,
     #[command(flatten)]
     words: WordArguments,
     #[command(flatten)]
@@ -80,11 +93,6 @@ struct Line<'a> {
 const TOP_P: f32 = 0.9;
 
 impl WordArguments {
-    fn writer(&self, model: &ModelArguments) -> Result<Writer> {
-        let manifest = Manifest::find(&self.writer)?;
-        Ok(Writer::open(&manifest, Precision::Int8, model.backend(), model.options())?)
-    }
-
     fn asked<'a>(&'a self, question: Option<&'a str>, since: Option<&'a Report>) -> Asked<'a> {
         let sampling = match (self.seed, self.beam) {
             (Some(seed), _) => Sampling::TopP { p: TOP_P, seed },
@@ -99,16 +107,42 @@ impl WordArguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
     let (_, samples) = inspect::meant(&taught, &arguments.samples)?;
+    let language = &arguments.words.language;
+    let voice = arguments.say.then(|| Voice::open(Path::new("espeak-ng"), &[], language)).transpose()?;
     let (mut inspector, mut writer) = open(taught, &arguments.words, &arguments.model)?;
+    let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
     let (mut bad, mut failed) = (false, false);
-    for path in &samples {
+    for (path, stem) in samples.iter().zip(names::unique(&samples)) {
+        let name = path.display().to_string();
         match tell(&mut inspector, &mut writer, path, &arguments.words, None, None) {
-            Ok(verdict) => bad |= verdict != Verdict::Pass,
+            Ok(Told { frame, report, written }) => {
+                bad |= report.verdict != Verdict::Pass;
+                if let Some(folder) = &mut folder {
+                    let parts = inspector.inspectors();
+                    let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
+                    folder.add(&stem, &name, frame.as_ref(), &report, &tiles, Some(&written))?;
+                }
+                let spoken = voice.as_ref().map(|voice| voice.speak(&written.text, &|| false)).transpose();
+                if let Err(error) = spoken {
+                    failed = true;
+                    complain(&format!("error: {}", error.chain()));
+                }
+            }
             Err(error) if super::is_broken_pipe(&error) => return Err(error),
             Err(error) => {
                 failed = true;
-                complain(&format!("error: {}", super::one_line(&error)));
+                let why = super::one_line(&error);
+                complain(&format!("error: {why}"));
+                if let Some(folder) = &mut folder {
+                    folder.add_unreadable(&name, &why);
+                }
             }
+        }
+    }
+    if let Some(folder) = folder {
+        let page = folder.finish()?;
+        if !arguments.words.json {
+            writeln!(std::io::stdout(), "see {}", page.display())?;
         }
     }
     Ok(match (bad, failed) {
@@ -130,17 +164,36 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
         bail!("the earlier sample cannot be compared with: {reason}");
     }
     let question = Some(arguments.question.as_str());
-    let verdict = tell(&mut inspector, &mut writer, &arguments.sample, &arguments.words, question, since.as_ref())?;
-    Ok(if verdict == Verdict::Pass { Outcome::Good } else { Outcome::Bad })
+    let told = tell(&mut inspector, &mut writer, &arguments.sample, &arguments.words, question, since.as_ref())?;
+    Ok(if told.report.verdict == Verdict::Pass { Outcome::Good } else { Outcome::Bad })
 }
 
 fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
     let inspector = model.inspector(taught)?;
-    let writer = words.writer(model)?;
+    let writer = writer(&words.writer, &inspector, model.backend(), model.options())?;
+    Ok((inspector, writer))
+}
+
+/// The writer of a package, for what an inspector judges.
+pub(super) fn writer(
+    package: &str,
+    inspector: &MomentInspector,
+    backend: &dyn Backend,
+    options: Options,
+) -> Result<Writer> {
+    let writer = Writer::open(&Manifest::find(package)?, Precision::Int8, backend, options)?;
     for one in inspector.inspectors() {
         writer.check(one.part().card.kind.sense(), one.judged_by())?;
     }
-    Ok((inspector, writer))
+    Ok(writer)
+}
+
+/// What was told of a sample.
+struct Told {
+    /// What was looked at, where there was a picture.
+    frame: Option<Frame>,
+    report: Report,
+    written: Written,
 }
 
 /// Judges a sample and writes of it.
@@ -151,7 +204,7 @@ fn tell(
     words: &WordArguments,
     question: Option<&str>,
     since: Option<&Report>,
-) -> Result<Verdict> {
+) -> Result<Told> {
     let (frame, report) = inspect::judge(inspector, path)?;
     let evidence = inspector.evidence(&report, frame.as_ref())?;
     let asked = words.asked(question, since);
@@ -160,7 +213,7 @@ fn tell(
         let written = writer.write(&report, &evidence, &asked, &mut |_| ())?;
         let line = Line { file: path.display().to_string(), report: &report, written: &written };
         writeln!(out, "{}", serde_json::to_string(&line)?)?;
-        return Ok(report.verdict);
+        return Ok(Told { frame, report, written });
     }
     let (name, verdict, p_value) = (path.display(), report.verdict.as_str(), report.p_value);
     writeln!(out, "{name}  {verdict}  p = {p_value:.4}")?;
@@ -172,7 +225,6 @@ fn tell(
         }
     })?;
     broken?;
-    let mark = if written.generated { format!("generated by {}", written.by) } else { written.reason };
-    writeln!(out, "\n[{mark}]")?;
-    Ok(report.verdict)
+    writeln!(out, "\n[{}]", written.mark())?;
+    Ok(Told { frame, report, written })
 }

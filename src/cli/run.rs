@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use eyear::backend::{BACKENDS, Options};
 use eyear::dashboard::Dashboard;
-use eyear::engine::{self, Event, Outside, Requests, Stats};
+use eyear::engine::{self, Event, Outlets, Outside, Requests, Stats};
 use eyear::inspect::MomentInspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::pair::Taught;
@@ -19,10 +19,11 @@ use eyear::sample::Moment;
 use eyear::sink::Sink;
 use eyear::sink::evidence::Evidence;
 use eyear::sink::lines::Lines;
+use eyear::sink::speech::Voice;
 use eyear::station::{Station, Trigger};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::{Outcome, complain, is_broken_pipe};
+use super::{Outcome, complain, is_broken_pipe, report};
 
 /// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
 #[derive(Args)]
@@ -68,6 +69,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(folder) = &station.reports.folder {
         sinks.push(Box::new(Evidence::create(folder, Box::new(complain))?));
     }
+    let writer = station.words.as_ref().map(|words| -> Result<_> {
+        // One thread: the rest of the machine is for what decides.
+        let options = Options { threads: 1, ..options };
+        let writer = report::writer(&words.writer, &inspector, BACKENDS[0], options).context("words.writer")?;
+        writer.words().language(&words.language).context("words.language")?;
+        Ok(writer)
+    });
+    let writer = writer.transpose()?;
+    let voice = match (&station.speech, &station.words) {
+        (Some(speech), Some(words)) => {
+            let voice = Voice::open(&speech.program, &speech.arguments, &words.language);
+            Some(voice.context("speech.program")?)
+        }
+        _ => None,
+    };
     let dashboard = station.reports.address.map(Dashboard::open).transpose()?;
     if let Some(address) = dashboard.as_ref().and_then(Dashboard::address) {
         complain(&format!("status and requests: http://{address}"));
@@ -93,8 +109,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             };
             thread::Builder::new().name("dashboard".into()).spawn_scoped(scope, serve)?;
         }
+        let outlets = Outlets { sinks, writer, voice };
         let outcome =
-            engine::run(&station, &mut inspector, sinks, outside, &stats, &mut |event| complain(&told(event)));
+            engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| complain(&told(event)));
         over.store(true, Ordering::Relaxed);
         anyhow::Ok(outcome)
     })?;
@@ -105,7 +122,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let status = stats.status();
     let counts: Vec<String> = status.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
-    complain(&format!("ended after {:.1} s: {}, {} frames replaced", status.up_s, counts.join(", "), status.replaced));
+    let words = match &station.words {
+        Some(_) => format!(", {} written of, {} left out", status.words_written, status.words_dropped),
+        None => String::new(),
+    };
+    let (up_s, counts, replaced) = (status.up_s, counts.join(", "), status.replaced);
+    complain(&format!("ended after {up_s:.1} s: {counts}, {replaced} frames replaced{words}"));
     Ok(if bad.load(Ordering::Relaxed) > 0 { Outcome::Bad } else { Outcome::Good })
 }
 
@@ -114,5 +136,7 @@ fn told(event: &Event) -> String {
         Event::Open { source, about } => format!("{source}: {about}"),
         Event::Lost { source, why } => format!("{source} lost: {why}; trying again"),
         Event::Fault { source, kind, detail } => format!("{source}: {kind}: {detail}; more will only be counted"),
+        Event::Unwritten { why } => format!("words are not written: {why}"),
+        Event::Unspoken { why } => format!("words are not spoken: {why}"),
     }
 }

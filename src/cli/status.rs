@@ -67,6 +67,15 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             out,
             "frames      {age:.0} ms from stamp to verdict, at most {oldest:.0}; {replaced} replaced by newer ones"
         )?;
+        let count = |what: &str| status[what].as_u64().unwrap_or(0);
+        let [written, dropped, failed] = ["words_written", "words_dropped", "words_failed"].map(count);
+        if written + dropped + failed > 0 {
+            writeln!(out, "words       {written} written of, {dropped} left out, {failed} failed")?;
+        }
+        let [spoken, dropped, failed] = ["spoken", "speech_dropped", "speech_failed"].map(count);
+        if spoken + dropped + failed > 0 {
+            writeln!(out, "speech      {spoken} spoken, {dropped} left out, {failed} failed")?;
+        }
         for source in sources {
             let (name, about, why) = (word(&source["name"]), word(&source["about"]), word(&source["why"]));
             let why = if why.is_empty() { why } else { format!(": {why}") };

@@ -42,6 +42,16 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+    /// Words cannot be written. Told once until they can.
+    Unwritten {
+        /// Why.
+        why: String,
+    },
+    /// What was written cannot be spoken. Told once until it can.
+    Unspoken {
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a source delivered.
@@ -175,6 +185,7 @@ mod tests {
             Event::Open { .. } => "open",
             Event::Lost { .. } => "lost",
             Event::Fault { .. } => "fault",
+            Event::Unwritten { .. } | Event::Unspoken { .. } => "words",
         };
         assert_eq!(told.iter().map(is).collect::<Vec<_>>(), ["lost", "open", "fault", "lost", "open"]);
         let counted: Vec<_> = stats.unreported().into_iter().map(|c| (c.kind, c.count)).collect();

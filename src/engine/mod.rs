@@ -3,7 +3,8 @@
 //! ```text
 //! camera ── feed ──> mailbox (newest wins) ─┐
 //! microphone ── feed ──> queue ─────────────┼─> judge ──> a queue for each sink ──> sink
-//! requests ─────────────────────────────────┘
+//! requests ─────────────────────────────────┘     │                 ▲
+//!                                                 └─> newest ──> words ──> newest ──> speech
 //! ```
 //!
 //! Every thread is started, named and joined here. The caller's own thread judges: an inspector needs no other.
@@ -12,6 +13,7 @@ mod feed;
 mod mailbox;
 mod stats;
 mod trigger;
+mod words;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -24,19 +26,22 @@ use crossbeam::channel::{self, Receiver, Sender};
 
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::MomentInspector;
+use crate::inspect::evidence::Evidence;
+use crate::inspect::{MomentInspector, Writer};
 use crate::manifest::Sense;
-use crate::report::{Heard, Judged, Report, Verdict};
+use crate::report::{Heard, Judged, Report, Verdict, Written};
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
+use crate::sink::speech::Voice;
 use crate::source::{self, FaultKind, Source};
-use crate::station::{Alarm, Camera, Microphone, Station, Trigger};
+use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
 use crate::time::Stamp;
 
 pub use feed::Event;
 use mailbox::{Letter, Mailbox};
 pub use stats::{Stats, Status};
 use trigger::Trips;
+use words::{Pile, Scribe};
 
 /// Reports that wait for a sink, at most; then the station waits for it.
 const QUEUE: usize = 64;
@@ -85,11 +90,29 @@ impl Ask {
     }
 }
 
-/// A moment with its verdict, on its way to the sinks.
+/// Where what a station says goes.
+pub struct Outlets {
+    /// Each takes every verdict.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// Writes of what [`Station::words`] means.
+    pub writer: Option<Writer>,
+    /// Speaks what was written of moments that fail.
+    pub voice: Option<Voice>,
+}
+
+/// What is on its way to the sinks.
 #[derive(Clone)]
-struct Delivery {
+enum Delivery {
+    /// A moment with its verdict.
+    Verdict { judged: Arc<Judged>, moment: Arc<Moment> },
+    /// Words of a moment whose verdict has gone before.
+    Words { judged: Arc<Judged>, written: Arc<Written> },
+}
+
+/// A moment that is to be written of.
+struct Task {
     judged: Arc<Judged>,
-    moment: Arc<Moment>,
+    evidence: Result<Vec<(Sense, Evidence)>>,
 }
 
 /// Runs a station until it is told to stop, its recording is over, or a sink can take no more. `told` hears of what a
@@ -101,7 +124,7 @@ struct Delivery {
 pub fn run(
     station: &Station,
     inspector: &mut MomentInspector,
-    sinks: Vec<Box<dyn Sink>>,
+    outlets: Outlets,
     outside: Outside,
     stats: &Stats,
     told: &mut dyn FnMut(&Event),
@@ -109,6 +132,10 @@ pub fn run(
     // Ends the feeds when judging is over, for whatever reason.
     let over = AtomicBool::new(false);
     let stopped = || over.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
+    // Words of a recording that is over are still written; a station that is stopped, or has broken, waits for none.
+    let broken = AtomicBool::new(false);
+    let quit = || broken.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
+    let Outlets { sinks, writer, voice } = outlets;
     let (mailbox, frames) = Mailbox::new(station.camera.as_ref().is_some_and(waits_for_all), station.clip);
     let (events, heard) = channel::unbounded();
     // Recordings are opened before either plays, so that picture and sound begin together.
@@ -156,16 +183,39 @@ pub fn run(
                 None
             }
         };
-        let (queues, writers): (Vec<_>, Vec<_>) = sinks
+        let (queues, takers): (Vec<Sender<Delivery>>, Vec<_>) = sinks
             .into_iter()
             .map(|sink| {
                 let (queue, deliveries) = channel::bounded(QUEUE);
                 let name = format!("sink {}", sink.name());
-                Ok((queue, named(scope, &name, move || write(sink, &deliveries))?))
+                Ok((queue, named(scope, &name, move || feed_sink(sink, &deliveries))?))
             })
             .collect::<Result<Vec<_>>>()?
             .into_iter()
             .unzip();
+        let (said, speech) = match voice.filter(|_| writer.is_some()) {
+            Some(voice) => {
+                let (said, texts) = Pile::new(words::TEXTS);
+                let (events, quit) = (events.clone(), &quit);
+                let work = move || words::speak(&voice, &texts, stats, &events, quit);
+                (Some(said), Some(named(scope, "speech", work)?))
+            }
+            None => (None, None),
+        };
+        let (tasks, scribe) = match (writer, &station.words) {
+            (Some(writer), Some(wanted)) => {
+                let (tasks, from) = Pile::new(words::MOMENTS);
+                let (language, queues, events) = (&*wanted.language, queues.clone(), events.clone());
+                let scribe = Scribe { writer, language, queues, voice: said, stats, events };
+                let quit = &quit;
+                let work = move || {
+                    scribe.work(&from, quit);
+                    Ok(())
+                };
+                (Some(tasks), Some(named(scope, "words", work)?))
+            }
+            _ => (None, None),
+        };
         drop(events);
         let mut judge = Judge {
             station,
@@ -173,6 +223,7 @@ pub fn run(
             stats,
             mailbox: &mailbox,
             queues,
+            tasks,
             trips: Trips::new(station.trigger),
             aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
             heard: Instant::now(),
@@ -184,13 +235,14 @@ pub fn run(
         };
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
         over.store(true, Ordering::Relaxed);
+        broken.store(outcome.is_err(), Ordering::Relaxed);
         drop((frames, sounds));
         drop(judge);
-        let camera = camera.map_or(Ok(()), joined);
-        let microphone = microphone.map_or(Ok(()), joined);
+        // Each in turn lets go of what the next one waits for.
+        let feeds = [camera, microphone, scribe, speech].map(|thread| thread.map_or(Ok(()), joined));
         heard.try_iter().for_each(|event| told(&event));
-        let writers = writers.into_iter().map(joined).collect::<Vec<_>>();
-        outcome.and(camera).and(microphone).and(writers.into_iter().collect())
+        let takers = takers.into_iter().map(joined).collect::<Vec<_>>();
+        outcome.and(feeds.into_iter().chain(takers).collect())
     })
 }
 
@@ -272,9 +324,12 @@ fn hand_over(into: &Sender<Sound>, sound: Sound, stopped: &dyn Fn() -> bool) {
 
 /// Feeds a sink until nothing comes any more. One that cannot go on ends the station; other failures are its own to
 /// tell.
-fn write(mut sink: Box<dyn Sink>, deliveries: &Receiver<Delivery>) -> Result<()> {
-    for Delivery { judged, moment } in deliveries {
-        sink.take(&judged, &moment)?;
+fn feed_sink(mut sink: Box<dyn Sink>, deliveries: &Receiver<Delivery>) -> Result<()> {
+    for delivery in deliveries {
+        match delivery {
+            Delivery::Verdict { judged, moment } => sink.take(&judged, &moment)?,
+            Delivery::Words { judged, written } => sink.take_words(&judged, &written)?,
+        }
     }
     sink.finish()
 }
@@ -297,6 +352,8 @@ struct Judge<'a> {
     stats: &'a Stats,
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
+    /// Moments that are to be written of, where words are wanted.
+    tasks: Option<Pile<Task>>,
     trips: Trips,
     aligner: Option<Aligner>,
     /// When sound came last.
@@ -552,12 +609,23 @@ impl Judge<'_> {
         self.moments += 1;
         self.stats.judged(judged.report.verdict, judged.age_ms);
         self.stats.replaced(judged.replaced);
-        let delivery = Delivery { judged: Arc::new(judged), moment: Arc::new(moment) };
+        let (judged, moment) = (Arc::new(judged), Arc::new(moment));
+        let delivery = Delivery::Verdict { judged: Arc::clone(&judged), moment: Arc::clone(&moment) };
         for queue in &self.queues {
             // A sink that has ended tells why when it is joined.
             if queue.send(delivery.clone()).is_err() {
                 return Err(Error::new(ErrorKind::Io, "a sink has ended"));
             }
+        }
+        let wanted = self.station.words.as_ref().is_some_and(|words| match words.of {
+            Of::NotPassed => judged.report.verdict != Verdict::Pass,
+            Of::All => true,
+        });
+        if let Some(tasks) = self.tasks.as_ref().filter(|_| wanted) {
+            // Now, for the inspector's memory is that of this moment until the next is judged.
+            let evidence = self.inspector.evidence(&judged.report, moment.frame.as_ref());
+            let gone = tasks.put(Task { judged, evidence });
+            self.stats.words(|words| words.dropped += gone);
         }
         Ok(())
     }

@@ -26,6 +26,20 @@ struct Work {
     age_ms: f64,
     oldest_ms: f64,
     last: Option<Instant>,
+    words: Words,
+}
+
+/// What became of words.
+#[derive(Default)]
+pub(super) struct Words {
+    pub(super) written: u64,
+    /// Moments that went without, for others came too fast.
+    pub(super) dropped: u64,
+    pub(super) failed: u64,
+    pub(super) spoken: u64,
+    /// Texts that newer ones replaced, or the station's end cut off.
+    pub(super) unsaid: u64,
+    pub(super) unspeakable: u64,
 }
 
 /// What one source counts.
@@ -62,6 +76,18 @@ pub struct Status {
     pub oldest_ms: f64,
     /// Frames replaced by newer ones while another was judged.
     pub replaced: u64,
+    /// Moments that were written of, where the station writes.
+    pub words_written: u64,
+    /// Moments that went without words, since others came faster than they were written of.
+    pub words_dropped: u64,
+    /// Moments whose words could not be written.
+    pub words_failed: u64,
+    /// Texts that were spoken, where the station speaks.
+    pub spoken: u64,
+    /// Texts that were not spoken, or not to their end, since a newer one or the end of the station came.
+    pub speech_dropped: u64,
+    /// Texts that the program could not speak.
+    pub speech_failed: u64,
     /// Each source.
     pub sources: Vec<SourceStatus>,
     /// Resident memory of the process in MB, where the system tells.
@@ -109,6 +135,10 @@ impl Stats {
         locked(&self.work).replaced += frames;
     }
 
+    pub(super) fn words(&self, count: impl FnOnce(&mut Words)) {
+        count(&mut locked(&self.work).words);
+    }
+
     /// Faults since this was last asked.
     pub(super) fn unreported(&self) -> Vec<Counted> {
         [&self.camera, &self.microphone].into_iter().flat_map(SourceStats::unreported).collect()
@@ -127,6 +157,12 @@ impl Stats {
             age_ms: work.age_ms,
             oldest_ms: work.oldest_ms,
             replaced: work.replaced,
+            words_written: work.words.written,
+            words_dropped: work.words.dropped,
+            words_failed: work.words.failed,
+            spoken: work.words.spoken,
+            speech_dropped: work.words.unsaid,
+            speech_failed: work.words.unspeakable,
             sources: sources.map(SourceStats::status).collect(),
             memory_mb: memory_mb(),
         }

@@ -11,7 +11,7 @@ use super::draw;
 use super::picture::Picture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
-use crate::report::{Judged, Verdict};
+use crate::report::{Judged, Verdict, Written};
 use crate::sample::{Frame, Moment, PixelFormat, Sound};
 
 /// A folder that takes what did not pass.
@@ -33,8 +33,7 @@ impl Evidence {
     }
 
     fn keep(&self, judged: &Judged, moment: &Moment) -> Result<()> {
-        // A second start of the station must not write over what the first one kept.
-        let stem = format!("{}-{:06}", judged.unix_ms, judged.moment);
+        let stem = stem(judged);
         let json = serde_json::to_string_pretty(judged);
         let json = json.map_err(|error| Error::caused(ErrorKind::Io, "cannot write the report", error))?;
         self.write(&format!("{stem}.json"), json.as_bytes())?;
@@ -71,6 +70,19 @@ impl Evidence {
         }
     }
 
+    /// A full disk does not stop the line: it is told once, and tried again.
+    fn tell_once(&mut self, kept: Result<()>) {
+        match kept {
+            Ok(()) => self.failed = false,
+            Err(error) => {
+                if !self.failed {
+                    (self.tell)(&format!("evidence is not kept: {}", error.chain()));
+                }
+                self.failed = true;
+            }
+        }
+    }
+
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.dir.join(name);
         // What is half written must not look like evidence.
@@ -81,6 +93,11 @@ impl Evidence {
             Error::io("write", &path, error)
         })
     }
+}
+
+/// What the files of a moment are called by: a second start of the station must not write over what the first one kept.
+fn stem(judged: &Judged) -> String {
+    format!("{}-{:06}", judged.unix_ms, judged.moment)
 }
 
 /// Sound as it was heard: samples of 32-bit floats, so that nothing is lost.
@@ -116,19 +133,19 @@ impl Sink for Evidence {
         "evidence"
     }
 
-    /// A full disk does not stop the line: it is told once, and tried again.
     fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()> {
-        if judged.report.verdict == Verdict::Pass {
-            return Ok(());
+        if judged.report.verdict != Verdict::Pass {
+            let kept = self.keep(judged, moment);
+            self.tell_once(kept);
         }
-        match self.keep(judged, moment) {
-            Ok(()) => self.failed = false,
-            Err(error) => {
-                if !self.failed {
-                    (self.tell)(&format!("evidence is not kept: {}", error.chain()));
-                }
-                self.failed = true;
-            }
+        Ok(())
+    }
+
+    fn take_words(&mut self, of: &Judged, written: &Written) -> Result<()> {
+        if of.report.verdict != Verdict::Pass {
+            let text = format!("{}\n[{}]\n", written.text, written.mark());
+            let kept = self.write(&format!("{}.txt", stem(of)), text.as_bytes());
+            self.tell_once(kept);
         }
         Ok(())
     }

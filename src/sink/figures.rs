@@ -280,7 +280,7 @@ fn misses(
     read: &dyn Fn(&Sample) -> Result<Option<Frame>>,
     mask: &dyn Fn(&Path) -> Result<Frame>,
 ) -> Result<String> {
-    let mut html = html::legend();
+    let mut html = html::legend(false);
     if judged.iter().any(|judged| judged.sample.mask.is_some()) {
         html += &format!("<p class=\"note\">{}</p>\n", words::MASK_LINE);
     }
@@ -303,7 +303,7 @@ fn misses(
             }
             let name = sample.path.strip_prefix(root).unwrap_or(&sample.path).display().to_string();
             let kind = Some(sample.kind.as_str());
-            html += &Card { name: &name, report, pictures: &pictures, kind }.html()?;
+            html += &Card { name: &name, report, pictures: &pictures, kind, written: None }.html()?;
         }
     }
     Ok(html)

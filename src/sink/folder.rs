@@ -8,7 +8,7 @@ use super::html::{self, Pictures, View};
 use super::page::Page;
 use super::picture::Picture;
 use crate::error::{Error, Result};
-use crate::report::Report;
+use crate::report::{Report, Written};
 use crate::sample::Frame;
 
 /// The page's file name.
@@ -34,7 +34,7 @@ impl Folder {
     }
 
     /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and takes the report into the page, where it is called
-    /// `name`; of what is seen and heard, `<stem>.sound.overlay.png` and so on too. `tiles` are of each sense that the part
+    /// `name`, with what was `written` of it; of what is seen and heard, `<stem>.sound.overlay.png` and so on too. `tiles` are of each sense that the part
     /// knows, sight first. Stems must differ: see [`names::unique`](super::names::unique).
     ///
     /// # Errors
@@ -46,6 +46,7 @@ impl Folder {
         frame: Option<&Frame>,
         report: &Report,
         tiles: &[Tiles],
+        written: Option<&Written>,
     ) -> Result<()> {
         let views = html::views(frame, report, tiles);
         let files = |i: usize| {
@@ -60,7 +61,7 @@ impl Folder {
             self.write(&of_expected, &html::expected(frame, report, tiles, longest).png()?)?;
         }
         let draw = || views.iter().enumerate().map(|(i, view)| Pictures::draw(view, Some(files(i)))).collect();
-        self.page.add(name, report, draw)
+        self.page.add(name, report, written, draw)
     }
 
     /// Notes a picture that could not be read, and why.
@@ -99,7 +100,7 @@ mod tests {
         let pixels = vec![50; 4 * 4 * 3];
         let tiles = Tiles { pixels: &pixels, side: 4, span: 1.5 };
         let mut folder = Folder::create(&dir.path().join("a/b")).unwrap();
-        folder.add("x & y", "in/x & y.png", Some(&frame), &example::report(Verdict::Fail), &[tiles]).unwrap();
+        folder.add("x & y", "in/x & y.png", Some(&frame), &example::report(Verdict::Fail), &[tiles], None).unwrap();
         let page = folder.finish().unwrap();
         for ending in ["overlay", "expected"] {
             let made = recording::read(&dir.path().join(format!("a/b/x & y.{ending}.png"))).unwrap();

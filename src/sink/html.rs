@@ -5,7 +5,8 @@ use super::draw::{self, COLOURS, COOL, HOT, NUMBERED, Tiles};
 use super::picture::{Picture, fit};
 use super::words::{self, Word};
 use crate::error::Result;
-use crate::report::{Decided, Provenance, Report, Verdict};
+use crate::manifest::Sense;
+use crate::report::{Decided, Provenance, Report, Sensed, Verdict, Written};
 use crate::sample::Frame;
 
 /// Longer side of the pictures in a page.
@@ -96,16 +97,17 @@ pub fn document(title: &str, heading: &str, judged_by: Option<&Provenance>, body
     )
 }
 
-/// Part, model and digests on one line. A digest is cut short; the whole one shows under the pointer. A part
-/// that was never saved has none.
+/// A digest, cut short; the whole one shows under the pointer. A part that was never saved has none.
+fn digest(digest: &str) -> String {
+    if digest.is_empty() {
+        return String::new();
+    }
+    let short: String = digest.chars().take(12).collect();
+    format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
+}
+
+/// Part, model and digests on one line.
 fn provenance(by: &Provenance) -> String {
-    let digest = |digest: &str| {
-        if digest.is_empty() {
-            return String::new();
-        }
-        let short: String = digest.chars().take(12).collect();
-        format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
-    };
     format!(
         "<p class=\"by\">{} <b><bdi>{}</bdi></b> {} · {} <b>{}</b> {} · {}</p>\n",
         words::PART,
@@ -123,11 +125,13 @@ pub fn sign(verdict: Verdict) -> String {
     format!(r##"<svg class="sign" aria-hidden="true"><use href="#{}"/></svg>"##, verdict.as_str())
 }
 
-/// The scale of heat, and how the page is to be read.
-pub fn legend() -> String {
+/// The scale of heat, and how the page is to be read; `written` of words too.
+pub fn legend(written: bool) -> String {
     let colours: Vec<String> = COLOURS.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
     let lines = [words::READ_SCORE, words::READ_P, words::READ_HEAT, words::READ_EXPECTED, words::READ_UNSURE];
-    let lines: String = lines.iter().map(|line| format!("<li>{line}</li>")).collect();
+    let of_words = [words::READ_WORDS, words::READ_GATE, words::READ_LOOKED_AT];
+    let lines: String =
+        lines.iter().chain(of_words.iter().filter(|_| written)).map(|line| format!("<li>{line}</li>")).collect();
     format!(
         r#"<div class="legend"><div class="heat"><b>{}</b><div class="scale"><i style="background:linear-gradient(to right,{})"></i><p><span>{COOL}</span><span>{}</span><span>≥ {HOT}</span></p></div></div>
 <details><summary>{}</summary><ul>{lines}</ul></details></div>
@@ -208,6 +212,8 @@ pub struct Card<'a> {
     pub pictures: &'a [Pictures],
     /// What it is known to be.
     pub kind: Option<&'a str>,
+    /// What was written of it.
+    pub written: Option<&'a Written>,
 }
 
 impl Card<'_> {
@@ -222,12 +228,18 @@ impl Card<'_> {
         let mut figures = String::new();
         for shown in self.pictures {
             let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
-            figures += "<div class=\"pictures\">\n";
+            let sense = if shown.what == words::SOUND { Sense::Audio } else { Sense::Image };
+            let sensed = self.written.and_then(|written| sensed(written, sense));
+            let four = if sensed.is_some() { " four" } else { "" };
+            figures += &format!("<div class=\"pictures{four}\">\n");
             figures += &figure(shown.what, &shown.picture, None)?;
             if let Some(picture) = &shown.overlay {
                 figures += &figure(words::STRANGE, picture, file(0))?;
             }
             figures += &figure(words::EXPECTED, &shown.expected, file(1))?;
+            if let Some(sensed) = sensed {
+                figures += &looked_at(sensed, [shown.picture.width, shown.picture.height]);
+            }
             figures += "</div>";
         }
         // Wide pictures stand two in a row, or they would be too small to see anything.
@@ -235,12 +247,13 @@ impl Card<'_> {
         let wide = if is_wide && !self.pictures.is_empty() { " wide" } else { "" };
         Ok(format!(
             "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
-             <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"senses\">{figures}</div></div>\n</article>\n",
+             <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"senses\">{figures}</div></div>\n{}</article>\n",
             verdict.as_str(),
             sign(*verdict),
             words::verdict(*verdict),
             escape(self.name),
-            facts(self.report),
+            facts(self.report, self.written),
+            self.written.map_or(String::new(), |written| text(self.report, written)),
         ))
     }
 }
@@ -264,8 +277,83 @@ fn figure(caption: Word, picture: &Picture, file: Option<&str>) -> Result<String
     })
 }
 
+/// What the model made of a sense.
+fn sensed(written: &Written, sense: Sense) -> Option<&Sensed> {
+    written.senses.iter().find(|sensed| sensed.sense == sense.as_str())
+}
+
+/// Where the model looked: a grid as the picture lies, darker where it looked more.
+fn looked_at(sensed: &Sensed, [width, height]: [usize; 2]) -> String {
+    let side = (1..).take_while(|side| side * side <= sensed.ninths.len()).last().unwrap_or(1);
+    let [w, h] = [width, height].map(|whole| whole as f32 / side as f32);
+    let most = sensed.ninths.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let cells = sensed.ninths.iter().take(side * side).enumerate().map(|(i, &share)| {
+        let (x, y, shade) = ((i % side) as f32 * w, (i / side) as f32 * h, share / most);
+        let ink = if shade > 0.5 { "#fff" } else { "#1d2329" };
+        format!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill-opacity=\"{shade:.2}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" fill=\"{ink}\">{}</text>\n",
+            x + w / 2.0,
+            y + h / 2.0,
+            percent(share),
+        )
+    });
+    let cells: String = cells.collect();
+    let caption = words::LOOKED_AT.with(percent(sensed.findings.iter().sum()));
+    let size = w.min(h) / 4.0;
+    format!(
+        "<figure><svg class=\"ninths\" viewBox=\"0 0 {width} {height}\" font-size=\"{size:.0}\" aria-hidden=\"true\">\n{cells}</svg>\
+         <figcaption>{caption}</figcaption></figure>\n"
+    )
+}
+
+/// The words, who wrote them, and what each sense was worth.
+fn text(report: &Report, written: &Written) -> String {
+    let by = format!("<b>{}</b> {}", escape(&written.by), digest(&written.digest));
+    let mark = match written.generated {
+        true => words::GENERATED.with(by),
+        false => words::NOT_GENERATED.with(format!("<bdi lang=\"en\">{}</bdi>", escape(&written.reason))),
+    };
+    let senses = if written.senses.is_empty() { String::new() } else { worth(report, written) };
+    format!(
+        "<div class=\"words\"><p class=\"text\" lang=\"{}\">{}</p><p class=\"note\">{mark}</p>\n{senses}</div>\n",
+        escape(&written.language),
+        escape(&written.text),
+    )
+}
+
+/// What each sense was worth to the model, and what is said when it is left out.
+fn worth(report: &Report, written: &Written) -> String {
+    let of_two = report.sight.is_some();
+    let rows =
+        [(Sense::Image, words::SIGHT), (Sense::Audio, words::HEARING)].into_iter().filter_map(|(sense, name)| {
+            let gate = sensed(written, sense)?.gate;
+            let rest = match sense {
+                Sense::Image => report.hearing.as_deref().map(|heard| (heard.verdict, heard.p_value)),
+                Sense::Audio => report.sight.as_ref().map(|seen| (seen.verdict, seen.p_value)),
+            };
+            let rest = rest.map_or(String::new(), |(verdict, p)| alone(verdict, p));
+            let rest = if of_two { format!("<td>{rest}</td>") } else { String::new() };
+            let width = 100.0 * gate.clamp(0.0, 1.0);
+            let bar = format!("<span class=\"bar\"><i style=\"width:{width:.0}%\"></i></span>{gate:.2}");
+            Some(format!("<tr><td>{name}</td><td>{bar}</td>{rest}</tr>\n"))
+        });
+    let rows: String = rows.collect();
+    let rest = if of_two { format!("<th>{}</th>", words::WITHOUT_IT) } else { String::new() };
+    format!("<table><tr><th>{}</th><th>{}</th>{rest}</tr>\n{rows}</table>\n", words::SENSE, words::GATE)
+}
+
+/// A verdict with its p-value, where there is one.
+fn alone(verdict: Verdict, p: f64) -> String {
+    let word = words::verdict(verdict);
+    match verdict {
+        Verdict::Invalid => word.to_string(),
+        _ => format!("{word} <small>p {}</small>", p_value(p)),
+    }
+}
+
 /// Figures, reason and findings.
-fn facts(report: &Report) -> String {
+fn facts(report: &Report, written: Option<&Written>) -> String {
     let mut facts = String::new();
     if report.verdict != Verdict::Invalid {
         // The limit stands in the middle of the gauge.
@@ -308,15 +396,13 @@ fn facts(report: &Report) -> String {
     if report.verdict == Verdict::Fail && report.findings.is_empty() && heard.is_none() {
         facts += &format!("<p class=\"note\">{}</p>\n", words::NO_PLACE);
     }
-    facts + &findings(report) + &heard.map_or(String::new(), findings)
+    facts + &findings(report, written) + &heard.map_or(String::new(), |heard| findings(heard, written))
 }
 
 /// What each sense says alone, of a part that is seen and heard, and which decided.
 fn senses(report: &Report) -> String {
     let (Some(sight), Some(hearing)) = (&report.sight, &report.hearing) else { return String::new() };
-    let row = |name: Word, verdict: Verdict, p: f64| {
-        format!("<dt>{name}</dt><dd>{}<small>p {}</small></dd>", words::verdict(verdict), p_value(p))
-    };
+    let row = |name: Word, verdict: Verdict, p: f64| format!("<dt>{name}</dt><dd>{}</dd>", alone(verdict, p));
     let mut rows = row(words::SIGHT, sight.verdict, sight.p_value);
     rows += &row(words::HEARING, hearing.verdict, hearing.p_value);
     if let Some(belong) = report.belong {
@@ -334,16 +420,18 @@ fn senses(report: &Report) -> String {
     format!("<dl>{rows}</dl>\n")
 }
 
-fn findings(report: &Report) -> String {
+fn findings(report: &Report, written: Option<&Written>) -> String {
     if report.findings.is_empty() {
         return String::new();
     }
+    let sense = if report.picture.is_some() { Sense::Audio } else { Sense::Image };
     let rows = report.findings.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
         let place = words::place(&finding.place).map_or_else(|| escape(&finding.place), |word| word.to_string());
         let severity = words::TIMES_LIMIT.with(format!("{:.1}", finding.severity));
         let area = 100.0 * finding.area_share;
+        let named = written.map_or(String::new(), |written| named(written, sense, i));
         format!(
-            "<tr><td>{}</td><td>{place}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
+            "<tr><td>{}</td><td>{place}{named}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
             i + 1
         )
     });
@@ -358,6 +446,24 @@ fn findings(report: &Report) -> String {
         words::AREA,
         words::SEVERITY,
     )
+}
+
+/// What the model takes a finding of a sense for, and how much it looked there.
+fn named(written: &Written, sense: Sense, finding: usize) -> String {
+    let own = written.kinds.iter().find(|named| named.sense == sense.as_str() && named.finding == finding);
+    let kind = own.map(|named| {
+        let word = words::kind(&named.kind).map_or_else(|| escape(&named.kind), |word| word.to_string());
+        format!("<small><b>{word}</b>, {}</small>", words::LIKELY.with(percent(named.likelihood)))
+    });
+    let share = sensed(written, sense).and_then(|sensed| sensed.findings.get(finding));
+    let share = share.map(|share| format!("<small>{}</small>", words::ATTENTION.with(percent(*share))));
+    kind.into_iter().chain(share).collect()
+}
+
+/// A share as a person reads it.
+fn percent(share: f32) -> String {
+    // The sum of no shares is -0.
+    format!("{:.0} %", 100.0 * share + 0.0)
 }
 
 /// A p-value as a person reads it.
@@ -382,6 +488,11 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
         assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+
+    #[test]
+    fn no_share_is_nothing() {
+        assert_eq!((percent([0.0; 0].iter().sum()), percent(0.126)), ("0 %".into(), "13 %".into()));
     }
 
     #[test]

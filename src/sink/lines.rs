@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::Sink;
 use crate::error::{Error, ErrorKind, Result};
-use crate::report::Judged;
+use crate::report::{Judged, Written};
 use crate::sample::Moment;
 
 /// Lines into a stream.
@@ -12,10 +14,24 @@ pub struct Lines<W> {
     out: W,
 }
 
+/// Words of a moment: station and number are those of its verdict.
+#[derive(Serialize)]
+struct Words<'a> {
+    station: &'a str,
+    moment: u64,
+    written: &'a Written,
+}
+
 impl<W: Write + Send> Lines<W> {
     /// Into `out`, each line at once.
     pub fn new(out: W) -> Self {
         Self { out }
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<()> {
+        let failed = |error: io::Error| Error::caused(ErrorKind::Io, "cannot write the output", error);
+        let line = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
+        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(failed)
     }
 }
 
@@ -25,8 +41,10 @@ impl<W: Write + Send> Sink for Lines<W> {
     }
 
     fn take(&mut self, judged: &Judged, _: &Moment) -> Result<()> {
-        let failed = |error: io::Error| Error::caused(ErrorKind::Io, "cannot write the output", error);
-        let line = serde_json::to_string(judged).map_err(|error| failed(error.into()))?;
-        writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(failed)
+        self.line(judged)
+    }
+
+    fn take_words(&mut self, of: &Judged, written: &Written) -> Result<()> {
+        self.line(&Words { station: &of.station, moment: of.moment, written })
     }
 }

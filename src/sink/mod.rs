@@ -3,7 +3,7 @@
 //! What a sink needs of a part (its tiles, its name) comes to it as plain data.
 
 use crate::error::Result;
-use crate::report::Judged;
+use crate::report::{Judged, Written};
 use crate::sample::Moment;
 
 // What is drawn.
@@ -14,6 +14,7 @@ pub mod draw;
 mod avi;
 pub mod evidence;
 pub mod lines;
+pub mod speech;
 
 // What is written.
 pub mod names;
@@ -34,6 +35,14 @@ pub trait Sink: Send {
     /// When it can take no more, which ends the station. What may pass by itself, as a full disk, it keeps to itself.
     fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()>;
 
+    /// Takes what was written of a moment, whose verdict it has taken before; not every moment is written of.
+    ///
+    /// # Errors
+    /// As [`Sink::take`].
+    fn take_words(&mut self, _of: &Judged, _written: &Written) -> Result<()> {
+        Ok(())
+    }
+
     /// Finishes what it has begun; nothing comes any more.
     ///
     /// # Errors
@@ -46,6 +55,25 @@ pub trait Sink: Send {
 #[cfg(test)]
 mod example {
     use crate::report::*;
+
+    /// Words of it.
+    pub fn written() -> Written {
+        let mut ninths = vec![0.05; 9];
+        ninths[4] = 0.2;
+        Written {
+            text: "Fail: a break.".into(),
+            language: "en".into(),
+            generated: true,
+            reason: String::new(),
+            kinds: vec![Named { sense: "image", finding: 0, kind: "break".into(), likelihood: 0.83 }],
+            clauses: Vec::new(),
+            senses: vec![Sensed { sense: "image", gate: 0.7, findings: vec![0.4], ninths }],
+            tokens: 5,
+            ms: 1.0,
+            by: "eyear-small 1".into(),
+            digest: "c".repeat(64),
+        }
+    }
 
     /// A report on a 2 x 2 grid with one finding.
     pub fn report(verdict: Verdict) -> Report {
