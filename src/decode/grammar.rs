@@ -323,7 +323,13 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
             _ if of_a_sort(ask) => (one.is_some(), false),
             _ => (!all.is_empty(), false),
         };
-        let templates = if absent { &ask.absent } else if yes { &ask.yes } else { &ask.no };
+        let templates = if absent {
+            &ask.absent
+        } else if yes {
+            &ask.yes
+        } else {
+            &ask.no
+        };
         for template in templates {
             answers.extend(sentence(template, &slot)?.filter(|row| !answers.contains(row)));
         }
@@ -338,7 +344,8 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
 /// The kind that a question names, with its sense: by the longest word of one of its names; of several, by the longest.
 pub fn named_kind<'a>(language: &'a Language, question: &str) -> Option<(&'a str, &'a str)> {
     let question = question.to_lowercase();
-    let kinds = language.kind.iter().flat_map(|(sense, kinds)| kinds.iter().map(move |(kind, names)| (sense, kind, names)));
+    let kinds =
+        language.kind.iter().flat_map(|(sense, kinds)| kinds.iter().map(move |(kind, names)| (sense, kind, names)));
     let names = kinds.filter(|(_, kind, _)| *kind != UNKNOWN).flat_map(|(sense, kind, names)| {
         let words = names.iter().filter_map(|name| name.split([' ', ',']).max_by_key(|word| word.len()));
         words.map(move |word| (word.to_lowercase(), sense.as_str(), kind.as_str()))
@@ -546,7 +553,8 @@ mod tests {
         let two = told(Verdict::Fail, 2, 0, false);
         let yes = answers("en", &two, Some("hole"), Some((Sense::Image, 1)));
         for about in ["kind", "place", "size"] {
-            let named = |text: &&str| text.contains("Centre") && (text.contains("a hole") || text.contains("an opening"));
+            let named =
+                |text: &&str| text.contains("Centre") && (text.contains("a hole") || text.contains("an opening"));
             assert!(of(&yes, about).iter().all(named), "{about}: {:?}", of(&yes, about));
         }
         let no = answers("zh", &two, Some("hole"), None);
@@ -579,7 +587,8 @@ mod tests {
         let both = of_senses(vec![seen(2, 0, false), heard(0, 0, false)], true);
         all(&both, "heard", "Nothing unusual is heard.");
         let new = of(&both, "change");
-        let first = |text: &&str| text.starts_with("Not there before") && text.contains("Top left") && !text.contains("Centre");
+        let first =
+            |text: &&str| text.starts_with("Not there before") && text.contains("Top left") && !text.contains("Centre");
         assert!(new.iter().all(first), "{new:?}");
         assert!(of(&both, "seen").iter().all(|text| text.contains("Top left") && text.contains("Centre")));
     }

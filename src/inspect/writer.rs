@@ -70,7 +70,10 @@ impl Writer {
             }
             let language = words.language(code)?;
             if let Some(ask) = language.ask.iter().find(|ask| !spec.text_encoder.sorts.contains(&ask.about)) {
-                return Err(disagree(format!("`{code}.ask` asks about `{}`, which the text encoder does not tell", ask.about)));
+                return Err(disagree(format!(
+                    "`{code}.ask` asks about `{}`, which the text encoder does not tell",
+                    ask.about
+                )));
             }
             let has = |kind: &String| language.kind.values().any(|kinds| kinds.contains_key(kind));
             if let Some(kind) = fusion.kinds().iter().find(|kind| !has(kind)) {
