@@ -57,8 +57,8 @@ const TRIED: [(&[&str], &str); 10] = [
     (&["teach"], "add bearing good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "evidence json model out threads"),
     // In words.rs.
-    (&["report"], "json language model out say seed threads writer"),
-    (&["ask"], "json language model seed since threads writer"),
+    (&["report"], "beam json language model out say seed threads writer"),
+    (&["ask"], "beam json language model seed since threads writer"),
     (
         &["eval"],
         "baselines held-out-half inject input json kind kinds language model modelled out overkill part precision robust seed shots snr \

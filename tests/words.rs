@@ -71,6 +71,12 @@ fn the_same_seed_writes_the_same() {
     let all: Vec<String> = (0..6).map(|seed| text(&seed.to_string())).collect();
     assert_eq!(all[3], text("3"));
     assert!(all.iter().any(|text| *text != all[0]), "words are chosen: {all:?}");
+    let by = |more: &[&str]| {
+        let output = eyear(&[&["report", biscuit(), &picture, "--json"], more].concat());
+        lines(&output)[0]["written"]["text"].as_str().unwrap().to_string()
+    };
+    assert_eq!(by(&["--beam", "1"]), by(&[]), "one beginning at a time is greedy");
+    assert!(by(&["--beam", "3"]).ends_with('.'));
 }
 
 #[test]

@@ -172,7 +172,7 @@ def kept_small(eyear, path):
         rows = value.reshape(len(value), -1) if value.dim() else value.reshape(1, 1)
         scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
         kept[name] = (rows / scale).round().to(torch.int8).reshape(value.shape).numpy()
-        kept[f"{name}.scale"] = scale.reshape(len(rows)).numpy()
+        kept[f"{name}:step"] = scale.reshape(len(rows)).numpy()
     save_file(kept, path)
 
 
@@ -189,8 +189,8 @@ def export(eyear, tokenizer, run, out, golden):
     parts = ("text_encoder", "fusion", "decoder")
     files = {part: [place / f"{part}.{precision}.onnx" for precision, place in places.items()] for part in parts}
     text = eyear.text(ids)
-    traced(Text(eyear), (ids,), ["ids"], ["tokens", "mask", "sorts"], files["text_encoder"][0])
-    traced(Fuse(eyear), (*evidence, *text), INPUTS, OUTPUTS, files["fusion"][0])
+    traced(Text(eyear).eval(), (ids,), ["ids"], ["tokens", "mask", "sorts"], files["text_encoder"][0])
+    traced(Fuse(eyear).eval(), (*evidence, *text), INPUTS, OUTPUTS, files["fusion"][0])
     decoder(eyear, files["decoder"][0])
     for source, target in files.values():
         quantized(source, target)

@@ -282,8 +282,8 @@ class Eyear(nn.Module):
 def weights(path):
     """What `export.py` kept of all that was learned."""
     kept = load_file(path)
-    names = [name for name in kept if not name.endswith(".scale")]
-    shaped = lambda name: kept[f"{name}.scale"].reshape(-1, *[1] * (kept[name].dim() - 1))
+    names = [name for name in kept if not name.endswith(":step")]
+    shaped = lambda name: kept[f"{name}:step"].reshape(-1, *[1] * (kept[name].dim() - 1))
     return {name: (kept[name].float() * shaped(name)).reshape(kept[name].shape) for name in names}
 
 

@@ -265,11 +265,12 @@ def right(model, samples, rows, device):
     told, labels = [], samples.labels(rows)
     asked = torch.zeros(1, PROMPT, dtype=torch.long, device=device)
     asked[:, 0] = 3
+    learning = model.training
     model.eval()
     for part in np.array_split(rows, max(1, len(rows) // 256)):
         seen, _, latents, _ = model.look(samples.evidence(part), asked.expand(len(part), -1))
         told.append(model.kinds(seen, latents).argmax(-1).cpu().numpy())
-    model.train()
+    model.train(learning)
     told = np.concatenate(told)
     shares = {}
     for i, sense in enumerate(SENSES):
