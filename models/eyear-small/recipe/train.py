@@ -23,7 +23,6 @@ COMPANIONS = {
     **{"wear": "rub", "scratch": "rub", "crack": "knock", "chip": "tooth", "break": "gap", "missing": "imbalance"},
     **{"pitting": "bearing", "hole": "hiss", "dent": "tone", "foreign": "cavitation"},
 }
-QUESTIONS = 0.5  # share of texts that answer a question
 EVERY = 250  # steps between two lines of the log
 # Shares of samples of a picture alone, of a sound alone, and of both.
 MIX = (0.45, 0.3, 0.25)
@@ -140,11 +139,11 @@ def texts(rng, samples, count):
     return out
 
 
-def batches(rng, samples, tokenizer, size):
+def batches(rng, samples, tokenizer, size, questions):
     """Rows, prompts and what is to be written of them, batch after batch; texts of about one length go together."""
     while True:
         rows = samples.draw(rng, 8 * size)
-        prompts, written = written_of(rng, samples, rows, tokenizer)
+        prompts, written = written_of(rng, samples, rows, tokenizer, questions)
         order = np.argsort([len(text) for text in written], kind="stable")
         for part in rng.permutation(order.reshape(8, size)):
             ids = np.full((size, max(len(written[i]) for i in part)), PAD)
@@ -158,22 +157,22 @@ def batches(rng, samples, tokenizer, size):
 class Texts(torch.utils.data.IterableDataset):
     """Batches by several processes, for writing texts takes longer than learning from them on a GPU."""
 
-    def __init__(self, seed, samples, tokenizer, size):
-        self.seed, self.samples, self.tokenizer, self.size = seed, samples, tokenizer, size
+    def __init__(self, seed, *of_batches):
+        self.seed, self.of_batches = seed, of_batches
 
     def __iter__(self):
         worker = torch.utils.data.get_worker_info()
         rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
-        return batches(rng, self.samples, self.tokenizer, self.size)
+        return batches(rng, *self.of_batches)
 
 
-def written_of(rng, samples, rows, tokenizer):
-    """Prompts and what is to be written of some samples."""
+def written_of(rng, samples, rows, tokenizer, questions=0.5):
+    """Prompts and what is to be written of some samples; `questions` is the share of texts that answer one."""
     prompts, written = [], []
     for row in rows:
         language = str(rng.choice(LANGUAGES))
         told = samples.told(rng, row)
-        asked, answer = ("", report(rng, language, told)) if rng.random() >= QUESTIONS else question(rng, language, told)
+        asked, answer = ("", report(rng, language, told)) if rng.random() >= questions else question(rng, language, told)
         prompts.append(prompt(tokenizer, language, asked))
         written.append([*tokenizer.encode(answer), END])
     return prompts, written
@@ -325,6 +324,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--dropped", type=float, default=0.15, help="share of the evidence that is left out while it is taught")
+    parser.add_argument("--questions", type=float, default=0.5, help="share of texts that answer a question")
     parser.add_argument("--senses", type=float, default=1.0, help="share of the rate at which the senses learn; 0: they know enough, which is faster")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
@@ -363,7 +363,7 @@ def main():
     log = (arguments.out / "log.jsonl").open("a")
     budget, last, sums = 60 * arguments.minutes, time.time(), []
     model.train()
-    writing = Texts([arguments.seed, step], learned, tokenizer, arguments.batch)
+    writing = Texts([arguments.seed, step], learned, tokenizer, arguments.batch, arguments.questions)
     order = iter(torch.utils.data.DataLoader(writing, batch_size=None, num_workers=arguments.workers))
     while spent < budget:
         share = spent / budget
