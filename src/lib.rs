@@ -9,6 +9,7 @@ pub mod geometry;
 pub mod sample;
 pub mod tensor;
 pub mod time;
+mod random;
 
 // What is written down.
 pub mod manifest;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod source;
 pub mod align;
 pub mod prepare;
+pub mod worsen;
 pub mod backend;
 pub mod encode;
 pub mod memory;

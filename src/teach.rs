@@ -23,6 +23,7 @@ use crate::memory::part::{
     Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE, TILE_CELLS,
 };
 use crate::memory::search::Nearest;
+use crate::memory::shape::Shape;
 use crate::memory::usual::Usual;
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::Preparer;
@@ -31,11 +32,15 @@ use crate::prepare::quality::Quality;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;
 use crate::sample::{Frame, Sound};
+use crate::worsen::another_day;
 
 /// Pictures that the projection is learned from, at most: enough cells, and they are encoded twice.
 const METRIC_PICTURES: usize = 48;
 /// Heat 1 is the cell distance that the strangest cell of this share of good pictures stays under.
 const HEAT_QUANTILE: f64 = 0.95;
+/// Good pictures that are also remembered as another day would show them, at most: enough for what noise, light and
+/// compression do to all of them, and each is encoded once more.
+const VARIED: usize = 100;
 /// Pictures beside the first that are tried for a common layout, at most.
 const LAYOUT_PICTURES: usize = 6;
 /// Below this [`wandering`] the place of a cell tells what it should look like.
@@ -146,19 +151,21 @@ pub fn teach(
     let weights: Vec<(usize, Array2<f32>)> = eye.strides().zip(moments.iter().map(Moments::weights)).collect();
     let k = || weights.iter().map(|(_, weights)| weights.ncols());
     let mut at = Look::new(eye, Kind::Texture, k());
-    let (mut good, mut seen, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    let varying = Varying::of(paths.len(), wishes.kind);
+    let (mut good, mut seen, mut groups, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
             Ok(frame) => {
                 groups.push(wishes.group(i));
                 eye.see(&frame, fixture, &ignored, &mut at)?;
-                eye.encode()?;
-                for (l, (_, weights)) in weights.iter().enumerate() {
-                    eye.project(l, weights.view(), at.cells[l].view_mut())?;
-                }
-                eye.summarize(&mut at.summary)?;
-                good.push(remember(i, paths.len(), &at));
+                take_in(eye, &weights, &mut at)?;
+                good.push(remember(i, varying.samples, &at));
                 seen.push(Seen::new(path, &frame, &at));
+                if varying.includes(i) {
+                    eye.see(&another_day(&frame, i as u64)?, fixture, &ignored, &mut at)?;
+                    take_in(eye, &weights, &mut at)?;
+                    varied.push(good.len() - 1, remember(i, varying.samples, &at));
+                }
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
         }
@@ -174,13 +181,16 @@ pub fn teach(
     };
     if kind.places() > 0 {
         let grids = eye.grids();
-        let kept = good.iter_mut().flat_map(|good| good.levels.iter_mut().zip(&grids));
+        let kept = good.iter_mut().chain(&mut varied.good).flat_map(|good| good.levels.iter_mut().zip(&grids));
         kept.for_each(|(kept, grid)| kept.know_places(*grid, kind.places()));
     }
     let mut at = Look::new(eye, kind, k());
-    let mut learned = Learned::from_good(&good.iter().collect::<Vec<_>>(), &weights);
     let fold_of = folds_of(&groups);
     let folds = if good.len() > 1 { fold_of.iter().max().map_or(0, |last| last + 1) } else { 0 };
+    // What was varied shares the fold of what it was made of.
+    let remembered: Vec<&Good> = good.iter().chain(&varied.good).collect();
+    let remembered_fold: Vec<usize> = (0..good.len()).chain(varied.of.iter().copied()).map(|i| fold_of[i]).collect();
+    let mut learned = Learned::from_good(&remembered, &weights);
     // What each fold's pixels may be; the golden band of a fold is that of all others.
     let mut bands = Vec::new();
     if let (Kind::Golden, Some(fixture)) = (kind, fixture) {
@@ -198,7 +208,8 @@ pub fn teach(
     let mut done = first + paths.len();
     for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let (others, golden) = (without_fold(&good, &weights, &fold_of, fold), golden(Some(fold)));
+        let others = without_fold(&remembered, &weights, &remembered_fold, fold);
+        let golden = golden(Some(fold));
         for i in (0..good.len()).filter(|&i| fold_of[i] == fold) {
             eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
             measured[i] = measure(eye, &others, golden.as_ref(), &mut at)?;
@@ -225,9 +236,10 @@ pub fn teach(
     lesson.suspects = suspects(&paths_of(&seen), &distances, &judgement);
     lesson.sufficiency = sufficiency(&good, &seen, &distances, &judgement);
     let d = eye.summary_len();
-    let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
     let shown = shown_level(learned.levels.len());
-    let tiles = tiles(eye, fixture, &learned.levels[shown].seen_at, &seen, read)?;
+    let seen_at: Vec<[u32; 2]> =
+        learned.levels[shown].seen_at.iter().map(|&at| varied.picture_of(at, good.len())).collect();
+    let tiles = tiles(eye, fixture, &seen_at, &seen, read)?;
     let model = ModelRef {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
@@ -254,7 +266,21 @@ pub fn teach(
     };
     let digest = String::new();
     let usual = None;
-    let part = Part { card, learned, judgement, held_out, reference, golden, usual, summaries, tiles, ignored, digest };
+    let (summaries, varied) = (summaries(&good, d), summaries(&varied.good, d));
+    let part = Part {
+        card,
+        learned,
+        judgement,
+        held_out,
+        reference,
+        golden,
+        usual,
+        summaries,
+        varied,
+        tiles,
+        ignored,
+        digest,
+    };
     Ok((part, lesson))
 }
 
@@ -485,7 +511,9 @@ pub fn add(
 ) -> Result<Lesson> {
     eye.check(part)?;
     let mut lesson = Lesson::default();
-    let (mut good, mut seen, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+    let varying = Varying::of(paths.len(), Some(part.card.kind));
+    let (mut good, mut seen, mut fresh, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
+    let weights: Vec<_> = part.learned.levels.iter().map(|level| (level.stride, level.weights.clone())).collect();
     let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
     let fixture = fixture.as_ref();
     let mut at = Look::new(eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
@@ -497,11 +525,16 @@ pub fn add(
                 let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
                 measured.join(&part.learned, &mut at.scratch);
                 fresh.push(measured.held_out(part.card.blame));
-                good.push(remember(i, paths.len(), &at));
+                good.push(remember(i, varying.samples, &at));
                 if let (Some(golden), Some(view)) = (&mut golden, &at.view) {
                     golden.add(view)?;
                 }
                 seen.push(Seen::new(path, &frame, &at));
+                if varying.includes(i) {
+                    eye.see(&another_day(&frame, i as u64)?, fixture, &part.ignored, &mut at)?;
+                    take_in(eye, &weights, &mut at)?;
+                    varied.push(good.len() - 1, remember(i, varying.samples, &at));
+                }
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
         }
@@ -522,18 +555,21 @@ pub fn add(
         places: (0..level.bank.nrows() as u32).collect(),
     });
     let old = Good { levels: kept.collect(), summary: part.summaries.row(0).to_vec() };
-    let together: Vec<&Good> = std::iter::once(&old).chain(&good).collect();
-    let weights: Vec<_> = part.learned.levels.iter().map(|level| (level.stride, level.weights.clone())).collect();
+    let together: Vec<&Good> = std::iter::once(&old).chain(&good).chain(&varied.good).collect();
     let mut learned = Learned::from_good(&together, &weights);
     learned.measure_in(part.learned.levels.iter().map(|level| level.unit));
     let d = eye.summary_len();
-    let added = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-    let summaries = ndarray::concatenate(Axis(0), &[part.summaries.view(), added.view()])
-        .map_err(|error| Error::caused(ErrorKind::Config, "the part's summaries do not fit the encoder", error))?;
-    learned.shape = crate::memory::shape::Shape::learn(summaries.view());
+    let joined = |old: &Array2<f32>, new: &Array2<f32>| {
+        ndarray::concatenate(Axis(0), &[old.view(), new.view()])
+            .map_err(|error| Error::caused(ErrorKind::Config, "the part's summaries do not fit the encoder", error))
+    };
+    part.varied = joined(&part.varied, &summaries(&varied.good, d))?;
+    let all = joined(&part.summaries, &summaries(&good, d))?;
+    learned.shape = Shape::learn(joined(&all, &part.varied)?.view());
 
     let seen_at = &learned.levels[shown].seen_at;
-    let from_new: Vec<[u32; 2]> = seen_at.iter().map(|[sample, cell]| [sample.saturating_sub(1), *cell]).collect();
+    let from_new = |[sample, cell]: &[u32; 2]| varied.picture_of([sample.saturating_sub(1), *cell], good.len());
+    let from_new: Vec<[u32; 2]> = seen_at.iter().map(from_new).collect();
     let mut new_tiles = tiles(eye, fixture, &from_new, &seen, read)?;
     let side = TILE * TILE * 3;
     for (entry, [sample, cell]) in seen_at.iter().enumerate() {
@@ -554,7 +590,7 @@ pub fn add(
     part.card.least_correlation = least.map(|(old, new)| old.min(new));
     part.card.good += good.len();
     part.card.picture = widen(part.card.picture, envelope(&seen));
-    (part.learned, part.summaries, part.tiles) = (learned, summaries, new_tiles);
+    (part.learned, part.summaries, part.tiles) = (learned, all, new_tiles);
     Ok(lesson)
 }
 
@@ -611,6 +647,62 @@ fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], lesson: &mut Lesson) -> 
 fn least_correlation(seen: &[Seen]) -> Option<f32> {
     let correlations = seen.iter().filter_map(|seen| seen.correlation);
     correlations.reduce(f32::min).map(|least| (0.5 * least).clamp(0.25, 0.4))
+}
+
+/// Which of the good pictures are also remembered as another day would show them. Of sounds none: their pictures are not
+/// what a camera sees.
+struct Varying {
+    /// One in so many; `None` of sounds.
+    every: Option<usize>,
+    /// All that is remembered: the good ones, and these.
+    samples: usize,
+}
+
+impl Varying {
+    /// Of `samples` good ones of a part that is looked at as `kind`.
+    fn of(samples: usize, kind: Option<Kind>) -> Self {
+        let every = (kind != Some(Kind::Sound)).then(|| samples.div_ceil(VARIED).max(1));
+        Self { every, samples: samples + every.map_or(0, |every| samples.div_ceil(every)) }
+    }
+
+    fn includes(&self, i: usize) -> bool {
+        self.every.is_some_and(|every| i.is_multiple_of(every))
+    }
+}
+
+/// Good pictures as another day would show them.
+#[derive(Default)]
+struct Varied {
+    good: Vec<Good>,
+    /// Number of the good picture that each was made of.
+    of: Vec<usize>,
+}
+
+impl Varied {
+    fn push(&mut self, of: usize, good: Good) {
+        self.of.push(of);
+        self.good.push(good);
+    }
+
+    /// Where to see the picture of a cell, given as sample and cell, when `good` samples come before these: varied ones are
+    /// not kept, and show the same cell.
+    fn picture_of(&self, [sample, cell]: [u32; 2], good: usize) -> [u32; 2] {
+        let of = (sample as usize).checked_sub(good).map(|varied| self.of[varied] as u32);
+        [of.unwrap_or(sample), cell]
+    }
+}
+
+fn summaries(good: &[Good], d: usize) -> Array2<f32> {
+    Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j])
+}
+
+/// Encodes the frame that was seen last; leaves its projected cells and its summary in `at`.
+fn take_in(eye: &mut Eye, weights: &[(usize, Array2<f32>)], at: &mut Look) -> Result<()> {
+    eye.encode()?;
+    for (l, (_, weights)) in weights.iter().enumerate() {
+        eye.project(l, weights.view(), at.cells[l].view_mut())?;
+    }
+    eye.summarize(&mut at.summary)
 }
 
 /// What is remembered of sample number `i` of `samples`, which was looked at last.

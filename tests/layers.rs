@@ -14,11 +14,11 @@ const FLOORS: &[&[&str]] = &[
     &["evaluate"],
     &["teach"],
     &["inspect"],
-    &["encode", "memory", "fuse", "decode"],
+    &["encode", "memory", "fuse", "decode", "worsen"],
     &["source", "align", "prepare", "backend"],
     &["manifest", "board", "station", "report"],
     &["sample", "tensor", "geometry"],
-    &["error", "time"],
+    &["error", "random", "time"],
 ];
 
 /// Crates that one place alone may name.

@@ -10,6 +10,7 @@ use super::tokenizer::Tokenizer;
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Precision, Sense};
+use crate::random::Random;
 use crate::tensor;
 
 /// How a token is chosen among those that the grammar allows.
@@ -194,7 +195,7 @@ impl Decoder {
             written(&generated.text);
             return Ok(generated);
         }
-        let mut random = Random(match sampling {
+        let mut random = Random::new(match sampling {
             Sampling::TopP { seed, .. } => seed,
             Sampling::Greedy | Sampling::Beam { .. } => 0,
         });
@@ -375,18 +376,4 @@ fn choose(logits: &[f32], allowed: impl Fn(u32) -> bool, sampling: Sampling, ran
 
 fn refused(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Config, format!("the grammar of the report is refused: {error}"))
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014).
-struct Random(u64);
-
-impl Random {
-    /// A number from 0 to 1.
-    fn share(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32
-    }
 }

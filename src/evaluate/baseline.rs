@@ -20,13 +20,13 @@ use serde::Serialize;
 
 use super::dataset::{Dataset, Sample};
 use super::metrics::{auroc, partial_auroc};
-use super::random::Random;
 use super::run::MOST_FALSE_POSITIVES;
 use super::windows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::mahalanobis::Mahalanobis;
 use crate::prepare::mel::{Mel, MelSpec};
 use crate::prepare::resample::Resampler;
+use crate::random::Random;
 use crate::sample::Sound;
 
 const SPEC: MelSpec = MelSpec { rate: 16_000, window: 1024, hop: 512, bands: 128, low_hz: 0.0, high_hz: 8000.0 };

@@ -18,9 +18,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::faults::{Fault, FaultKind};
-use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Sense;
+use crate::random::Random;
 use crate::source::recording;
 
 /// File name endings of pictures, in lower case.

@@ -7,8 +7,8 @@
 
 use std::f64::consts::TAU;
 
-use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
+use crate::random::Random;
 use crate::sample::Sound;
 
 /// What is mixed in.

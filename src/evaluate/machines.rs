@@ -16,9 +16,9 @@ use std::path::PathBuf;
 
 use super::dataset::{Dataset, GOOD, Sample};
 use super::faults::band;
-use super::random::Random;
 use crate::error::Result;
 use crate::prepare::bearing::Bearing;
+use crate::random::Random;
 use crate::sample::Sound;
 
 /// Samples in a second.

@@ -8,8 +8,7 @@
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
 //! - [`words`] tells how well samples are told in words, [`statements`] whether each sentence is true;
-//! - [`worsen`] makes pictures and sounds worse, by level and seed;
-//! - [`robust`] judges a data set once more under each of these;
+//! - [`robust`] judges a data set once more under each way in which [`crate::worsen`] makes its samples worse;
 //! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
 //!
@@ -22,13 +21,11 @@ pub mod faults;
 pub mod interval;
 pub mod machines;
 pub mod metrics;
-mod random;
 pub mod robust;
 pub mod run;
 pub mod statements;
 pub mod windows;
 pub mod words;
-pub mod worsen;
 
 pub use dataset::{Dataset, Sample};
 pub use interval::{Interval, Rate};

@@ -19,13 +19,13 @@ use serde::Serialize;
 use super::dataset::{Dataset, Sample};
 use super::interval::Rate;
 use super::metrics::{auroc, escape, overkill};
-use super::random::Random;
 use super::run::{self, CONFIDENCE, Figures, Judged, Seen, strangeness};
-use super::worsen::{self, PictureWorsening, SoundWorsening};
 use crate::error::Result;
 use crate::manifest::Sense;
+use crate::random::Random;
 use crate::report::{Report, Verdict};
 use crate::sample::{Frame, Sound};
+use crate::worsen::{self, PictureWorsening, SoundWorsening};
 
 /// Percent of the picture that a patch covers: the camouflage at most, the sticker always.
 const PATCH: f64 = 1.5;

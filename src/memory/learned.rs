@@ -337,8 +337,8 @@ pub fn folds_of(groups: &[usize]) -> Vec<usize> {
 }
 
 /// The memory of all samples but those of `fold`; `folds` tells that of each.
-pub fn without_fold(good: &[Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
-    let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| good).collect();
+pub fn without_fold(good: &[&Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
+    let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| *good).collect();
     Learned::from_good(&rest, weights)
 }
 

@@ -24,7 +24,7 @@ use crate::prepare::steady::GROUPS;
 use crate::sample::Sound;
 
 /// Version of the format that this build reads and writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// Longest side of the encoder's input.
 const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
@@ -51,6 +51,8 @@ pub struct Part {
     pub usual: Option<Usual>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
+    /// Summaries of how some of them may look another day, `f32[m, d]`, which the shape is learned from too; m may be 0.
+    pub varied: Array2<f32>,
     /// What each bank entry of the level that is shown looked like, `u8[entries, TILE, TILE, 3]`.
     pub tiles: Vec<u8>,
     /// Model pixels that are not looked at, `u8[height, width]`, 0 or 1; empty when all are.
@@ -401,18 +403,17 @@ impl Part {
         };
         let held_out: Vec<f32> = self.held_out.iter().flat_map(numbers).collect();
         let columns = held_out.len() / self.held_out.len().max(1);
+        let table =
+            |name: &str, of: &Array2<f32>| (name.to_string(), vec![of.nrows(), of.ncols()], bytes_of(of.iter()));
         let mut floats = vec![
             ("shape.tameness".to_string(), vec![shape.mean.len()], bytes_of(shape.tameness.iter())),
             ("shape.mean".to_string(), vec![shape.mean.len()], bytes_of(shape.mean.iter())),
             ("shape.inverse_deviation".to_string(), vec![shape.mean.len()], bytes_of(shape.inverse_deviation.iter())),
-            ("shape.axes".to_string(), vec![shape.axes.nrows(), shape.axes.ncols()], bytes_of(shape.axes.iter())),
+            table("shape.axes", &shape.axes),
             ("shape.excess".to_string(), vec![shape.excess.len()], bytes_of(shape.excess.iter())),
             ("shape.ball".to_string(), vec![1], bytes_of([shape.ball].iter())),
-            (
-                "summaries".to_string(),
-                vec![self.summaries.nrows(), self.summaries.ncols()],
-                bytes_of(self.summaries.iter()),
-            ),
+            table("summaries", &self.summaries),
+            table("varied", &self.varied),
             ("held_out".to_string(), vec![self.held_out.len(), columns], bytes_of(held_out.iter())),
         ];
         if let Some(Usual { count, mean, squares, together, .. }) = &self.usual {
@@ -619,7 +620,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
             HeldOut { distances, heat: row[2], deviation: if golden { row[4] } else { 0.0 } }
         })
         .collect();
-    let summaries = table("summaries", Some(d))?;
+    let (summaries, varied) = (table("summaries", Some(d))?, table("varied", Some(d))?);
     // Without held-out samples no picture would be strange.
     for (name, len) in [("held_out", held_out.len()), ("summaries", summaries.nrows())] {
         if len == 0 {
@@ -669,6 +670,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         golden,
         usual,
         summaries,
+        varied,
         tiles,
         ignored,
         digest,

@@ -1,6 +1,7 @@
 //! Pictures and sounds made worse, each in one way and by a level that means something: what light, optics, wires and
 //! recorders do to them, and what is stuck on a part. Pure functions: one input, level and seed give one result. Which
-//! samples are worsened and how they are judged then is left to `robust`.
+//! samples are worsened and how they are judged then is left to `evaluate::robust`; how good ones are varied while a part is
+//! taught, to `teach`.
 //!
 //! No pixel moves and no sound gets longer, so masks and times stay true. What leaves the range of a byte, or of -1 to
 //! 1, is cut there, as a camera and a recorder do.
@@ -10,10 +11,10 @@ use image::imageops::blur;
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder as _, Luma, Rgb};
 use realfft::RealFftPlanner;
 
-use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels::plain;
 use crate::prepare::resample::Resampler;
+use crate::random::Random;
 use crate::sample::{Frame, Sound};
 use crate::source::recording;
 
@@ -141,6 +142,21 @@ pub fn picture(frame: &Frame, worsening: PictureWorsening, seed: u64) -> Result<
         }
     };
     Ok(alike(frame, Frame::new(pixels, plain.format(), width, height)?))
+}
+
+/// The picture as the same camera may show the same part another day, drawn by `seed`: up to a third of an EV darker or
+/// brighter, and either with noise of a deviation of 1 to 5 steps of a byte or compressed as JPEG of quality 60 to 95.
+///
+/// # Errors
+/// As [`picture`].
+pub fn another_day(frame: &Frame, seed: u64) -> Result<Frame> {
+    let mut random = Random::new(seed);
+    let exposed = picture(frame, PictureWorsening::Exposure(random.between(-1.0 / 3.0, 1.0 / 3.0)), seed)?;
+    let delivered = match seed % 2 {
+        0 => PictureWorsening::Jpeg(60 + random.below(36) as u8),
+        _ => PictureWorsening::Noise(random.between(1.0, 5.0)),
+    };
+    picture(&exposed, delivered, seed)
 }
 
 /// The picture with a sticker of checks on it: a square over `percent` (0 to 100) of the picture, of two by two to eight
