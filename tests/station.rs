@@ -606,6 +606,32 @@ fn a_film_is_played_to_its_end() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("96 x 64, taken at 10.0000/s"), "{told}");
     assert_eq!(lines(&output).len(), 10, "{told}");
+    // A film whose head is all there is, and one that has a sound only.
+    fs::write(dir.path().join("none.y4m"), "YUV4MPEG2 W96 H64 F10:1 Ip A1:1 C420jpeg\n").unwrap();
+    fs::write(dir.path().join("sound.wav"), crate::microphone::wav("i16", 8000, 1, &ramp(8000, 1))).unwrap();
+    for (name, words) in
+        [("none.y4m", "none.y4m: the film has no picture"), ("sound.wav", "neither a picture nor a film")]
+    {
+        let file = station(&dir, &format!("[camera]\nsource = \"recording\"\npath = \"{name}\"\nrepeat = true\n"));
+        let output = eyear(&["run", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn pictures_of_which_none_can_be_read_end_the_station() {
+    let dir = TempDir::new().unwrap();
+    let pictures = dir.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for name in ["a.jpg", "b.png"] {
+        fs::write(pictures.join(name), "hello").unwrap();
+    }
+    let file = station(&dir, "[camera]\nsource = \"recording\"\npath = \"pictures\"\nrepeat = true\n");
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("pictures: of 2 pictures none can be read"), "{told}");
 }
 
 /// Each sample says when it was taken: n of a million.
