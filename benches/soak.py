@@ -4,8 +4,8 @@
     benches/soak.py STATION.toml [--minutes 30] [--every 10] [--eyear target/release/eyear]
 
 The station must have an address under [reports]. Prints a line for each look, and ends with 1 when the station ended by
-itself, when a source was lost and did not come back, or when memory or handles of the last third are above those of the
-second: the first third is for warming up. Give it a station of real devices to test these, or of a recording with
+itself, when a source was lost and did not come back, when it took more than two seconds to end, or when memory, handles or
+threads of the last third are above those of the second: the first third is for warming up. Give it a station of real devices to test these, or of a recording with
 `rate` and `repeat = true`.
 """
 import argparse
@@ -51,7 +51,9 @@ def main():
             print(json.dumps(look), flush=True)
     finally:
         station.terminate()
+        asked = time.monotonic()
         code = station.wait(timeout=10)
+        took = time.monotonic() - asked
     third = len(looks) // 3
     middle, last = looks[third : 2 * third], looks[2 * third :]
     wrong = []
@@ -60,6 +62,9 @@ def main():
         print(f"{what}: {before} in the second third, {after} in the last")
         if after > before + slack:
             wrong.append(what)
+    print(f"ended {took:.2f} s after it was told to, with {code}")
+    if took > 2:
+        wrong.append(f"it took {took:.1f} s to end")
     if looks[-1]["lost"]:
         wrong.append("lost: " + ", ".join(looks[-1]["lost"]))
     if code not in (0, 1):

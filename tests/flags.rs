@@ -53,7 +53,7 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 10] = [
+const TRIED: [(&[&str], &str); 15] = [
     (&["teach"], "add bearing good input kind mask model overkill precision roi threads undo"),
     (&["inspect"], "evidence json model out threads"),
     // In words.rs.
@@ -67,7 +67,13 @@ const TRIED: [(&[&str], &str); 10] = [
     (&["bench"], "busy json model rounds threads"),
     (&["doctor"], "json"),
     // In microphone.rs.
-    (&["doctor", "microphone"], "channels device format json rate seconds"),
+    (&["doctor", "microphone"], "channels device format json rate seconds station"),
+    (&["devices"], "json"),
+    // In station.rs.
+    (&["doctor", "camera"], "device format frames json rate size station"),
+    (&["run"], "moments"),
+    (&["status"], "json trigger"),
+    (&["record"], "every frames out"),
     (&["model", "list"], "json"),
     (&["model", "verify"], ""),
 ];

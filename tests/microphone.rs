@@ -599,6 +599,65 @@ fn the_doctor_says_what_to_mend() {
 }
 
 #[test]
+fn the_doctor_listens_to_the_microphone_of_a_station() {
+    let card =
+        Card::new(&wav("i16", RATE, 2, &noise(0.001, 0.3).iter().flat_map(|v| [*v, 0.0]).collect::<Vec<_>>()), "");
+    let file = card.path("line.toml");
+    let doctor = |microphone: &str, more: &[&str]| {
+        fs::write(&file, format!("part = \"lid\"\ntrigger = {{ on = \"request\" }}\n{microphone}")).unwrap();
+        let arguments = ["doctor", "microphone", "--station", file.to_str().unwrap(), "--json"];
+        let output = card.eyear(&[&arguments[..], more].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default(), told)
+    };
+    // As it is set there: the doctor's own choice would be one channel.
+    let alsa = "[microphone]\nsource = \"alsa\"\ndevice = \"labmic\"\nchannels = 2\n";
+    let (_, found, told) = doctor(alsa, &["--seconds", "1"]);
+    assert_eq!(found["channels"].as_array().map(Vec::len), Some(2), "{told}");
+    assert!(found["about"].as_str().unwrap().starts_with("labmic (Lab microphone): 48000 Hz, 2 channels"), "{found}");
+    assert!(found["delivery"]["delay_ms"].is_f64(), "{found}");
+    assert!(found["mend"].to_string().contains("channel 2: there is no sound at all"), "{found}");
+    // A recording of two seconds, at once; it keeps no time of its own.
+    let recording = "[microphone]\nsource = \"recording\"\npath = \"sound.wav\"\nrepeat = true\n";
+    let (_, found, told) = doctor(recording, &["--seconds", "600"]);
+    assert_eq!((found["seconds"].as_f64(), &found["delivery"]["delay_ms"]), (Some(2.0), &Value::Null), "{told}");
+    assert!(found["mend"].to_string().contains("channel 2: there is no sound at all"), "{found}");
+    // One that ends early.
+    let whole = fs::read(card.path("sound.wav")).unwrap();
+    fs::write(card.path("sound.wav"), &whole[..whole.len() / 2]).unwrap();
+    let (code, found, _) = doctor(recording, &[]);
+    assert_eq!((code, &found["delivery"]["faults"][0]["kind"]), (Some(1), &"damaged".into()), "{found}");
+    assert!(found["mend"].to_string().contains("damaged was seen 1 times: record it anew"), "{found}");
+    let refused = [
+        (alsa, &["--rate", "48000"][..], "cannot be used with"),
+        ("[camera]\nsource = \"synthetic\"\n", &[], "line.toml has no [microphone] to listen to"),
+        ("[microphone]\nsource = \"alsa\"\ndevise = \"labmic\"\n", &[], "did you mean `device`?"),
+        ("[microphone]\nsource = \"recording\"\npath = \"line.toml\"\n", &[], "it begins with `part`"),
+    ];
+    for (microphone, more, words) in refused {
+        let (code, _, told) = doctor(microphone, more);
+        assert!(code == Some(2) && told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
+fn what_devices_prints_of_a_microphone_opens_it() {
+    let card = Card::new(&wav("i16", RATE, 1, &chirp(1)), "");
+    let output = card.eyear(&["devices", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let microphones = found["microphones"].as_array().unwrap();
+    assert!(microphones.iter().any(|one| one["id"] == "labmic" && one["formats"][0] == "i16"), "{found}");
+    let output = card.eyear(&["devices"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let snippet = told.split("\n\n").find(|part| part.contains("device = \"labmic\"")).unwrap();
+    let file = card.path("line.toml");
+    fs::write(&file, format!("part = \"lid\"\ntrigger = {{ on = \"request\" }}\n{snippet}\n")).unwrap();
+    let output = card.eyear(&["doctor", "microphone", "--station", file.to_str().unwrap(), "--seconds", "1"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.starts_with("labmic (Lab microphone): 48000 Hz"), "{told}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn the_doctor_without_a_microphone_says_so_in_one_sentence() {
     let card = Card::new(&wav("i16", RATE, 1, &chirp(1)), "");
     let cases: [(&[&str], &str); 4] = [

@@ -413,6 +413,89 @@ fn the_doctor_looks_through_the_camera_of_a_station() {
     assert_eq!(eyear(&both).status.code(), Some(2));
 }
 
+#[test]
+fn the_doctor_and_record_look_through_a_camera_as_they_are_told() {
+    let grey: Vec<u8> = (0..64 * 48).map(|i| (i * 7 % 251) as u8).collect();
+    let camera = Camera::new("GREY", [64, 48], &[grey]).with("LABCAM_FPS", "60");
+    let look = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+        camera.give_to(&mut command);
+        let output = command.args(arguments).output().unwrap();
+        (output.status.code(), said(&output), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let doctor = ["doctor", "camera", "--device", Camera::DEVICE];
+    let asked = ["--format", "GREY", "--size", "64x48", "--rate", "60", "--frames", "12", "--json"];
+    let (_, found, told) = look(&[&doctor[..], &asked].concat());
+    let found: Value = serde_json::from_str(&found).unwrap_or_else(|_| panic!("{told}"));
+    assert_eq!((&found["frames"], &found["damaged"]), (&12.into(), &0.into()), "{found}");
+    assert!(found["about"].as_str().unwrap().contains("64 x 48 GREY, 60"), "{found}");
+    for (flags, words) in [
+        (["--format", "NV12"], "it offers GREY (64 x 48)"),
+        (["--size", "65x48"], "it offers GREY (64 x 48)"),
+        (["--size", "65"], "wants WIDTHxHEIGHT"),
+        (["--frames", "1"], "2..=10000"),
+    ] {
+        let (code, _, told) = look(&[&doctor[..], &flags].concat());
+        assert!(code == Some(2) && told.contains(words), "{flags:?}: {told}");
+    }
+    let dir = TempDir::new().unwrap();
+    let file = station(&dir, &format!("[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\n", Camera::DEVICE));
+    let out = dir.path().join("seen");
+    let start = Instant::now();
+    let record = ["record", file.to_str().unwrap(), "--frames", "3", "--every", "200", "--out", out.to_str().unwrap()];
+    let (code, _, told) = look(&record);
+    assert_eq!((code, fs::read_dir(&out).unwrap().count()), (Some(0), 3), "{told}");
+    assert!(start.elapsed() >= Duration::from_millis(400), "a fifth of a second lies between them");
+}
+
+#[test]
+fn a_station_judges_when_its_trigger_says() {
+    let dir = TempDir::new().unwrap();
+    let pictures = dir.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    // A part lies still, another is brought and lies still.
+    let shown = ["good/t003", "good/t003", "broken/a004", "good/t007", "good/t007", "good/t007", "good/t007"];
+    for (i, name) in shown.iter().enumerate() {
+        fs::copy(format!("tests/data/cookie/test/{name}.jpg"), pictures.join(format!("{i}.jpg"))).unwrap();
+    }
+    let camera = "[camera]\nsource = \"recording\"\npath = \"pictures\"\n";
+    let judged = |rest: &str| {
+        let output = eyear(&["run", station(&dir, &format!("{camera}{rest}")).to_str().unwrap()]);
+        assert!(output.status.code() < Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+        lines(&output).iter().filter_map(|report| report["frame"].as_u64()).collect::<Vec<u64>>()
+    };
+    assert_eq!(judged("[trigger]\non = \"motion\"\n"), [6]);
+    assert!(judged("[trigger]\non = \"motion\"\nthreshold = 255.0\n").is_empty());
+    // Seven frames in 1.4 s: one of them each 500 ms.
+    let frames = judged("rate = 5\n[trigger]\non = \"interval\"\nms = 500\n");
+    assert!((2..=4).contains(&frames.len()) && frames.is_sorted(), "{frames:?}");
+    // A knock in the middle second of three.
+    let knock: Vec<f64> = (0..24_000).map(|i| if (8_000..8_400).contains(&i) { 0.5 } else { 0.0001 }).collect();
+    fs::write(dir.path().join("knock.wav"), crate::microphone::wav("i16", 8000, 1, &knock)).unwrap();
+    let microphone = "rate = 5\n[microphone]\nsource = \"recording\"\npath = \"knock.wav\"\n[sound]\nbefore_ms = 100\n";
+    let frames = judged(&format!("{microphone}[trigger]\non = \"sound-level\"\ndbfs = -20\n"));
+    assert!(matches!(frames[..], [4..=6]), "the first frame after the first second: {frames:?}");
+    assert!(judged(&format!("{microphone}[trigger]\non = \"sound-level\"\ndbfs = -2\n")).is_empty());
+}
+
+#[test]
+fn no_frame_is_left_out_when_judging_keeps_up() {
+    let picture = fs::read("tests/data/cookie/test/good/t003.jpg").unwrap();
+    let (width, height) = image::image_dimensions("tests/data/cookie/test/good/t003.jpg").unwrap();
+    let camera = Camera::new("MJPG", [width, height], &[picture]).with("LABCAM_FPS", "4");
+    let dir = TempDir::new().unwrap();
+    let file = station(&dir, &format!("[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nrate = 4\n", Camera::DEVICE));
+    let mut running = Running::start(&file, &[], |command| camera.give_to(command));
+    let reports: Vec<Value> = (0..12).map(|_| running.report()).collect();
+    for (number, report) in reports.iter().enumerate() {
+        assert_eq!((report["frame"].as_u64(), report["replaced"].as_u64()), (Some(number as u64), Some(0)), "{report}");
+    }
+    // And it ends at once.
+    let (code, took) = running.stop();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
 /// A station on the broken biscuits, as fast as they are judged.
 fn broken(dir: &TempDir, rest: &str) -> PathBuf {
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cookie/test/broken");
@@ -523,6 +606,32 @@ fn a_film_is_played_to_its_end() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains("96 x 64, taken at 10.0000/s"), "{told}");
     assert_eq!(lines(&output).len(), 10, "{told}");
+    // A film whose head is all there is, and one that has a sound only.
+    fs::write(dir.path().join("none.y4m"), "YUV4MPEG2 W96 H64 F10:1 Ip A1:1 C420jpeg\n").unwrap();
+    fs::write(dir.path().join("sound.wav"), crate::microphone::wav("i16", 8000, 1, &ramp(8000, 1))).unwrap();
+    for (name, words) in
+        [("none.y4m", "none.y4m: the film has no picture"), ("sound.wav", "neither a picture nor a film")]
+    {
+        let file = station(&dir, &format!("[camera]\nsource = \"recording\"\npath = \"{name}\"\nrepeat = true\n"));
+        let output = eyear(&["run", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn pictures_of_which_none_can_be_read_end_the_station() {
+    let dir = TempDir::new().unwrap();
+    let pictures = dir.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    for name in ["a.jpg", "b.png"] {
+        fs::write(pictures.join(name), "hello").unwrap();
+    }
+    let file = station(&dir, "[camera]\nsource = \"recording\"\npath = \"pictures\"\nrepeat = true\n");
+    let output = eyear(&["run", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("pictures: of 2 pictures none can be read"), "{told}");
 }
 
 /// Each sample says when it was taken: n of a million.

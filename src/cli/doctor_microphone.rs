@@ -1,14 +1,16 @@
 //! `eyear doctor microphone`: how a microphone sounds and delivers, and what mends it.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use eyear::prepare::listen::{self, Hearing};
 use eyear::source::microphone::Microphone;
-use eyear::source::{Fault, Next, Source as _};
-use eyear::station::Alsa;
+use eyear::source::recording::sound::SoundFile;
+use eyear::source::{Fault, Next, Source};
+use eyear::station::{self, Alsa, Recording, Station};
 use eyear::time::Stamp;
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// ALSA name that stays with the card, such as hw:CARD=Mic,DEV=0
     #[arg(long, value_name = "ID", default_value = "default")]
     device: String,
+    /// The microphone of a station file, as it is set there
+    #[arg(long, value_name = "STATION.TOML", conflicts_with_all = ["device", "rate", "channels", "format"])]
+    station: Option<PathBuf>,
     /// How long to listen
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
@@ -67,10 +72,17 @@ struct Delivery {
     /// Parts per million by which that is more than asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_off_ppm: Option<f64>,
-    /// Milliseconds from a chunk's last sample to its arrival: the mean, and what the longest is above the shortest.
+    /// Of a card.
+    #[serde(flatten)]
+    timing: Option<Timing>,
+    faults: Vec<Counted>,
+}
+
+/// Milliseconds from a chunk's last sample to its arrival: the mean, and what the longest is above the shortest.
+#[derive(Serialize)]
+struct Timing {
     delay_ms: f64,
     jitter_ms: f64,
-    faults: Vec<Counted>,
 }
 
 #[derive(Serialize)]
@@ -82,14 +94,26 @@ struct Counted {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let settings = Alsa {
-        device: arguments.device.clone(),
-        rate: arguments.rate,
-        channels: arguments.channels,
-        format: arguments.format.clone(),
-        stall_ms: 2000,
+    let (device, settings) = match &arguments.station {
+        Some(file) => {
+            let name = file.display().to_string();
+            let Some(microphone) = Station::load(file)?.microphone else {
+                bail!("{name} has no [microphone] to listen to");
+            };
+            (name, microphone)
+        }
+        None => {
+            let settings = Alsa {
+                device: arguments.device.clone(),
+                rate: arguments.rate,
+                channels: arguments.channels,
+                format: arguments.format.clone(),
+                stall_ms: 2000,
+            };
+            (arguments.device.clone(), station::Microphone::Alsa(settings))
+        }
     };
-    let findings = listen_to(&settings, arguments.seconds.into())?;
+    let findings = listen_to(device, &settings, arguments.seconds.into())?;
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
@@ -98,61 +122,84 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(if findings.healthy { Outcome::Good } else { Outcome::Bad })
 }
 
-fn listen_to(settings: &Alsa, seconds: u64) -> Result<Findings> {
-    let samples = seconds * u64::from(settings.rate) * u64::from(settings.channels);
+fn listen_to(device: String, settings: &station::Microphone, seconds: u64) -> Result<Findings> {
+    let (mut card, mut file) = (None, None);
+    let (source, rate, channels): (&mut dyn Source, u32, usize) = match settings {
+        station::Microphone::Alsa(wanted) => {
+            few_enough(seconds, wanted.rate, wanted.channels.into())?;
+            (card.insert(Microphone::open(wanted)?), wanted.rate, wanted.channels.into())
+        }
+        // What is recorded sounds the same at any pace.
+        station::Microphone::Recording(wanted) => {
+            let opened = SoundFile::open(&Recording { rate: Some(f64::INFINITY), repeat: false, ..wanted.clone() })?;
+            let (rate, channels) = (opened.rate(), opened.channels());
+            few_enough(seconds, rate, channels)?;
+            (file.insert(opened), rate, channels)
+        }
+    };
+    let bar = super::progress_bar("listening")?;
+    bar.set_length(seconds);
+    let wanted = (seconds * u64::from(rate)) as usize;
+    let mut channels = vec![Vec::with_capacity(wanted); channels];
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut delays = Vec::new();
+    // A card that is far too slow ends here too.
+    let end = Stamp::now().after(Duration::from_secs(2 * seconds + 5));
+    while channels[0].len() < wanted && Stamp::now() < end {
+        match source.next(Duration::from_millis(200))? {
+            Next::Sound(sound) => {
+                delays.push(Stamp::now().ms_since(sound.stamp.after(sound.duration())));
+                for frame in sound.samples().chunks_exact(sound.channels()) {
+                    channels.iter_mut().zip(frame).for_each(|(channel, sample)| channel.push(*sample));
+                }
+                bar.set_position(channels[0].len() as u64 / u64::from(rate));
+            }
+            Next::Fault(fault) => faults.push(fault),
+            // A recording may be shorter than asked.
+            Next::End => break,
+            _ => {}
+        }
+    }
+    bar.finish_and_clear();
+    let about = source.describe();
+    let came = channels[0].len();
+    if came == 0 {
+        let what = format!("microphone {device} gave no sample for {seconds} s");
+        return Err(Error::new(ErrorKind::Unavailable, what).into());
+    }
+    channels.iter_mut().for_each(|channel| channel.truncate(wanted));
+    let hearings: Vec<Hearing> =
+        channels.iter().map(|samples| listen::measure(samples, rate)).collect::<eyear::Result<_>>()?;
+    let measured = card.as_ref().filter(|_| came as u64 >= 5 * u64::from(rate)).map(Microphone::measured_rate);
+    let (least, most) = delays.iter().fold((f64::MAX, f64::MIN), |(least, most), d| (least.min(*d), most.max(*d)));
+    let timing = card.as_ref().map(|_| {
+        let delay_ms = delays.iter().sum::<f64>() / delays.len() as f64;
+        Timing { delay_ms, jitter_ms: most - least }
+    });
+    let delivery = Delivery {
+        samples: came as u64,
+        lost: faults.iter().filter(|fault| fault.kind == eyear::source::FaultKind::Overrun).map(|f| f.count).sum(),
+        rate: measured,
+        rate_off_ppm: measured.map(|measured| (measured / f64::from(rate) - 1.0) * 1e6),
+        timing,
+        faults: counted(&faults),
+    };
+    let mend = advice(&hearings, &delivery);
+    let seconds = came as f64 / f64::from(rate);
+    let healthy = mend.is_empty();
+    Ok(Findings { device, about, seconds, channels: hearings, delivery, mend, healthy })
+}
+
+/// Refuses what would fill the memory.
+fn few_enough(seconds: u64, rate: u32, channels: usize) -> Result<()> {
+    let samples = seconds * u64::from(rate) * channels as u64;
     if samples > MOST_SAMPLES {
         let what = format!(
             "{samples} samples are more than the {MOST_SAMPLES} that are listened to at most: give fewer --seconds"
         );
         return Err(Error::new(ErrorKind::Config, what).into());
     }
-    let mut microphone = Microphone::open(settings)?;
-    let bar = super::progress_bar("listening")?;
-    bar.set_length(seconds);
-    let wanted = (seconds * u64::from(settings.rate)) as usize;
-    let mut channels = vec![Vec::with_capacity(wanted); settings.channels.into()];
-    let mut faults: Vec<Fault> = Vec::new();
-    let mut delays = Vec::new();
-    // A card that is far too slow ends here too.
-    let end = Stamp::now().after(Duration::from_secs(2 * seconds + 5));
-    while channels[0].len() < wanted && Stamp::now() < end {
-        match microphone.next(Duration::from_millis(200))? {
-            Next::Sound(sound) => {
-                delays.push(Stamp::now().ms_since(sound.stamp.after(sound.duration())));
-                for frame in sound.samples().chunks_exact(sound.channels()) {
-                    channels.iter_mut().zip(frame).for_each(|(channel, sample)| channel.push(*sample));
-                }
-                bar.set_position(channels[0].len() as u64 / u64::from(settings.rate));
-            }
-            Next::Fault(fault) => faults.push(fault),
-            _ => {}
-        }
-    }
-    bar.finish_and_clear();
-    let about = microphone.describe();
-    let came = channels[0].len();
-    if came == 0 {
-        let what = format!("microphone {} gave no sample for {seconds} s", settings.device);
-        return Err(Error::new(ErrorKind::Unavailable, what).into());
-    }
-    channels.iter_mut().for_each(|channel| channel.truncate(wanted));
-    let hearings: Vec<Hearing> =
-        channels.iter().map(|samples| listen::measure(samples, settings.rate)).collect::<eyear::Result<_>>()?;
-    let (least, most) = delays.iter().fold((f64::MAX, f64::MIN), |(least, most), d| (least.min(*d), most.max(*d)));
-    let rate = (came as u64 >= 5 * u64::from(settings.rate)).then(|| microphone.measured_rate());
-    let delivery = Delivery {
-        samples: came as u64,
-        lost: faults.iter().filter(|fault| fault.kind == eyear::source::FaultKind::Overrun).map(|f| f.count).sum(),
-        rate,
-        rate_off_ppm: rate.map(|rate| (rate / f64::from(settings.rate) - 1.0) * 1e6),
-        delay_ms: delays.iter().sum::<f64>() / delays.len() as f64,
-        jitter_ms: most - least,
-        faults: counted(&faults),
-    };
-    let mend = advice(&hearings, &delivery);
-    let seconds = came as f64 / f64::from(settings.rate);
-    let healthy = mend.is_empty();
-    Ok(Findings { device: settings.device.clone(), about, seconds, channels: hearings, delivery, mend, healthy })
+    Ok(())
 }
 
 fn counted(faults: &[Fault]) -> Vec<Counted> {
@@ -185,13 +232,13 @@ fn advice(channels: &[Hearing], delivery: &Delivery) -> Vec<String> {
             "it keeps time badly ({ppm:+.0} ppm): ask for a rate that the card has itself, or change it"
         ));
     }
-    if delivery.jitter_ms > 100.0 {
-        let jitter = delivery.jitter_ms;
+    if let Some(Timing { jitter_ms: jitter, .. }) = delivery.timing.as_ref().filter(|timing| timing.jitter_ms > 100.0) {
         mend.push(format!("chunks come up to {jitter:.0} ms late: take load off this machine"));
     }
     for fault in delivery.faults.iter().filter(|fault| fault.kind != "overrun") {
         let Counted { kind, times, .. } = fault;
-        mend.push(format!("{kind} was seen {times} times: change the cable, the port or the card"));
+        let how = if delivery.timing.is_some() { "change the cable, the port or the card" } else { "record it anew" };
+        mend.push(format!("{kind} was seen {times} times: {how}"));
     }
     mend
 }
@@ -220,12 +267,14 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
             None => writeln!(out, "  mains hum  none")?,
         }
     }
-    let Delivery { samples, lost, rate, rate_off_ppm, delay_ms, jitter_ms, .. } = &findings.delivery;
+    let Delivery { samples, lost, rate, rate_off_ppm, timing, .. } = &findings.delivery;
     writeln!(out, "  delivery   {samples} samples in {:.1} s, {lost} lost", findings.seconds)?;
     if let (Some(rate), Some(ppm)) = (rate, rate_off_ppm) {
         writeln!(out, "  rate       {rate:.2} Hz by this machine's clock, {ppm:+.0} ppm")?;
     }
-    writeln!(out, "  delay      {delay_ms:.1} ms, jitter {jitter_ms:.1} ms")?;
+    if let Some(Timing { delay_ms, jitter_ms }) = timing {
+        writeln!(out, "  delay      {delay_ms:.1} ms, jitter {jitter_ms:.1} ms")?;
+    }
     match findings.mend.is_empty() {
         true => writeln!(out, "ok       nothing to mend")?,
         false => findings.mend.iter().try_for_each(|line| writeln!(out, "mend     {line}"))?,

@@ -80,14 +80,18 @@ pub(super) fn feed(
     let mut wait = RESTS[0];
     let (mut lost, mut delivered, mut was_open) = (false, false, false);
     while !stopped() {
-        let why = match open() {
+        let error = match open() {
             Ok(mut opened) => {
                 let about = opened.describe();
                 stats.opened(&about);
                 if std::mem::replace(&mut was_open, true) {
                     stats.count(FaultKind::Reopened, 1);
                 }
-                tell(Event::Open { source, about });
+                // One that was lost may open again and again and deliver nothing: it is told when it delivers.
+                let mut news = Some(Event::Open { source, about });
+                if !lost {
+                    news.take().into_iter().for_each(tell);
+                }
                 loop {
                     if stopped() {
                         return Ok(());
@@ -96,11 +100,13 @@ pub(super) fn feed(
                         Ok(Next::Frame(frame)) => {
                             (wait, lost, delivered) = (RESTS[0], false, true);
                             stats.delivered();
+                            news.take().into_iter().for_each(tell);
                             deliver(Sample::Frame(frame));
                         }
                         Ok(Next::Sound(sound)) => {
                             (wait, lost, delivered) = (RESTS[0], false, true);
                             stats.delivered();
+                            news.take().into_iter().for_each(tell);
                             deliver(Sample::Sound(sound));
                         }
                         Ok(Next::Fault(fault)) => {
@@ -117,11 +123,13 @@ pub(super) fn feed(
                     }
                 }
             }
-            // What has delivered once may do so again, such as a signal that came back at another size.
-            Err(error) if delivered || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io) => error,
-            Err(error) => return Err(error),
+            Err(error) => error,
         };
-        let why = why.chain();
+        // What has delivered once may do so again, such as a signal that came back at another size.
+        if !delivered && !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Io) {
+            return Err(error);
+        }
+        let why = error.chain();
         stats.lost(&why);
         if !lost {
             lost = true;
@@ -194,9 +202,24 @@ mod tests {
     }
 
     #[test]
+    fn what_opens_again_and_delivers_nothing_is_told_when_it_delivers() {
+        let opens =
+            Mutex::new(vec![vec![Err(unplugged())], vec![Err(unplugged())], vec![Err(unplugged())], vec![frame()]]);
+        let open = || -> Result<Box<dyn Source>> { Ok(Box::new(Played(opens.lock().unwrap().remove(0)))) };
+        let (events, heard) = crossbeam::channel::unbounded();
+        feed(&SourceStats::new("camera"), &events, &|| false, &open, &mut |_| ()).unwrap();
+        let told: Vec<bool> = heard.try_iter().map(|event| matches!(event, Event::Open { .. })).collect();
+        assert_eq!(told, [true, false, true]);
+    }
+
+    #[test]
     fn what_no_waiting_mends_ends_the_station_and_stop_ends_the_waiting() {
         let (events, _heard) = crossbeam::channel::unbounded();
         let stats = SourceStats::new("camera");
+        let empty = || -> Result<Box<dyn Source>> {
+            Ok(Box::new(Played(vec![Err(Error::new(ErrorKind::Input, "no picture"))])))
+        };
+        assert_eq!(feed(&stats, &events, &|| false, &empty, &mut |_| ()).unwrap_err().kind(), ErrorKind::Input);
         let wrong = || -> Result<Box<dyn Source>> { Err(Error::new(ErrorKind::Config, "no such format")) };
         assert_eq!(feed(&stats, &events, &|| false, &wrong, &mut |_| ()).unwrap_err().kind(), ErrorKind::Config);
         let tries = Cell::new(0);

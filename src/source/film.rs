@@ -36,13 +36,14 @@ struct Pictures {
     repeat: bool,
     rate: Option<f64>,
     beat: Beat,
+    delivered: bool,
 }
 
 impl Pictures {
     fn open(wanted: &station::Recording) -> Result<Self> {
         let files = recording::list(std::slice::from_ref(&wanted.path), recording::is_picture)?;
         let station::Recording { path, rate, repeat } = wanted.clone();
-        Ok(Self { path, files, at: 0, repeat, rate, beat: Beat::new(rate) })
+        Ok(Self { path, files, at: 0, repeat, rate, beat: Beat::new(rate), delivered: false })
     }
 }
 
@@ -53,6 +54,11 @@ impl Source for Pictures {
 
     fn next(&mut self, patience: Duration) -> Result<Next> {
         if self.at == self.files.len() {
+            if !self.delivered {
+                let (count, path) = (self.files.len(), self.path.display());
+                let what = format!("{path}: of {count} pictures none can be read; `eyear inspect` tells why of each");
+                return Err(Error::new(ErrorKind::Input, what));
+            }
             if !self.repeat {
                 return Ok(Next::End);
             }
@@ -64,6 +70,7 @@ impl Source for Pictures {
         match recording::read(path) {
             Ok(mut frame) => {
                 (frame.stamp, frame.sequence) = (stamp, number);
+                self.delivered = true;
                 Ok(Next::Frame(frame))
             }
             Err(error) => Ok(Next::Fault(Fault { kind: FaultKind::Damaged, count: 1, detail: error.chain() })),

@@ -11,6 +11,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, PixelFormat};
 
+mod head;
 pub mod sound;
 
 /// File extensions that are taken from a folder, in lower case.

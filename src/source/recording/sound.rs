@@ -13,6 +13,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
+use super::head;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Sound;
 use crate::source::{Fault, FaultKind, Next, Source};
@@ -24,10 +25,6 @@ pub const EXTENSIONS: &[&str] = &["wav", "flac"];
 
 /// Chunks of a second.
 const CHUNKS_A_SECOND: u32 = 10;
-
-/// Rates and numbers of channels that are believed, as in `station.toml`.
-const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
-const MOST_CHANNELS: usize = 64;
 
 /// Samples of all channels that are read of a file at most: a gibibyte.
 const MOST_SAMPLES: usize = 1 << 28;
@@ -128,10 +125,11 @@ impl SoundFile {
             fault: None,
         };
         file.decode()?;
-        if file.decoded.is_empty() {
-            return Err(wrong(&file.path, "the sound file has no samples"));
+        match (file.decoded.is_empty(), file.fault.take()) {
+            (true, Some(fault)) => Err(Error::new(ErrorKind::Input, fault.detail)),
+            (true, None) => Err(wrong(&file.path, "the sound file has no samples")),
+            (false, fault) => Ok(Self { fault, ..file }),
         }
-        Ok(file)
     }
 
     /// Samples of one channel in a second.
@@ -160,7 +158,11 @@ impl SoundFile {
                 Err(Damage::DecodeError(what)) => Some(Some(what.to_string())),
                 // The file ends amid a packet.
                 Err(Damage::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Some(None),
-                Err(Damage::IoError(error)) => return Err(Error::io("read", &self.path, error)),
+                Err(Damage::IoError(error)) if is_of_the_file(&error) => {
+                    return Err(Error::io("read", &self.path, error));
+                }
+                // A decoder that has read a packet to its end.
+                Err(Damage::IoError(_)) => Some(Some("a packet ends before its samples do".into())),
                 Err(error) => Some(Some(error.to_string())),
             };
             self.clean(before);
@@ -191,10 +193,14 @@ impl SoundFile {
 
     /// The file is over, or goes no further: begins again, or ends.
     fn end(&mut self, damage: Option<String>) -> Result<()> {
-        let missing = self.decoder.promised.map_or(0, |promised| promised.saturating_sub(self.of_this));
+        let (held, promised) = (self.of_this, self.decoder.promised.unwrap_or(0));
+        let missing = promised.saturating_sub(held);
         if missing > 0 || damage.is_some() {
-            let why = damage.map_or(String::new(), |what| format!(" ({what})"));
-            let what = format!("the sound file ends {missing} samples before its head says{why}");
+            let of = if promised > 0 { format!(" of the {promised} that its head promises") } else { String::new() };
+            let what = match damage {
+                Some(what) => format!("the sound file is damaged after {held} samples{of}: {what}"),
+                None => format!("the sound file has {held} samples{of}"),
+            };
             self.fault = Some(self.damaged(missing.max(1), &what));
         }
         self.over = !self.repeat || self.of_this == 0;
@@ -267,29 +273,18 @@ impl Decoder {
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
         let (format_options, meta_options) = (FormatOptions::default(), MetadataOptions::default());
         let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format_options, meta_options);
-        let format = probed.map_err(|error| match error {
-            Damage::DecodeError(what) => wrong(path, &format!("damaged sound file: {what}")),
-            Damage::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-                Error::io("read", path, error)
-            }
-            Damage::IoError(_) => wrong(path, "no sound file of a known format (wav, flac), or it ends in its head"),
-            Damage::Unsupported(what) if what.starts_with("wav") => wrong(path, &format!("damaged sound file: {what}")),
-            _ => wrong(path, "no sound file of a known format (wav, flac)"),
-        })?;
+        let format = probed.map_err(|error| refused(path, error))?;
         let track = format.default_track(TrackType::Audio).ok_or_else(|| wrong(path, "the sound file has no sound"))?;
         let (id, promised) = (track.id, track.num_frames);
         let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
         let parameters = parameters.ok_or_else(|| wrong(path, "the sound file has no sound"))?;
         let rate = parameters.sample_rate.unwrap_or(0);
         let channels = parameters.channels.as_ref().map_or(0, Channels::count);
-        if !RATES.contains(&rate) {
-            return Err(wrong(path, &format!("the sound file wants 1000 to 768000 Hz, found {rate}")));
-        }
-        if !(1..=MOST_CHANNELS).contains(&channels) {
-            return Err(wrong(path, &format!("the sound file wants 1 to 64 channels, found {channels}")));
+        if let Some(what) = head::unbelievable(rate, channels) {
+            return Err(wrong(path, &what));
         }
         let codec = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
-        let codec = codec.map_err(|error| wrong(path, &format!("the sound file cannot be decoded: {error}")))?;
+        let codec = codec.map_err(|error| refused(path, error))?;
         Ok(Self { format, codec, track: id, promised, rate, channels })
     }
 
@@ -312,6 +307,28 @@ impl Decoder {
             buffer.copy_to_slice_interleaved(&mut decoded[before..]);
             return Ok(true);
         }
+    }
+}
+
+/// Whether reading failed, not what was read: the system numbers its errors, a decoder does not.
+fn is_of_the_file(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some()
+}
+
+/// Why a file was refused: by its head, where something is wrong with it, else as the decoder says.
+fn refused(path: &Path, error: Damage) -> Error {
+    match error {
+        Damage::IoError(error) if is_of_the_file(&error) => Error::io("read", path, error),
+        // What comes through a pipe cannot be read again.
+        error if !path.is_file() => wrong(path, &format!("no sound that can be read: {error}")),
+        error => match File::open(path).and_then(|mut file| head::wrong(&mut file)) {
+            Ok(Some(what)) => wrong(path, &what),
+            Ok(None) => match error {
+                Damage::IoError(_) => wrong(path, "the sound file ends behind its head and has no samples"),
+                error => wrong(path, &format!("damaged sound file, though its head is whole: {error}")),
+            },
+            Err(error) => Error::io("read", path, error),
+        },
     }
 }
 
@@ -343,6 +360,17 @@ mod tests {
         wav(1, 16, rate, channels, &samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<_>>())
     }
 
+    /// What stands at the end of a FLAC frame.
+    fn crc16(bytes: &[u8]) -> [u8; 2] {
+        let crc = bytes.iter().fold(0u16, |crc, byte| {
+            (0..8).fold(
+                crc ^ u16::from(*byte) << 8,
+                |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 },
+            )
+        });
+        crc.to_be_bytes()
+    }
+
     /// A FLAC file of 16 bits whose frames hold the samples as they are (verbatim), up to 192 of a channel in each.
     fn flac(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
         const BLOCK: usize = 192;
@@ -351,14 +379,6 @@ mod tests {
                 (0..8).fold(crc ^ byte, |crc, _| if crc & 0x80 != 0 { crc << 1 ^ 0x07 } else { crc << 1 })
             })
         };
-        let crc16 =
-            |bytes: &[u8]| {
-                bytes.iter().fold(0u16, |crc, byte| {
-                    (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
-                        if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 }
-                    })
-                })
-            };
         let frames = samples.len() as u64 / u64::from(channels);
         let mut bytes = b"fLaC\x80\0\0\x22".to_vec();
         bytes.extend([(BLOCK as u16).to_be_bytes(), (BLOCK as u16).to_be_bytes()].concat());
@@ -378,7 +398,7 @@ mod tests {
                 let own = block.iter().skip(channel).step_by(channels.into());
                 frame.extend(own.flat_map(|sample| sample.to_be_bytes()));
             }
-            frame.extend(crc16(&frame).to_be_bytes());
+            frame.extend(crc16(&frame));
             bytes.extend(frame);
         }
         bytes
@@ -494,26 +514,53 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sound_is_refused_in_one_sentence() {
+    fn what_is_no_sound_is_refused_with_what_was_expected_and_found() {
         let whole = wav16(8000, 1, &noise(100));
+        let lossless = flac(8000, 1, &noise(100));
+        let with = |bytes: &[u8], at: usize, new: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            bytes[at..at + new.len()].copy_from_slice(new);
+            bytes
+        };
         let cases: Vec<(Vec<u8>, &str)> = vec![
             (vec![], "the file is empty"),
-            (b"hello, this is no sound at all".to_vec(), "no sound file of a known format (wav, flac)"),
-            (whole[..20].to_vec(), ""),
-            (whole[..44].to_vec(), "the sound file has no samples"),
+            (
+                b"hello, this is no sound at all".to_vec(),
+                "(wav, flac): it should begin with `RIFF` or `fLaC`, it begins with `hell`",
+            ),
+            (vec![0xff, 0xd8, 0xff, 0xe0, 0], "it begins with `\\xff\\xd8\\xff\\xe0`"),
+            // Cut off.
+            (whole[..9].to_vec(), "the WAV file ends in its head: it has 9 bytes and no samples"),
+            (whole[..14].to_vec(), "the WAV file ends in its head: it has 14 bytes and no chunks `fmt ` and `data`"),
+            (whole[..30].to_vec(), "the WAV file ends in its head: it has 30 bytes and no whole chunk `fmt `"),
+            (whole[..40].to_vec(), "the WAV file ends in its head: it has 40 bytes and no chunk `data`"),
+            (whole[..44].to_vec(), "the sound file has 0 samples of the 100 that its head promises"),
+            (lossless[..20].to_vec(), "the FLAC file ends in its head: it has 20 bytes, its first block ends at 42"),
+            (lossless[..42].to_vec(), "the sound file ends behind its head and has no samples"),
+            // Not as it should be.
             (wav16(8000, 1, &[]), "the sound file has no samples"),
-            (wav16(8000, 0, &[1, 2]), ""),
+            (with(&whole, 8, b"AVI "), "the RIFF file should hold `WAVE`, it holds `AVI `"),
+            (with(&whole, 16, &[4]), "the WAV file's chunk `fmt ` wants 16 bytes or more, found 4"),
+            (with(&whole, 16, &[17]), "chunk `fmt ` of format 1 wants 16, 18 or 40 bytes, found 17"),
+            (with(&whole, 12, b"junk"), "chunk `data` should come after a chunk `fmt `, it has none"),
+            (wav16(8000, 0, &[1, 2]), "the sound file wants 1 to 64 channels, found 0"),
+            (wav(1, 8, 8000, 4096, &[0; 8192]), "the sound file wants 1 to 64 channels, found 4096"),
             (wav16(0, 1, &[1, 2]), "the sound file wants 1000 to 768000 Hz, found 0"),
             (wav16(u32::MAX, 1, &[1, 2]), "the sound file wants 1000 to 768000 Hz, found 4294967295"),
-            (wav(1, 8, 8000, 4096, &[0; 8192]), ""),
-            (wav(85, 16, 8000, 1, &[0; 64]), ""),
+            (wav(85, 16, 8000, 1, &[0; 64]), "the WAV file's format wants 1 (whole numbers), 3 (floats), "),
+            (wav(1, 12, 8000, 1, &[0; 64]), "the WAV file's format 1 wants 8, 16, 24 or 32 bits a sample, found 12"),
+            (wav(3, 16, 8000, 1, &[0; 64]), "the WAV file's format 3 wants 32 or 64 bits a sample, found 16"),
+            (with(&lossless, 4, &[0x81]), "wants kind 0 (STREAMINFO) and 34 bytes, found kind 1 and 34 bytes"),
+            (with(&lossless, 18, &[0, 0, 0]), "the sound file wants 1000 to 768000 Hz, found 0"),
+            // A second block of the head, which reaches beyond the end.
+            (with(&lossless, 4, &[0]), "the FLAC file ends in its head: it has "),
         ];
         for (at, (bytes, expected)) in cases.into_iter().enumerate() {
             let (_dir, recording) = file(&bytes);
             let Err(error) = SoundFile::open(&recording) else { panic!("{at}: was taken") };
-            println!("{}", error.chain());
             assert_eq!(error.kind(), ErrorKind::Input, "{at}: {}", error.chain());
-            assert!(error.message().contains("a.wav: ") && error.message().contains(expected), "{}", error.chain());
+            let place = format!("{}: ", recording.path.display());
+            assert!(error.chain().starts_with(&place) && error.chain().contains(expected), "{at}: {}", error.chain());
         }
         let missing = Recording { path: "/no/such/a.wav".into(), rate: None, repeat: false };
         assert_eq!(
@@ -543,6 +590,39 @@ mod tests {
         assert_eq!(numbers(&samples), noise(10_000)[..samples.len()]);
         let [fault] = &faults[..] else { panic!("{faults:?}") };
         assert_eq!((fault.kind, fault.count), (FaultKind::Damaged, 10_000 - samples.len() as u64));
+        let told = format!("a.wav: the sound file has {} samples of the 10000 that its head promises", samples.len());
+        assert!(fault.detail.ends_with(&told), "{}", fault.detail);
+    }
+
+    #[test]
+    fn damage_is_told_with_its_place() {
+        // Frames of 8 bytes, one that tells the kind of the samples, these, and a sum over all.
+        const FRAME: usize = 8 + 1 + 2 * 192 + 2;
+        let whole = flac(8000, 1, &noise(1000));
+        let third = 42 + 2 * FRAME;
+        // A byte that was changed on the way, by which the sum is wrong: the frame is passed over.
+        let mut changed = whole.clone();
+        changed[third + 100] ^= 1;
+        // A frame that was written wrongly: of a kind that there is not.
+        let mut reserved = whole;
+        reserved[third + 8] = 0b0000_0100;
+        let sum = crc16(&reserved[third..third + FRAME - 2]);
+        reserved[third + FRAME - 2..third + FRAME].copy_from_slice(&sum);
+        for (bytes, held, told) in [
+            (changed, 808, "a.wav: the sound file has 808 samples of the 1000 that its head promises"),
+            (
+                reserved,
+                384,
+                "a.wav: the sound file is damaged after 384 samples of the 1000 that its head promises: flac: ",
+            ),
+        ] {
+            let (_dir, recording) = file(&bytes);
+            let (samples, faults) = all(&mut SoundFile::open(&recording).unwrap());
+            let [fault] = &faults[..] else { panic!("{faults:?}") };
+            assert_eq!((samples.len(), fault.kind, fault.count), (held, FaultKind::Damaged, 1000 - held as u64));
+            assert!(fault.detail.contains(told), "{}", fault.detail);
+            assert_eq!(read(&recording.path).unwrap_err().message(), fault.detail);
+        }
     }
 
     proptest! {

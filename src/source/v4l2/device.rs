@@ -463,6 +463,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_refuses_is_told_with_what_mends_it() {
+        let told = |number| cannot(Path::new("/dev/video0"), "open", io::Error::from_raw_os_error(number));
+        for (number, words) in [
+            (libc::EACCES, "no permission for /dev/video0: add the user to the group `video` (usermod -aG video USER)"),
+            (libc::EBUSY, "/dev/video0 is in use by another program"),
+            (libc::ENOENT, "there is no camera /dev/video0; `eyear devices` lists those there are"),
+            (libc::EIO, "cannot open /dev/video0: "),
+        ] {
+            let error = told(number);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "it may come back by itself");
+            assert!(error.chain().starts_with(words), "{}", error.chain());
+        }
+    }
+
+    #[test]
     fn what_is_no_camera_is_told_in_one_sentence() {
         for device in ["/dev/video987", "no-such-camera", "/dev/null", "/proc/version"] {
             let error = find(device).err().unwrap();
