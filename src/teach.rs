@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Ear, Eye, Look};
@@ -700,7 +700,8 @@ fn summaries(good: &[Good], d: usize) -> Array2<f32> {
 fn take_in(eye: &mut Eye, weights: &[(usize, Array2<f32>)], at: &mut Look) -> Result<()> {
     eye.encode()?;
     for (l, (_, weights)) in weights.iter().enumerate() {
-        eye.project(l, weights.view(), at.cells[l].view_mut())?;
+        let places = at.cells[l].ncols() - weights.ncols();
+        eye.project(l, weights.view(), at.cells[l].slice_mut(s![.., places..]))?;
     }
     eye.summarize(&mut at.summary)
 }

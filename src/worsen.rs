@@ -419,6 +419,20 @@ mod tests {
     }
 
     #[test]
+    fn another_day_looks_nearly_the_same() {
+        let frame = rgb(64, 48);
+        for seed in 0..12 {
+            let day = another_day(&frame, seed).unwrap();
+            assert_eq!((day.width(), day.height(), day.format()), (64, 48, frame.format()));
+            let apart = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b));
+            let mean = day.pixels().iter().zip(frame.pixels()).map(apart).sum::<f64>() / frame.pixels().len() as f64;
+            assert!((0.3..25.0).contains(&mean), "seed {seed}: {mean}");
+            assert_eq!(day.pixels(), another_day(&frame, seed).unwrap().pixels());
+            assert_ne!(day.pixels(), another_day(&frame, seed + 2).unwrap().pixels());
+        }
+    }
+
+    #[test]
     fn what_is_worsened_keeps_its_size_and_format_and_is_the_same_for_a_seed() {
         for mut frame in [rgb(40, 30), grey(40, 30, |x, y| (3 * x + 2 * y) as u8)] {
             frame.sequence = 7;

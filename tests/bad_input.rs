@@ -268,7 +268,7 @@ fn a_part_that_was_changed_by_hand_is_refused() {
     let picture = files("tests/data/paper/test/good").remove(0);
     for (from, to, word) in [
         ("overkill = 0.01", "overkill = 2.0", "`overkill`"),
-        ("format = 4", "format = 9", "`format` is 9, this build reads 4: teach the part again"),
+        ("format = 5", "format = 9", "`format` is 9, this build reads 5: teach the part again"),
         ("kind = \"texture\"", "kind = \"soup\"", "soup"),
         ("file = \"", "file = \"../", "`memory.file`"),
         ("sha256 = \"", "sha256 = \"00", "sha256 is"),

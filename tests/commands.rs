@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Runs `eyear` in the project's folder.
@@ -21,7 +21,7 @@ pub fn said(output: &Output) -> String {
 }
 
 /// A good paper with a dark speck, and where it is: what is strange enough to ask about.
-const SPECKLED: (&str, [f64; 2]) = ("PA_BDP01_TL_S_ND_04_8.png", [22.0, 53.0]);
+const SPECKLED: &str = "PA_BDP01_TL_S_ND_04_8.png";
 
 /// A part taught from the good biscuits, and the folder it lies in.
 fn biscuit() -> (TempDir, String) {
@@ -49,13 +49,12 @@ fn broken_biscuits_are_stranger_than_whole_ones() {
     let numbers = |of: &[Value], field: &str| -> Vec<f64> { of.iter().map(|l| l[field].as_f64().unwrap()).collect() };
     let most = |of: &[f64]| of.iter().copied().fold(f64::MIN, f64::max);
     let least = |of: &[f64]| of.iter().copied().fold(f64::MAX, f64::min);
-    // By its strangest cells, each broken biscuit is stranger than every whole one.
-    let (whole, broken) = (numbers(&good, "local"), numbers(&bad, "local"));
-    assert!(least(&broken) > most(&whole), "good {whole:?} bad {broken:?}");
-    // The first good picture shows the tray's edge, which no taught one has there: as a whole it is strange too.
-    let (whole, broken) = (numbers(&good, "score"), numbers(&bad, "score"));
-    assert!(least(&broken) > most(&whole[1..]) + 1.0, "good {whole:?} bad {broken:?}");
-    assert!(broken.iter().filter(|&&score| score > most(&whole)).count() >= 7, "good {whole:?} bad {broken:?}");
+    // The first good picture shows the tray's edge, which no taught one has there: it is strange too. Each broken biscuit is
+    // stranger than every other whole one, by its strangest cells and in all.
+    for field in ["local", "score"] {
+        let (whole, broken) = (numbers(&good, field), numbers(&bad, field));
+        assert!(least(&broken) > most(&whole[1..]) + 1.0, "{field}: good {whole:?} bad {broken:?}");
+    }
 }
 
 #[test]
@@ -132,7 +131,7 @@ fn five_good_pictures_are_enough_to_start() {
         let expected = match file {
             _ if file.contains("impurity") => "fail",
             // Five prove no share of one in a hundred: a person is asked about what is stranger than all of them.
-            _ if file.ends_with(SPECKLED.0) => "unsure",
+            _ if file.ends_with(SPECKLED) => "unsure",
             _ => "pass",
         };
         assert_eq!(line["verdict"], expected, "{line}");
@@ -202,16 +201,8 @@ fn a_large_picture_is_judged_without_seams() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let judged = lines(&eyear(&["inspect", &part, "--json", "tests/data/paper/test"]));
     for line in judged.iter().filter(|line| line["file"].as_str().unwrap().contains("good")) {
-        if !line["file"].as_str().unwrap().ends_with(SPECKLED.0) {
-            assert_eq!(line["verdict"], "pass", "{line}");
-            continue;
-        }
-        assert_eq!(line["verdict"], "unsure", "{line}");
-        // What is found is the speck, and nothing where the tiles meet.
-        let findings = line["findings"].as_array().unwrap();
-        assert_eq!(findings.len(), 1, "{line}");
-        let off = |axis: usize| findings[0]["peak"][axis].as_f64().unwrap() - SPECKLED.1[axis];
-        assert!(off(0).hypot(off(1)) < 4.0, "{line}");
+        // Nothing is found, least of all where the tiles meet.
+        assert_eq!((&line["verdict"], &line["findings"]), (&json!("pass"), &json!([])), "{line}");
     }
     let failed = judged.iter().filter(|line| line["verdict"] == "fail").count();
     assert!(failed >= 4, "{judged:?}");

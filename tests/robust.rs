@@ -81,6 +81,21 @@ fn pictures_are_judged_worsened_beside_the_clean_ones() {
     assert_eq!(row(&first, "blur"), row(&other, "blur"));
 }
 
+/// What a camera does from day to day is no defect.
+#[test]
+fn a_little_noise_or_another_compression_rejects_hardly_a_good_one() {
+    let told = figures(&["tests/data/paper", "--robust"]);
+    let rejected = |name: &str, level: f64| {
+        let row = rows(&told).iter().find(|row| row["worsening"] == name && row["level"] == level);
+        row.unwrap_or_else(|| panic!("no {name} {level} in {told}"))["overkill"]["count"].as_u64().unwrap()
+    };
+    let good = rows(&told)[0]["overkill"]["of"].as_u64().unwrap();
+    let [noise, jpeg] = [rejected("noise", 4.0), rejected("jpeg", 90.0)];
+    assert!(good >= 4 && noise <= good / 4 && jpeg <= good / 2, "{noise} and {jpeg} of {good}: {told}");
+    // And what is strange stays so.
+    assert_eq!(rows(&told)[1]["escape"]["count"], 0, "{told}");
+}
+
 #[test]
 fn the_table_and_the_page_tell_what_differs() {
     let (dir, out) = (papers(), TempDir::new().unwrap());

@@ -75,13 +75,15 @@ fn a_part_whose_numbers_make_no_sense_is_refused() {
     let (dir, part, _) = paper();
     let picture = files("tests/data/paper/test/good").remove(0);
     type Change = fn(&mut Numbers);
-    let cases: [(&str, Change); 25] = [
+    let cases: [(&str, Change); 27] = [
         ("`stride16.weights` holds numbers that are not finite", |n| set(n, "stride16.weights", f32::NAN)),
         ("`stride16.bank` holds numbers that are not finite", |n| set(n, "stride16.bank", f32::INFINITY)),
         ("`shape.mean` holds numbers that are not finite", |n| set(n, "shape.mean", f32::NEG_INFINITY)),
         ("`shape.axes` holds numbers that are not finite", |n| set(n, "shape.axes", f32::NAN)),
         ("`held_out` holds numbers that are not finite", |n| set(n, "held_out", f32::NAN)),
         ("`summaries` holds numbers that are not finite", |n| set(n, "summaries", f32::NAN)),
+        ("`varied` holds numbers that are not finite", |n| set(n, "varied", f32::NAN)),
+        ("`varied` wants f32[n, ", |n| narrow(n, "varied")),
         ("`stride16.bank` wants f32[n, ", |n| narrow(n, "stride16.bank")),
         ("`shape.axes` wants f32[n, ", |n| narrow(n, "shape.axes")),
         ("`summaries` wants f32[n, ", |n| narrow(n, "summaries")),
@@ -111,7 +113,7 @@ fn a_part_whose_numbers_make_no_sense_is_refused() {
             for name in ["shape.mean", "shape.tameness", "shape.inverse_deviation"] {
                 cut(n, name, 6);
             }
-            for name in ["shape.axes", "summaries"] {
+            for name in ["shape.axes", "summaries", "varied"] {
                 let (_, shape, data) = n.get_mut(name).unwrap();
                 *data = data.chunks_exact(4 * shape[1]).flat_map(|row| row[..24].to_vec()).collect();
                 shape[1] = 6;
