@@ -151,7 +151,7 @@ pub fn teach(
     let weights: Vec<(usize, Array2<f32>)> = eye.strides().zip(moments.iter().map(Moments::weights)).collect();
     let k = || weights.iter().map(|(_, weights)| weights.ncols());
     let mut at = Look::new(eye, Kind::Texture, k());
-    let varying = Varying::of(paths.len(), wishes.kind);
+    let varying = Varying::of(paths.len(), 0, wishes.kind);
     let (mut good, mut seen, mut groups, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
     for (i, path) in paths.iter().enumerate() {
         match read(path) {
@@ -511,7 +511,7 @@ pub fn add(
 ) -> Result<Lesson> {
     eye.check(part)?;
     let mut lesson = Lesson::default();
-    let varying = Varying::of(paths.len(), Some(part.card.kind));
+    let varying = Varying::of(paths.len(), part.varied.nrows(), Some(part.card.kind));
     let (mut good, mut seen, mut fresh, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
     let weights: Vec<_> = part.learned.levels.iter().map(|level| (level.stride, level.weights.clone())).collect();
     let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
@@ -531,7 +531,7 @@ pub fn add(
                 }
                 seen.push(Seen::new(path, &frame, &at));
                 if varying.includes(i) {
-                    eye.see(&another_day(&frame, i as u64)?, fixture, &part.ignored, &mut at)?;
+                    eye.see(&another_day(&frame, (part.card.good + i) as u64)?, fixture, &part.ignored, &mut at)?;
                     take_in(eye, &weights, &mut at)?;
                     varied.push(good.len() - 1, remember(i, varying.samples, &at));
                 }
@@ -659,9 +659,10 @@ struct Varying {
 }
 
 impl Varying {
-    /// Of `samples` good ones of a part that is looked at as `kind`.
-    fn of(samples: usize, kind: Option<Kind>) -> Self {
-        let every = (kind != Some(Kind::Sound)).then(|| samples.div_ceil(VARIED).max(1));
+    /// Of `samples` good ones of a part that is looked at as `kind`, of which so many are varied `already`.
+    fn of(samples: usize, already: usize, kind: Option<Kind>) -> Self {
+        let room = if kind == Some(Kind::Sound) { 0 } else { VARIED.saturating_sub(already) };
+        let every = (room > 0).then(|| samples.div_ceil(room).max(1));
         Self { every, samples: samples + every.map_or(0, |every| samples.div_ceil(every)) }
     }
 
@@ -941,4 +942,22 @@ fn tiles(
         }
     }
     Ok(tiles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_a_hundred_are_varied_however_they_come_and_no_sound() {
+        let of = |samples, already, kind| {
+            let varying = Varying::of(samples, already, kind);
+            let included = (0..samples).filter(|&i| varying.includes(i)).count();
+            assert_eq!(varying.samples, samples + included);
+            included
+        };
+        assert_eq!([1, 31, 100, 101, 400, 5000].map(|samples| of(samples, 0, None)), [1, 31, 100, 51, 100, 100]);
+        assert_eq!([0, 90, 100, 130].map(|already| of(40, already, Some(Kind::Texture))), [40, 10, 0, 0]);
+        assert_eq!(of(40, 0, Some(Kind::Sound)), 0);
+    }
 }
