@@ -208,7 +208,7 @@ pub fn teach(
     let mut done = first + paths.len();
     for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let others = without_fold(&remembered, &weights, &remembered_fold, fold);
+        let others = without_fold(&remembered, &weights, &remembered_fold, fold, &learned);
         let golden = golden(Some(fold));
         for i in (0..good.len()).filter(|&i| fold_of[i] == fold) {
             eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
@@ -579,6 +579,9 @@ pub fn add(
         }
     }
     part.held_out.extend(fresh);
+    // What lies outside the axes of more samples counts as farther: see [`Shape::beside`]. The old distances count so too.
+    let farther = (learned.shape.ball / part.learned.shape.ball).ln();
+    part.held_out.iter_mut().for_each(|held_out| held_out.distances.global += farther);
     let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
     part.judgement = Judgement::learn(&distances);
     part.card.heat_limit = limit_of(part.held_out.iter().map(|held_out| held_out.heat));

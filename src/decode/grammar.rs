@@ -511,6 +511,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn plainly_the_kind_is_all_that_is_chosen() {
+        let (tokenizer, words) = package();
+        let mut seed = 3;
+        for code in ["en", "zh"] {
+            let (language, plain) = (words.language(code).unwrap(), words.language(code).unwrap().plain());
+            let unknown = &plain.kind["image"][UNKNOWN][0];
+            for (told, findings) in [(told(Verdict::Pass, 0, 0, true), 0), (told(Verdict::Fail, 1, 2, true), 1)] {
+                let fixed = template(language, &told);
+                for _ in 0..20 {
+                    let text = wild(&report(&plain, &told).unwrap(), &tokenizer, &mut seed);
+                    let mut kinds = plain.kind["image"].values().flatten();
+                    assert!(kinds.any(|kind| text.replacen(kind, unknown, findings) == fixed), "{text}\n{fixed}");
+                }
+            }
+        }
+    }
+
     /// Texts that a wild decoder writes in answer to each sort of question.
     fn answers(code: &str, told: &Told, kind: Option<&str>, finding: Option<(Sense, usize)>) -> Vec<(String, String)> {
         let (tokenizer, words) = package();

@@ -39,7 +39,7 @@ pub struct Asked<'a> {
     pub language: &'a str,
     /// A question; `None` asks for the report.
     pub question: Option<&'a str>,
-    /// How words are chosen.
+    /// How words are chosen; but for [`Sampling::TopP`] each thing is said in the first of its ways.
     pub sampling: Sampling,
     /// The report on an earlier sample of the same part, that it is compared with.
     pub since: Option<&'a Report>,
@@ -146,12 +146,17 @@ impl Writer {
         }
         let told = told(report, evidence, asked.since);
         let (fused, about) = self.fuse(evidence, asked)?;
+        // Only by chance are things said in other ways: among equals a choice by likelihood is one by rounding.
+        let said = match asked.sampling {
+            Sampling::Greedy | Sampling::Beam { .. } => language.plain(),
+            Sampling::TopP { .. } => language.clone(),
+        };
         let grammar = match asked.question {
-            None => grammar::report(&language, &told)?,
+            None => grammar::report(&said, &told)?,
             Some(question) => {
                 let named = grammar::named_kind(&language, question);
                 let finding = self.meant(&told, &fused, named);
-                grammar::answer(&language, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
+                grammar::answer(&said, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
             }
         };
         let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);

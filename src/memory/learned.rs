@@ -224,6 +224,11 @@ impl Learned {
     /// Learns from good samples whose cells were projected by `weights`, one a level, each with its stride.
     /// [`Level::unit`] is 1 until [`Learned::measure_in`] sets it.
     pub fn from_good(good: &[&Good], weights: &[(usize, Array2<f32>)]) -> Self {
+        Self::beside(good, weights, None)
+    }
+
+    /// The same; distances of summaries compare with those from `other`: see [`Shape::beside`].
+    fn beside(good: &[&Good], weights: &[(usize, Array2<f32>)], other: Option<&Self>) -> Self {
         let level = |(l, (stride, weights)): (usize, &(usize, Array2<f32>))| {
             let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[l]).collect();
             Level::new(*stride, weights.clone(), bank_of(&kept), 1.0)
@@ -231,7 +236,8 @@ impl Learned {
         let levels = weights.iter().enumerate().map(level).collect();
         let d = good.first().map_or(0, |good| good.summary.len());
         let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-        Self::new(levels, Shape::learn(summaries.view()))
+        let summaries = summaries.view();
+        Self::new(levels, other.map_or_else(|| Shape::learn(summaries), |other| Shape::beside(summaries, &other.shape)))
     }
 
     /// From its parts, as they were written down.
@@ -336,10 +342,16 @@ pub fn folds_of(groups: &[usize]) -> Vec<usize> {
     }
 }
 
-/// The memory of all samples but those of `fold`; `folds` tells that of each.
-pub fn without_fold(good: &[&Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
+/// The memory of all samples but those of `fold`, beside the memory of `all`; `folds` tells that of each.
+pub fn without_fold(
+    good: &[&Good],
+    weights: &[(usize, Array2<f32>)],
+    folds: &[usize],
+    fold: usize,
+    all: &Learned,
+) -> Learned {
     let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| *good).collect();
-    Learned::from_good(&rest, weights)
+    Learned::beside(&rest, weights, Some(all))
 }
 
 /// How a cell's share in the strangeness of the whole picture counts beside its own distance, so that a broad
