@@ -203,7 +203,24 @@ impl Decoder {
         let (mut bytes, mut told, mut tokens) = (Vec::new(), 0, 0);
         let mut x = latents.to_vec();
         loop {
+            // What the grammar leaves no choice about is read at once with what comes before it.
+            let forced = matcher.consume_ff_tokens();
+            for &token in &forced {
+                x.extend(self.embedding.row(token as usize));
+                bytes.extend_from_slice(tokenizer.bytes(token));
+            }
+            tokens += forced.len();
+            if tokens > budget {
+                return Err(endless(budget));
+            }
+            if let Ok(text) = std::str::from_utf8(&bytes[told..]) {
+                written(text);
+                told = bytes.len();
+            }
             let allowed = matcher.compute_mask_or_eos().map_err(refused)?;
+            if allowed.num_set() == 1 && allowed.is_allowed(tokenizer.end()) {
+                break;
+            }
             let logits = self.step(&x)?;
             let token = choose(logits, |token| allowed.is_allowed(token), sampling, &mut random);
             let token = token.ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))?;
@@ -213,13 +230,6 @@ impl Decoder {
             matcher.consume_token(token).map_err(refused)?;
             tokens += 1;
             bytes.extend_from_slice(tokenizer.bytes(token));
-            if let Ok(text) = std::str::from_utf8(&bytes[told..]) {
-                written(text);
-                told = bytes.len();
-            }
-            if tokens >= budget {
-                return Err(endless(budget));
-            }
             x.clear();
             x.extend(self.embedding.row(token as usize));
         }

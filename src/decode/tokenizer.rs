@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use llguidance::ParserFactory;
-use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, TokEnv, TokRxInfo, TokTrie};
+use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +15,24 @@ pub struct Tokenizer {
     factory: ParserFactory,
     special: Vec<String>,
     end: u32,
+}
+
+/// How a text becomes tokens, as llguidance asks. There is no other way, so that what a grammar leaves no choice about has its
+/// tokens at once.
+struct Longest(TokTrie);
+
+impl TokenizerEnv for Longest {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.0
+    }
+
+    fn tokenize_bytes(&self, text: &[u8]) -> Vec<u32> {
+        self.0.greedy_tokenize(text)
+    }
+
+    fn tokenize_is_canonical(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,8 +70,8 @@ impl Tokenizer {
         let of = |name: &str| special.iter().position(|special| special == name);
         let end = of("<end>").ok_or_else(|| wrong("has no token `<end>`".into()))? as u32;
         let info = TokRxInfo::new(words.len() as u32, end);
-        let environment: TokEnv = Arc::new(ApproximateTokEnv::new(TokTrie::from(&info, &words)));
-        let abilities = InferenceCapabilities::default();
+        let environment: TokEnv = Arc::new(Longest(TokTrie::from(&info, &words)));
+        let abilities = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
         let mut factory = ParserFactory::new(&environment, abilities, &[]).map_err(|error| wrong(error.to_string()))?;
         factory.quiet();
         Ok(Self { environment, factory, special, end })
