@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+pub use crate::sample::Sense;
 
 /// The newest manifest format that is understood.
 const FORMAT: u32 = 1;
@@ -74,47 +75,11 @@ pub struct Manifest {
     pub image_encoder: Option<EncoderSpec>,
     /// The sound encoder, if the package has one.
     pub audio_encoder: Option<EncoderSpec>,
+    /// The clip encoder, if the package has one.
+    pub clip_encoder: Option<EncoderSpec>,
     language: Option<LanguageSpec>,
     digests: BTreeMap<String, String>,
     digest: String,
-}
-
-/// What an encoder of a package is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sense {
-    /// Pictures.
-    Image,
-    /// Sounds.
-    Audio,
-}
-
-impl Sense {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Image, Self::Audio];
-
-    /// The table of `model.toml` that describes its encoder.
-    pub const fn table(self) -> &'static str {
-        match self {
-            Self::Image => "image_encoder",
-            Self::Audio => "audio_encoder",
-        }
-    }
-
-    /// The word in names of figures and files.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Audio => "audio",
-        }
-    }
-
-    /// What it takes, for people.
-    pub const fn samples(self) -> &'static str {
-        match self {
-            Self::Image => "pictures",
-            Self::Audio => "sounds",
-        }
-    }
 }
 
 /// How a sound becomes the picture that an encoder sees: see `prepare::spectrogram`.
@@ -139,12 +104,28 @@ pub struct SpectrogramSpec {
     pub pixels: usize,
 }
 
-/// The part of a package that turns a picture, or a sound's spectrogram, into feature maps.
+/// How a clip becomes the picture that an encoder sees: see `prepare::clip`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipSpec {
+    /// Rows and columns of tiles; their product is the number of steps in time.
+    pub tiles: usize,
+    /// Pixels of a tile's side.
+    pub side: usize,
+    /// Grey levels from mid-grey to white or black by which a step's end differs from its beginning.
+    pub change: f32,
+    /// Grey levels from black to white that change in a step, all frames counted.
+    pub motion: f32,
+}
+
+/// The part of a package that turns a picture, or the picture of a sound or a clip, into feature maps.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderSpec {
-    /// How a sound becomes a picture; a sound encoder has it, a picture encoder has not.
+    /// How a sound becomes a picture; a sound encoder has it, others have not.
     pub spectrogram: Option<SpectrogramSpec>,
+    /// How a clip becomes a picture; a clip encoder has it, others have not.
+    pub clip: Option<ClipSpec>,
     /// Name of the input, `f32[1, 3, height, width]`, RGB.
     pub input: String,
     /// Per channel: model value = (byte - mean) / scale.
@@ -301,6 +282,7 @@ struct Written {
     origin: String,
     image_encoder: Option<EncoderSpec>,
     audio_encoder: Option<EncoderSpec>,
+    clip_encoder: Option<EncoderSpec>,
     text_encoder: Option<TextSpec>,
     fusion: Option<FusionSpec>,
     decoder: Option<DecoderSpec>,
@@ -347,6 +329,7 @@ impl Manifest {
             origin: written.origin,
             image_encoder: written.image_encoder,
             audio_encoder: written.audio_encoder,
+            clip_encoder: written.clip_encoder,
             language,
             digests: written.sha256,
             digest: hex(&Sha256::digest(text.as_bytes())),
@@ -445,7 +428,11 @@ impl Manifest {
 
     /// The encoders that the package has.
     pub fn encoders(&self) -> impl Iterator<Item = (Sense, &EncoderSpec)> {
-        let of = [(Sense::Image, &self.image_encoder), (Sense::Audio, &self.audio_encoder)];
+        let of = [
+            (Sense::Image, &self.image_encoder),
+            (Sense::Audio, &self.audio_encoder),
+            (Sense::Clip, &self.clip_encoder),
+        ];
         of.into_iter().filter_map(|(sense, encoder)| Some((sense, encoder.as_ref()?)))
     }
 
@@ -519,9 +506,28 @@ impl Manifest {
             true => Ok(()),
             false => Err(format!("`{table}.{field}` names `{file}`, which has no digest in [sha256]")),
         };
+        match (sense, &encoder.clip) {
+            (Sense::Image | Sense::Audio, None) => {}
+            (Sense::Image | Sense::Audio, Some(_)) => return Err(format!("`{table}.clip` is for clips")),
+            (Sense::Clip, None) => return Err(format!("`{table}.clip` is missing")),
+            (Sense::Clip, Some(clip)) => {
+                let ClipSpec { tiles, side, change, motion } = *clip;
+                for (field, range) in [("change", change), ("motion", motion)] {
+                    if !(range > 0.0 && range.is_finite()) {
+                        return Err(format!("`{table}.clip.{field}` must be positive, got {range}"));
+                    }
+                }
+                let whole = tiles.checked_mul(side);
+                for (field, is) in [("height", encoder.height), ("width", encoder.width)] {
+                    if tiles == 0 || whole != Some(is) {
+                        return Err(format!("`{table}.{field}` must be tiles x side, {tiles} x {side}, got {is}"));
+                    }
+                }
+            }
+        }
         match (sense, &encoder.spectrogram) {
-            (Sense::Image, None) => {}
-            (Sense::Image, Some(_)) => return Err(format!("`{table}.spectrogram` is for sounds")),
+            (Sense::Image | Sense::Clip, None) => {}
+            (Sense::Image | Sense::Clip, Some(_)) => return Err(format!("`{table}.spectrogram` is for sounds")),
             (Sense::Audio, None) => return Err(format!("`{table}.spectrogram` is missing")),
             (Sense::Audio, Some(spectrogram)) => {
                 let SpectrogramSpec { bands, range_db, pixels, .. } = *spectrogram;
@@ -714,6 +720,34 @@ mod tests {
             ),
         ];
         for (told, expected) in cases {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_clip_encoder_says_how_a_clip_becomes_its_picture() {
+        let clip = "[clip_encoder.clip]\ntiles = 2\nside = 32\nchange = 96.0\nmotion = 120.0\n";
+        let encoder = |text: String| text.replace("image_encoder", "clip_encoder").replace("width = 96", "width = 64");
+        let told = |change: &dyn Fn(String) -> String| package(change).1.map_err(|error| error.chain());
+        let with = |of: &str, to: &str| {
+            let clip = clip.replace(of, to);
+            told(&|text| encoder(text).replace("[sha256]", &format!("{clip}[sha256]")))
+        };
+        let manifest = with("tiles = 2", "tiles = 2").unwrap();
+        assert_eq!(manifest.encoder(Sense::Clip).unwrap().clip.unwrap().side, 32);
+        let on_picture = told(&|text| {
+            text.replace("[sha256]", &format!("{}[sha256]", clip.replace("clip_encoder", "image_encoder")))
+        });
+        let cases = [
+            (told(&encoder), "`clip_encoder.clip` is missing"),
+            (with("side = 32", "side = 33"), "`clip_encoder.height` must be tiles x side, 2 x 33, got 64"),
+            (with("tiles = 2", "tiles = 0"), "`clip_encoder.height` must be tiles x side, 0 x 32, got 64"),
+            (with("motion = 120.0", "motion = 0.0"), "`clip_encoder.clip.motion` must be positive, got 0"),
+            (with("change = 96.0", "change = nan"), "`clip_encoder.clip.change` must be positive, got NaN"),
+            (on_picture, "`image_encoder.clip` is for clips"),
+        ];
+        for (told, expected) in cases {
+            let told = told.unwrap_err();
             assert!(told.contains(expected), "{expected}: {told}");
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::sample::Frame;
+use crate::sample::{Frame, Sense};
 
 /// The decision on one sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -58,11 +58,32 @@ pub struct Finding {
     pub peak: [usize; 2],
     /// Heat at the peak: 1 is the part's alarm limit.
     pub severity: f32,
-    /// Place in words, such as `top left`; of a sound, its times and frequencies.
+    /// Place in words, such as `top left`; of a sound, its times and frequencies; of a clip, its times and its place.
     pub place: Cow<'static, str>,
     /// What is heard there, of a sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heard: Option<Event>,
+    /// What moves there, of a clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+}
+
+/// A time and a place of a clip that are stranger than those of good parts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Moved {
+    /// Seconds from the clip's beginning: begin and end.
+    pub seconds: [f64; 2],
+    /// The box that it keeps within, in pixels of the frame.
+    #[serde(rename = "box")]
+    pub region: Region,
+    /// By how much moves there and then, against good clips: `more`, `less`; `elsewhere` where in no good clip anything
+    /// moves; `otherwise` where as much moves, and looks unlike it.
+    pub character: &'static str,
+    /// Grey levels that a pixel changes in a second, the mean over where and when it is strange; frames are brought to a mean
+    /// level of 110 of 255 first.
+    pub motion: f32,
+    /// The mean of the same over good clips.
+    pub usual: f32,
 }
 
 /// A time and a band of a sound that are stranger than those of good parts.
@@ -143,6 +164,19 @@ pub struct Provenance {
     pub model_digest: String,
     /// Precision of the encoder.
     pub precision: &'static str,
+}
+
+/// How the picture that was made of a clip is to be read: its tiles are steps in time, in rows, early to late.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    /// Rows and columns of tiles.
+    pub tiles: usize,
+    /// How long the clip lasts.
+    pub seconds: f64,
+    /// Columns and rows of its frames.
+    pub size: [usize; 2],
+    /// The frame in the middle of each step, in tiles as large as those of the picture.
+    pub frames: Frame,
 }
 
 /// Where a part lies, against the picture it was taught by.
@@ -384,9 +418,16 @@ pub struct Report {
     pub pose: Option<Pose>,
     /// Places above the limit, most severe first.
     pub findings: Vec<Finding>,
-    /// The picture that was made of a sound; heat and regions lie on it. `None` where they lie on the frame itself.
+    /// What was judged; of a part that is seen and heard, what is seen, where it was judged.
+    #[serde(skip)]
+    pub sense: Sense,
+    /// The picture that was made of a sound or a clip; heat and regions lie on it. `None` where they lie on the frame
+    /// itself.
     #[serde(skip)]
     pub picture: Option<Frame>,
+    /// Of a clip, what the tiles of its picture are.
+    #[serde(skip)]
+    pub steps: Option<Steps>,
     /// Heat over the picture.
     #[serde(skip)]
     pub heatmap: Heatmap,
@@ -427,7 +468,9 @@ impl Report {
             hearing: None,
             pose: None,
             findings: Vec::new(),
+            sense: Sense::Image,
             picture: None,
+            steps: None,
             heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
             expected: Expected::default(),
             ms: Times::default(),

@@ -7,6 +7,49 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Stamp;
 
+/// What a sample is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sense {
+    /// Pictures.
+    Image,
+    /// Sounds.
+    Audio,
+    /// Short clips of a motion.
+    Clip,
+}
+
+impl Sense {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Image, Self::Audio, Self::Clip];
+
+    /// The table of `model.toml` that describes its encoder.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Image => "image_encoder",
+            Self::Audio => "audio_encoder",
+            Self::Clip => "clip_encoder",
+        }
+    }
+
+    /// The word in names of figures and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Clip => "clip",
+        }
+    }
+
+    /// What it takes, for people.
+    pub const fn samples(self) -> &'static str {
+        match self {
+            Self::Image => "pictures",
+            Self::Audio => "sounds",
+            Self::Clip => "clips",
+        }
+    }
+}
+
 /// How the bytes of a [`Frame`] are to be read.
 ///
 /// Cameras deliver more formats than are worked on: [`crate::prepare::pixels`] turns each into [`Self::Grey8`] or
@@ -204,6 +247,53 @@ impl Sound {
     }
 }
 
+/// A short film by a camera that stands still: frames of one size at an even rate.
+#[derive(Debug, Clone)]
+pub struct Clip {
+    frames: Arc<[Frame]>,
+    rate: f64,
+}
+
+impl Clip {
+    /// A clip of these frames, `rate` a second.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when there are fewer than two frames, they are of different sizes, or the rate is not within
+    /// 0.1 to 10 000.
+    pub fn new(frames: impl Into<Arc<[Frame]>>, rate: f64) -> Result<Self> {
+        let frames = frames.into();
+        let wrong = |what: String| Err(Error::new(ErrorKind::Input, what));
+        if frames.len() < 2 {
+            return wrong(format!("{} frames show no motion: a clip wants at least 2", frames.len()));
+        }
+        if !(0.1..=10_000.0).contains(&rate) {
+            return wrong(format!("a clip wants 0.1 to 10000 frames a second, found {rate}"));
+        }
+        let size = |frame: &Frame| [frame.width(), frame.height()];
+        let first = size(&frames[0]);
+        if let Some((i, other)) = frames.iter().enumerate().find(|(_, frame)| size(frame) != first) {
+            let ([wide, tall], [width, height]) = (first, size(other));
+            return wrong(format!("frame {i} has {width} x {height} pixels, the first {wide} x {tall}"));
+        }
+        Ok(Self { frames, rate })
+    }
+
+    /// The frames, at least two, the first taken first.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// Frames in a second.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Seconds that it lasts: each frame until the next one comes.
+    pub fn seconds(&self) -> f64 {
+        self.frames.len() as f64 / self.rate
+    }
+}
+
 /// What is inspected at once. Any sense may be absent.
 #[derive(Debug, Clone, Default)]
 pub struct Moment {
@@ -240,6 +330,23 @@ mod tests {
     fn grey_reads_as_three_equal_channels() {
         let frame = Frame::new(vec![7u8, 9], PixelFormat::Grey8, 2, 1).unwrap();
         assert_eq!(frame.rgb(1, 0), [9, 9, 9]);
+    }
+
+    #[test]
+    fn a_clip_is_of_two_frames_at_least_all_of_one_size() {
+        let frame = |width: usize| Frame::new(vec![0u8; width], PixelFormat::Grey8, width, 1).unwrap();
+        assert_eq!(Clip::new(vec![frame(2); 30], 20.0).unwrap().seconds(), 1.5);
+        let cases = [
+            (vec![], 20.0, "0 frames show no motion: a clip wants at least 2"),
+            (vec![frame(2)], 20.0, "1 frames show no motion"),
+            (vec![frame(2), frame(2), frame(3)], 20.0, "frame 2 has 3 x 1 pixels, the first 2 x 1"),
+            (vec![frame(2); 2], 0.0, "a clip wants 0.1 to 10000 frames a second, found 0"),
+            (vec![frame(2); 2], f64::NAN, "found NaN"),
+        ];
+        for (frames, rate, expected) in cases {
+            let told = Clip::new(frames, rate).unwrap_err();
+            assert!(told.kind() == ErrorKind::Input && told.message().contains(expected), "{expected}: {told}");
+        }
     }
 
     #[test]

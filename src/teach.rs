@@ -18,20 +18,22 @@ use crate::memory::learned::{
     Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds_of, shown_level, wandering, without_fold,
 };
 use crate::memory::metric::Moments;
+use crate::memory::motion::UsualMotion;
 use crate::memory::pair::Pair;
 use crate::memory::part::{
-    Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Part, TILE, TILE_CELLS,
+    Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Moving, Part, TILE, TILE_CELLS,
 };
 use crate::memory::search::Nearest;
 use crate::memory::shape::Shape;
 use crate::memory::usual::Usual;
+use crate::prepare::clip::{Filmed, Kymograph};
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;
-use crate::sample::{Frame, Sound};
+use crate::sample::{Clip, Frame, Sound};
 use crate::worsen::another_day;
 
 /// Pictures that the projection is learned from, at most: enough cells, and they are encoded twice.
@@ -109,6 +111,10 @@ impl Seen {
             size: [frame.width(), frame.height()],
             correlation: look.view.as_ref().map(|view| view.pose.ncc),
         }
+    }
+
+    fn looks(&self) -> (Quality, [usize; 2]) {
+        (self.quality, self.size)
     }
 }
 
@@ -259,13 +265,14 @@ pub fn teach(
         least_correlation: least_correlation(&seen),
         strides: eye.strides().collect(),
         model,
-        picture: envelope(&seen),
+        picture: envelope(seen.iter().map(Seen::looks)),
         sound: None,
+        clip: None,
         bearing: None,
         memory: MemoryRef { file: String::new(), sha256: String::new() },
     };
     let digest = String::new();
-    let usual = None;
+    let (usual, motion) = (None, None);
     let (summaries, varied) = (summaries(&good, d), summaries(&varied.good, d));
     let part = Part {
         card,
@@ -275,6 +282,7 @@ pub fn teach(
         reference,
         golden,
         usual,
+        motion,
         summaries,
         varied,
         tiles,
@@ -375,6 +383,98 @@ pub fn add_sounds(
     Ok(lesson)
 }
 
+/// Teaches a part from good clips, which are looked at as pictures of their motion. `read` brings a clip.
+///
+/// # Errors
+/// As [`teach`]; [`ErrorKind::Input`] when clips are of different lengths, for their steps would be of different times.
+pub fn teach_clips(
+    (eye, kymograph): (&mut Eye, &mut Kymograph),
+    manifest: &Manifest,
+    wishes: &Wishes,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Clip>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<(Part, Lesson)> {
+    let watched = watched(paths, read, kymograph)?;
+    let kymograph = RefCell::new(kymograph);
+    let picture = |path: &Path| kymograph.borrow_mut().picture(&read(path)?).map_err(|error| named(path, error));
+    let (mut part, mut lesson) = teach(eye, manifest, wishes, paths, &picture, progress)?;
+    (part.card.picture, part.card.clip) = (watched.envelope(), Moving::of(&watched.filmed));
+    part.motion = watched.motion;
+    // Light and focus of a clip's picture say nothing.
+    lesson.sufficiency.sort = "";
+    Ok((part, lesson))
+}
+
+/// Adds good clips to a part, as [`add`].
+///
+/// # Errors
+/// As [`teach_clips`].
+pub fn add_clips(
+    (eye, kymograph): (&mut Eye, &mut Kymograph),
+    part: &mut Part,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Clip>,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Lesson> {
+    let watched = watched(paths, read, kymograph)?;
+    let (taught, motion) = (part.card.picture, part.motion.take());
+    let kymograph = RefCell::new(kymograph);
+    let picture = |path: &Path| kymograph.borrow_mut().picture(&read(path)?).map_err(|error| named(path, error));
+    let mut lesson = add(eye, part, paths, &picture, progress)?;
+    part.card.picture = widen(taught, watched.envelope());
+    part.card.clip = part.card.clip.into_iter().chain(Moving::of(&watched.filmed)).reduce(Moving::joined);
+    part.motion = motion.into_iter().chain(watched.motion).reduce(|old, new| old.joined(&new));
+    lesson.sufficiency.sort = "";
+    Ok(lesson)
+}
+
+/// An error about what a file holds, with the file's name.
+fn named(path: &Path, error: Error) -> Error {
+    Error::caused(error.kind(), path.display().to_string(), error)
+}
+
+/// What good clips are like.
+struct Watched {
+    filmed: Vec<Filmed>,
+    motion: Option<UsualMotion>,
+}
+
+impl Watched {
+    fn envelope(&self) -> Envelope {
+        envelope(self.filmed.iter().map(|filmed| (filmed.quality, filmed.size)))
+    }
+}
+
+/// What the clips that can be read are like; those that cannot are told when they are taught.
+fn watched(paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Clip>, kymograph: &mut Kymograph) -> Result<Watched> {
+    let mut watched = Watched { filmed: Vec::new(), motion: None };
+    for path in paths {
+        let Ok(clip) = read(path) else { continue };
+        if kymograph.picture(&clip).is_err() {
+            continue;
+        }
+        same_length(path, clip.seconds(), watched.filmed.first().map(|first| first.seconds), "clip")?;
+        watched.filmed.push(kymograph.filmed());
+        let own = UsualMotion::learn(std::iter::once(kymograph.motion()));
+        watched.motion = watched.motion.into_iter().chain(own).reduce(|all, own| all.joined(&own));
+    }
+    Ok(watched)
+}
+
+/// Refuses a sound or a clip that lasts longer or shorter than the first.
+fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Result<()> {
+    match first.filter(|wants| (has / wants - 1.0).abs() > LENGTHS_DIFFER) {
+        Some(wants) => {
+            let name = path.display();
+            let what =
+                format!("{name} lasts {has:.2} s, the first {sample} {wants:.2} s: teach {sample}s of one length");
+            Err(Error::new(ErrorKind::Input, what))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What reads the files of a part that is seen and heard.
 pub struct Readers<'a> {
     /// Brings a picture.
@@ -456,6 +556,8 @@ impl Whole {
     }
 }
 
+/// Share of its length by which a sound or a clip may differ from the first.
+const LENGTHS_DIFFER: f64 = 0.05;
 /// Good sounds from which on it is known what they are like as a whole.
 const LEAST_STEADY: usize = 3;
 
@@ -484,14 +586,7 @@ fn levels(paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Sound>) -> Result<Ve
     for path in paths {
         let Ok(sound) = read(path) else { continue };
         let loudness = Loudness::of(&sound)?;
-        if let Some(first) = heard.first().filter(|first| (loudness.seconds / first.seconds - 1.0).abs() > 0.05) {
-            let (has, wants) = (loudness.seconds, first.seconds);
-            let what = format!(
-                "{} lasts {has:.2} s, the first sound {wants:.2} s: teach sounds of one length",
-                path.display()
-            );
-            return Err(Error::new(ErrorKind::Input, what));
-        }
+        same_length(path, loudness.seconds, heard.first().map(|first| first.seconds), "sound")?;
         heard.push(loudness);
     }
     Ok(heard)
@@ -592,7 +687,7 @@ pub fn add(
     let least = part.card.least_correlation.zip(least_correlation(&seen));
     part.card.least_correlation = least.map(|(old, new)| old.min(new));
     part.card.good += good.len();
-    part.card.picture = widen(part.card.picture, envelope(&seen));
+    part.card.picture = widen(part.card.picture, envelope(seen.iter().map(Seen::looks)));
     (part.learned, part.summaries, part.tiles) = (learned, all, new_tiles);
     Ok(lesson)
 }
@@ -653,7 +748,8 @@ fn least_correlation(seen: &[Seen]) -> Option<f32> {
 }
 
 /// Which of the good pictures are also remembered as another day would show them. Of sounds none: their pictures are not
-/// what a camera sees.
+/// what a camera sees. Those of clips are not either, but what light and noise do to what is filmed is much the same to them:
+/// in drawn clips it halves what is rejected of good ones.
 struct Varying {
     /// One in so many; `None` of sounds.
     every: Option<usize>,
@@ -789,7 +885,8 @@ fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
         (_, 1) => [(x + right).min(width - 1), y.saturating_sub(down)],
         _ => [x, (y + down).min(height - 1)],
     };
-    let gain = |copy: usize| if kind.places() < 2 { 1.0 } else { [0.95, 1.0, 1.05][copy] };
+    let has_light = kind.places() == 2 && kind != Kind::Clip;
+    let gain = |copy: usize| if !has_light { 1.0 } else { [0.95, 1.0, 1.05][copy] };
     let copy = |copy: usize| {
         let mut pixels = Vec::with_capacity(frame.pixels().len());
         for y in 0..height {
@@ -873,13 +970,14 @@ fn limit_of(greatest: impl Iterator<Item = f32>) -> f32 {
     if limit.is_finite() && limit > 0.0 { limit } else { 1.0 }
 }
 
-fn envelope(seen: &[Seen]) -> Envelope {
+/// The ranges of light, focus and `[width, height]` of some pictures.
+fn envelope(seen: impl Iterator<Item = (Quality, [usize; 2])> + Clone) -> Envelope {
     let span = |of: &dyn Fn(&Quality) -> f32| {
-        let values = || seen.iter().map(|seen| of(&seen.quality));
+        let values = || seen.clone().map(|(quality, _)| of(&quality));
         [values().fold(f32::MAX, f32::min), values().fold(f32::MIN, f32::max)]
     };
     let side = |i: usize| {
-        let sides = || seen.iter().map(|seen| seen.size[i]);
+        let sides = || seen.clone().map(|(_, size)| size[i]);
         [sides().min().unwrap_or(0), sides().max().unwrap_or(0)]
     };
     Envelope {
@@ -961,6 +1059,6 @@ mod tests {
         };
         assert_eq!([1, 31, 100, 101, 400, 5000].map(|samples| of(samples, 0, None)), [1, 31, 100, 51, 100, 100]);
         assert_eq!([0, 90, 100, 130].map(|already| of(40, already, Some(Kind::Texture))), [40, 10, 0, 0]);
-        assert_eq!(of(40, 0, Some(Kind::Sound)), 0);
+        assert_eq!([Kind::Sound, Kind::Clip].map(|kind| of(40, 0, Some(kind))), [0, 40]);
     }
 }

@@ -342,8 +342,12 @@ fn doctor_and_model_tell_programs_too() {
     let packages = packages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let able: Vec<String> =
         packages.map(|package| format!("{} {} {}", package["name"], package["encodes"], package["writes"])).collect();
-    let expected =
-        [r#""eyear-small" [] ["en","zh"]"#, r#""sound-lite0" ["sounds"] []"#, r#""vision-lite0" ["pictures"] []"#];
+    let expected = [
+        r#""clip-lite0" ["clips"] []"#,
+        r#""eyear-small" [] ["en","zh"]"#,
+        r#""sound-lite0" ["sounds"] []"#,
+        r#""vision-lite0" ["pictures"] []"#,
+    ];
     assert_eq!(able, expected);
     assert!(done(&["model", "list"]).contains("  writes   en, zh\n"));
     for packages in [&["model", "verify"][..], &["model", "verify", "vision-lite0", "models/vision-lite0"]] {

@@ -5,6 +5,8 @@
 
 /// What goes wrong with files.
 mod bad_input;
+/// Parts that are taught and judged by short clips of a motion.
+mod clips;
 /// The command line on real pictures, as a user runs it.
 mod commands;
 /// The encoder in tiles, and out of order.

@@ -14,6 +14,7 @@ use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::{self, Figures};
 use eyear::evaluate::windows::{self, Windows};
+use eyear::inspect::kymograph;
 use eyear::manifest::{Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
@@ -65,7 +66,8 @@ pub struct Arguments {
     /// Decibels by which an injected fault, while it lasts, is louder than the sound
     #[arg(long, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
     snr: Vec<f64>,
-    /// Also judge by two baselines on the log-mel: Mahalanobis distance of its mean, and nearest neighbours of its frames
+    /// Also judge by baselines: sounds by two on the log-mel, Mahalanobis distance of its mean, and nearest neighbours of its
+    /// frames; clips by the Mahalanobis distance of how much moves in each step
     #[arg(long, conflicts_with = "part")]
     baselines: bool,
     /// Also judge the same samples worsened: pictures by noise, blur, exposure, JPEG, occlusion and patches, sounds by noise,
@@ -100,7 +102,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let of_sounds = arguments.window.is_some() || arguments.taught_seconds.is_some() || arguments.baselines;
         if (sense == Sense::Image || paired) && of_sounds {
             let holds = folder(arguments).display();
-            bail!("--window, --taught-seconds and --baselines are for sounds alone, and {holds} holds pictures");
+            bail!(
+                "--window and --taught-seconds are for sounds alone, --baselines for sounds or clips alone, and {holds} \
+                 holds pictures"
+            );
+        }
+        if sense == Sense::Clip {
+            check_clips(arguments)?;
         }
         let words =
             arguments.words.open(&dataset, &arguments.inject, arguments.dataset.as_deref(), &arguments.model)?;
@@ -152,6 +160,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             }
         };
         let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
+            if sense == Sense::Clip {
+                return Ok((None, inspector.borrow_mut().watch(&recording::clip::read(&sample.path)?)?));
+            }
             let (frame, sound) = moment(sample, paired, sense, &read)?;
             let report = judge_moment(frame.as_ref(), sound.as_ref())?;
             Ok((frame, report))
@@ -165,7 +176,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let (mut figures, judged) = run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
         figures.words = words.map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
-        if arguments.baselines {
+        if arguments.baselines && sense == Sense::Clip {
+            let kymograph = RefCell::new(kymograph(&arguments.model.manifest(sense)?)?);
+            let motion = |path: &Path| -> eyear::Result<Vec<f64>> {
+                let mut kymograph = kymograph.borrow_mut();
+                kymograph.picture(&recording::clip::read(path)?)?;
+                Ok(kymograph.motion_of_steps().map(f64::from).collect())
+            };
+            let bar = progress_bar("baselines")?;
+            bar.set_length(dataset.test.len() as u64);
+            // What cannot be read was told when it was taught.
+            let taught = paths.iter().map(|path| motion(path)).filter(|steps| steps.is_ok());
+            let judged = |sample: &Sample| motion(&sample.path);
+            figures.baselines = Some(baseline::run_clips(taught, &dataset, &judged, &|| bar.inc(1))?);
+            bar.finish_and_clear();
+        } else if arguments.baselines {
             let sounds = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
             // What cannot be read was told when it was taught.
             let sounds = sounds.filter(|sound| sound.is_ok());
@@ -241,11 +266,33 @@ fn teach(
                 let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
                 teach::teach_sounds(&mut ear, &manifest, &wishes, paths, read_good, &progress)?
             }
+            Sense::Clip => {
+                let mut eye = model.eye_of(sense, &manifest, precision)?;
+                let wishes = Wishes { kind: Some(Kind::Clip), ..wishes };
+                let by = (&mut eye, &mut kymograph(&manifest)?);
+                teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, &progress)?
+            }
         };
         (Taught::One(Box::new(part)), vec![lesson])
     };
     bar.finish_and_clear();
     Ok((taught, lessons))
+}
+
+/// Refuses what is not for clips.
+fn check_clips(arguments: &Arguments) -> Result<()> {
+    let given = [
+        ("--window", arguments.window.is_some()),
+        ("--taught-seconds", arguments.taught_seconds.is_some()),
+        ("--inject", !arguments.inject.is_empty()),
+        ("--robust", arguments.robust),
+        ("--kind", arguments.kind.is_some()),
+        ("--input", arguments.input.is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => bail!("{flag} is not for clips, and {} holds clips", folder(arguments).display()),
+        None => Ok(()),
+    }
 }
 
 /// How a part is looked at and listened to, for people.
@@ -264,6 +311,8 @@ fn moment(
         (true, _) => recording::pair(&sample.path)?.unwrap_or_default(),
         (_, Sense::Image) => Pair { picture: Some(sample.path.clone()), sound: None },
         (_, Sense::Audio) => Pair { picture: None, sound: Some(sample.path.clone()) },
+        // It is read when it is judged.
+        (_, Sense::Clip) => Pair::default(),
     };
     let frame = picture.map(|path| recording::read(&path)).transpose()?;
     let sound = sound.map(|path| heard(sample, &path, read)).transpose()?;
@@ -337,6 +386,8 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
     } else if figures.audio_auroc.is_some() {
         writeln!(out, "  audio AUROC  {}{interval}", share(figures.audio_auroc))?;
         writeln!(out, "  audio pAUC   {}", share(figures.audio_pauc))?;
+    } else if figures.clip_auroc.is_some() {
+        writeln!(out, "  clip AUROC   {}{interval}", share(figures.clip_auroc))?;
     } else {
         writeln!(out, "  image AUROC  {}{interval}", share(figures.image_auroc))?;
         writeln!(out, "  pixel AUROC  {}", share(figures.pixel_auroc))?;
@@ -361,7 +412,8 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
         )?;
     }
     for (name, of) in figures.baselines.iter().flatten() {
-        writeln!(out, "  {name:12} AUROC {}  pAUC {}", share(of.audio_auroc), share(of.audio_pauc))?;
+        let auroc = share(of.audio_auroc.or(of.clip_auroc));
+        writeln!(out, "  {name:12} AUROC {auroc}  pAUC {}", share(of.audio_pauc))?;
         for (kind, of) in &of.per_kind {
             writeln!(out, "    {kind:12} AUROC {}  pAUC {}", share(of.auroc), share(of.pauc))?;
         }

@@ -1,4 +1,4 @@
-//! `eyear inspect`: pictures or sounds → verdicts.
+//! `eyear inspect`: pictures, sounds or clips → verdicts.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use clap::Args;
 use eyear::inspect::MomentInspector;
 use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
-use eyear::report::{Decided, Report, Verdict};
+use eyear::report::{Decided, Moved, Report, Verdict};
 use eyear::sample::Frame;
 use eyear::sink::draw::Tiles;
 use eyear::sink::folder::Folder;
@@ -19,12 +19,12 @@ use serde::Serialize;
 
 use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
 
-/// Judge pictures or sounds by a taught part
+/// Judge pictures, sounds or clips by a taught part
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures or sounds, as the part was taught: files, folders, or `-` for one picture on standard input; of a part
+    /// Pictures, sounds or clips, as the part was taught: files, folders, or `-` for one picture on standard input; of a part
     /// that is seen and heard, folders that hold cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
@@ -172,6 +172,13 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
 /// Reads and judges: also gives the picture that was looked at, where there was one.
 pub(super) fn judge(inspector: &mut MomentInspector, path: &Path) -> Result<(Option<Frame>, Report)> {
     let start = Instant::now();
+    if inspector.has(Sense::Clip) {
+        let clip = recording::clip::read(path)?;
+        let decode = start.elapsed().as_secs_f64() * 1e3;
+        let mut report = inspector.watch(&clip).with_context(|| path.display().to_string())?;
+        report.ms.decode = decode;
+        return Ok((None, report));
+    }
     let (frame, sound) = match (inspector.has(Sense::Image), inspector.has(Sense::Audio)) {
         (true, true) => {
             let Some(Pair { picture, sound }) = recording::pair(path)? else {
@@ -223,9 +230,12 @@ fn wherein(report: &Report) -> String {
         (_, []) => String::new(),
         (_, [first, rest @ ..]) => {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            match first.heard {
-                Some(heard) => format!("{}, {:+.0} dB, {}{more}", first.place, heard.db, heard.character),
-                None => format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share),
+            match (first.heard, first.moved) {
+                (Some(heard), _) => format!("{}, {:+.0} dB, {}{more}", first.place, heard.db, heard.character),
+                (_, Some(Moved { character, motion, usual, .. })) => {
+                    format!("{}, moves {character}: {motion:.0} levels/s, usually {usual:.0}{more}", first.place)
+                }
+                (None, None) => format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share),
             }
         }
     }

@@ -71,7 +71,8 @@ pub enum Outcome {
 /// Which encoder runs, and how.
 #[derive(Args, Clone)]
 pub struct ModelArguments {
-    /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0]
+    /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0, of clips
+    /// clip-lite0]
     #[arg(long, value_name = "NAME|DIR")]
     model: Option<String>,
     /// Threads for the encoder [default: one per core, up to four]
@@ -85,6 +86,7 @@ impl ModelArguments {
         let usual = match sense {
             Sense::Image => "vision-lite0",
             Sense::Audio => "sound-lite0",
+            Sense::Clip => "clip-lite0",
         };
         self.model.as_deref().unwrap_or(usual)
     }
@@ -111,11 +113,16 @@ impl ModelArguments {
     }
 
     fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
-        let mut eye = Eye::open(manifest, Sense::Image, precision, self.backend(), self.options())?;
+        let mut eye = self.eye_of(Sense::Image, manifest, precision)?;
         if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
             eye.encoder().resize(height, width)?;
         }
         Ok(eye)
+    }
+
+    /// What looks at the pictures of a sense.
+    fn eye_of(&self, sense: Sense, manifest: &Manifest, precision: Precision) -> Result<Eye> {
+        Ok(Eye::open(manifest, sense, precision, self.backend(), self.options())?)
     }
 
     fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
@@ -134,7 +141,8 @@ fn seen_part(dir: &Path) -> Result<Part> {
     match Taught::load(dir)? {
         Taught::One(part) if part.card.kind.sense() == Sense::Image => Ok(*part),
         taught => {
-            bail!("part `{}` was taught from sounds: `eyear inspect` and `eyear eval` judge these", taught.name())
+            let samples = taught.parts()[0].card.kind.sense().samples();
+            bail!("part `{}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these", taught.name())
         }
     }
 }
@@ -144,6 +152,7 @@ fn is_sample(sense: Sense) -> fn(&Path) -> bool {
     match sense {
         Sense::Image => recording::is_picture,
         Sense::Audio => recording::sound::is_sound,
+        Sense::Clip => recording::clip::is_clip,
     }
 }
 

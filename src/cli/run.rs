@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::{BACKENDS, Options};
 use eyear::dashboard::Dashboard;
@@ -60,10 +60,15 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let manifest = |sense| match sense {
         Sense::Image => Manifest::find(&station.model),
         Sense::Audio => Manifest::find(&station.sound_model),
+        Sense::Clip => Manifest::find("clip-lite0"),
     };
     let default = Options::default();
     let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
     let mut inspector = MomentInspector::new(taught, &manifest, BACKENDS[0], options)?;
+    if inspector.has(Sense::Clip) {
+        let part = station.part.display();
+        bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");
+    }
     let bad = Arc::new(AtomicU64::new(0));
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
     if let Some(folder) = &station.reports.folder {

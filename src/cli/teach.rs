@@ -1,10 +1,11 @@
-//! `eyear teach`: good pictures → a part.
+//! `eyear teach`: good pictures, sounds or clips → a part.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use eyear::inspect::kymograph;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
@@ -15,12 +16,12 @@ use eyear::teach::{self, Lesson, Readers, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
-/// Teach a part from good pictures, sounds, or both
+/// Teach a part from good pictures, sounds or both, or from clips
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Good pictures, or good sounds: files or folders; or folders that hold a picture cam0 and a sound mic0 of a part each
+    /// Good pictures, good sounds or good clips: files or folders; or folders that hold a picture cam0 and a sound mic0 of a part each
     #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "undo")]
     good: Vec<PathBuf>,
     /// Add to what the part was taught, instead of teaching it anew
@@ -75,13 +76,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.set_position(done as u64);
     };
     let meant = listed(&arguments.good)?;
-    if matches!(meant, Meant::Pictures(_)) && arguments.bearing.is_some() {
-        bail!("--bearing is for sounds, and --good names pictures");
+    if matches!(meant, Meant::Pictures(_) | Meant::Clips(_)) && arguments.bearing.is_some() {
+        bail!("--bearing is for sounds, and --good names {}", meant.as_str());
     }
     let (taught, lessons) = match (arguments.add, &meant) {
         (true, _) => add(arguments, &meant, &progress)?,
         (false, Meant::Pictures(paths)) => anew(arguments, paths, &progress)?,
         (false, Meant::Sounds(paths)) => from_sounds(arguments, paths, &progress)?,
+        (false, Meant::Clips(paths)) => from_clips(arguments, paths, &progress)?,
         (false, Meant::Pairs(pairs)) => from_pairs(arguments, pairs, &progress)?,
     };
     bar.finish_and_clear();
@@ -94,6 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 enum Meant {
     Pictures(Vec<PathBuf>),
     Sounds(Vec<PathBuf>),
+    Clips(Vec<PathBuf>),
     /// A picture and a sound of each part.
     Pairs(Vec<[PathBuf; 2]>),
 }
@@ -103,6 +106,7 @@ impl Meant {
         match self {
             Self::Pictures(_) => "pictures",
             Self::Sounds(_) => "sounds",
+            Self::Clips(_) => "clips",
             Self::Pairs(_) => "pictures with sounds",
         }
     }
@@ -116,24 +120,33 @@ const fn samples(taught: &Taught) -> &'static str {
     }
 }
 
-/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds.
+/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips.
 fn listed(good: &[PathBuf]) -> Result<Meant> {
     let folders = recording::pairs(good)?;
     if !folders.is_empty() {
         let files = folders.iter().map(|folder| recording::both(folder)).collect::<eyear::Result<_>>()?;
         return Ok(Meant::Pairs(files));
     }
-    let files = recording::list(good, |path| recording::is_picture(path) || recording::sound::is_sound(path))?;
-    let (sounds, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
-        files.into_iter().partition(|path| recording::sound::is_sound(path));
-    match (sounds.len(), pictures.len()) {
-        (1.., 1..) => bail!(
+    let is_other = |path: &Path| recording::sound::is_sound(path) || recording::clip::is_clip(path);
+    let files = recording::list(good, |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
+    let (others, pictures): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_other(path));
+    let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
+        others.into_iter().partition(|path| recording::clip::is_clip(path));
+    match (clips.len(), sounds.len(), pictures.len()) {
+        (0, 1.., 1..) => bail!(
             "--good names {} sounds and {} pictures: teach a part from one kind, or from a folder for each part that holds \
              cam0 and mic0",
             sounds.len(),
             pictures.len()
         ),
-        (1.., 0) => Ok(Meant::Sounds(sounds)),
+        (1.., others, more) if others + more > 0 => bail!(
+            "--good names {} clips beside {} sounds and {} pictures: a part of clips is taught from these alone",
+            clips.len(),
+            sounds.len(),
+            pictures.len()
+        ),
+        (1.., ..) => Ok(Meant::Clips(clips)),
+        (0, 1.., _) => Ok(Meant::Sounds(sounds)),
         _ => Ok(Meant::Pictures(pictures)),
     }
 }
@@ -178,6 +191,20 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
     part.card.bearing = bearing;
+    part.save(&arguments.part)?;
+    Ok((Taught::One(Box::new(part)), vec![lesson]))
+}
+
+fn from_clips(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
+    if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
+        bail!("--kind, --mask, --roi and --input are for pictures, and --good names clips");
+    }
+    let (name, overkill) = (name(arguments), arguments.overkill);
+    let wishes = Wishes { name, overkill, kind: Some(Kind::Clip), mask: None, groups: Vec::new() };
+    let manifest = arguments.model.manifest(Sense::Clip)?;
+    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision)?;
+    let by = (&mut eye, &mut kymograph(&manifest)?);
+    let (mut part, lesson) = teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, progress)?;
     part.save(&arguments.part)?;
     Ok((Taught::One(Box::new(part)), vec![lesson]))
 }
@@ -268,6 +295,15 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             same_model(dir, &part, &manifest)?;
             let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
             let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, progress)?;
+            part.save(dir)?;
+            Ok((Taught::One(part), vec![lesson]))
+        }
+        (Taught::One(mut part), Meant::Clips(paths)) if part.card.kind.sense() == Sense::Clip => {
+            let manifest = arguments.model.manifest(Sense::Clip)?;
+            same_model(dir, &part, &manifest)?;
+            let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, part.card.model.precision)?;
+            let by = (&mut eye, &mut kymograph(&manifest)?);
+            let lesson = teach::add_clips(by, &mut part, paths, &recording::clip::read, progress)?;
             part.save(dir)?;
             Ok((Taught::One(part), vec![lesson]))
         }

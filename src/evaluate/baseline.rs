@@ -10,6 +10,9 @@
 //!   score is the mean Euclidean distance to the five nearest of the good ones, of which 8192 are kept, drawn evenly. That
 //!   of a sound is the mean over all its vectors, as in DCASE (`knn`); because a short knock drowns in a mean, the greatest
 //!   is told beside it (`knn_max`).
+//!
+//! Of a method that watches the same is asked by one on how much moves alone: each clip is the mean motion of each of its
+//! steps, `f64[steps]`, and its score the Mahalanobis distance from the good ones, shrunk alike.
 
 use std::collections::BTreeMap;
 
@@ -43,10 +46,13 @@ pub const NAMES: [&str; 3] = ["mahalanobis", "knn", "knn_max"];
 /// The figures of one baseline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BaselineFigures {
-    /// Area under the ROC curve.
+    /// Area under the ROC curve, of sounds.
     pub audio_auroc: Option<f64>,
     /// The same up to a false positive rate of 0.1.
     pub audio_pauc: Option<f64>,
+    /// Area under the ROC curve, of clips.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_auroc: Option<f64>,
     /// Each kind of bad samples against all good ones.
     pub per_kind: BTreeMap<String, BaselineKind>,
 }
@@ -151,6 +157,31 @@ pub fn run(
     NAMES.into_iter().zip(&scores).map(|(name, scores)| Ok((name, figures(scores)?))).collect()
 }
 
+/// Teaches the baseline of clips from those `taught`, and judges `dataset.test` by it. Each brings how much moves in each
+/// step, of which all have as many.
+///
+/// # Errors
+/// [`ErrorKind::Input`] when nothing is taught; those of `taught` and `motion`.
+pub fn run_clips(
+    taught: impl Iterator<Item = Result<Vec<f64>>>,
+    dataset: &Dataset,
+    motion: &dyn Fn(&Sample) -> Result<Vec<f64>>,
+    progress: &dyn Fn(),
+) -> Result<BTreeMap<&'static str, BaselineFigures>> {
+    let taught = taught.map(|steps| Ok(DVector::from_vec(steps?))).collect::<Result<Vec<_>>>()?;
+    let none = || Error::new(ErrorKind::Input, "no good clip that can be read: the baseline was taught nothing");
+    let usual = Mahalanobis::learn(&taught, 0.0).ok_or_else(none)?;
+    let mut scores = Vec::with_capacity(dataset.test.len());
+    for sample in &dataset.test {
+        scores.push(usual.distance(&DVector::from_vec(motion(sample)?)));
+        progress();
+    }
+    let figures = figures(&dataset.test, &scores)?;
+    let clip_auroc = figures.audio_auroc;
+    let figures = BaselineFigures { audio_auroc: None, audio_pauc: None, clip_auroc, ..figures };
+    Ok(BTreeMap::from([(NAMES[0], figures)]))
+}
+
 /// AUROC and pAUC of some scores, of all bad samples and of each kind.
 fn figures(samples: &[Sample], scores: &[f64]) -> Result<BaselineFigures> {
     let of = |kind: Option<&str>| -> Result<BaselineKind> {
@@ -171,7 +202,7 @@ fn figures(samples: &[Sample], scores: &[f64]) -> Result<BaselineFigures> {
         }
     }
     let BaselineKind { auroc, pauc } = of(None)?;
-    Ok(BaselineFigures { audio_auroc: auroc, audio_pauc: pauc, per_kind })
+    Ok(BaselineFigures { audio_auroc: auroc, audio_pauc: pauc, clip_auroc: None, per_kind })
 }
 
 /// The log-mel of a sound, `f32[bands, frames]`.

@@ -4,7 +4,7 @@
 //! Three layouts are known. Folder names are matched without regard to case; the good ones are in `good`, `ok`
 //! or `normal`; hidden files and files that are no picture are passed over.
 //!
-//! Where a folder holds no picture but sounds, these are meant: the same layouts, without masks. Where it holds folders of
+//! Where a folder holds no picture but sounds, or clips, these are meant: the same layouts, without masks. Where it holds folders of
 //! a part each, `part_id/{cam0.png, mic0.wav}`, a sample is such a folder; its mask is named as the folder.
 //!
 //! | layout | teach from | judge | masks |
@@ -27,6 +27,9 @@ use crate::source::recording;
 pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
 /// File name endings of sounds, in lower case.
 pub const SOUND_EXTENSIONS: &[&str] = &["wav", "flac"];
+
+/// File name endings of clips, in lower case.
+pub const CLIP_EXTENSIONS: &[&str] = recording::clip::EXTENSIONS;
 
 /// The [`Sample::kind`] of good samples, however their folder is called.
 pub const GOOD: &str = "good";
@@ -99,10 +102,14 @@ impl Dataset {
         self.test.first().is_some_and(|sample| sample.path.is_dir())
     }
 
-    /// The sense that its samples are for, where they are for one: sounds where the first one to judge is a sound.
+    /// The sense that its samples are for, where they are for one: that of the first one to judge.
     pub fn sense(&self) -> Sense {
-        let is_sound = self.test.first().is_some_and(|sample| ends_with(&sample.path, SOUND_EXTENSIONS));
-        if is_sound { Sense::Audio } else { Sense::Image }
+        let first = |endings| self.test.first().is_some_and(|sample| ends_with(&sample.path, endings));
+        match (first(SOUND_EXTENSIONS), first(CLIP_EXTENSIONS)) {
+            (true, _) => Sense::Audio,
+            (_, true) => Sense::Clip,
+            _ => Sense::Image,
+        }
     }
 
     /// Adds faults to be judged: each kind at each ratio, in decibels, in each good sound that is judged. Their seeds
@@ -216,9 +223,11 @@ fn read_folder(dir: &Path) -> Result<Option<Dataset>> {
     let test = read_kinds(&kinds, &truth)?;
     let paths = || train_good.iter().chain(test.iter().map(|sample| &sample.path));
     let sounds = paths().filter(|path| ends_with(path, SOUND_EXTENSIONS)).count();
+    let clips = paths().filter(|path| ends_with(path, CLIP_EXTENSIONS)).count();
     let pairs = paths().filter(|path| path.is_dir()).count();
-    if ![0, paths().count()].contains(&sounds) || ![0, paths().count()].contains(&pairs) {
-        let what = format!("{} holds sounds and pictures: a data set is of one kind", dir.display());
+    if [sounds, clips, pairs].iter().any(|count| ![0, paths().count()].contains(count)) {
+        let kinds = if clips > 0 { "clips and others" } else { "sounds and pictures" };
+        let what = format!("{} holds {kinds}: a data set is of one kind", dir.display());
         return Err(Error::new(ErrorKind::Input, what));
     }
     Ok(Some(Dataset { name: name_of(dir), train_good, test }))
@@ -389,7 +398,7 @@ fn folders_in(dir: &Path) -> Result<Vec<Folder>> {
     Ok(paths.map(|path| Folder { name: name_of(&path), path }).collect())
 }
 
-/// The pictures in `dir`, or its sounds where it has no pictures, or its folders of a part each; sorted, at least one.
+/// The pictures in `dir`, or its sounds where it has no pictures, or its clips, or its folders of a part each; sorted, at least one.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = visible_in(dir)?;
     let pairs = files.iter().filter(|path| recording::pair(path).is_ok_and(|pair| pair.is_some()));
@@ -398,16 +407,16 @@ fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
         return Ok(pairs);
     }
     files.retain(|path| path.is_file());
-    for endings in [EXTENSIONS, SOUND_EXTENSIONS] {
+    for endings in [EXTENSIONS, SOUND_EXTENSIONS, CLIP_EXTENSIONS] {
         let samples: Vec<PathBuf> = files.iter().filter(|path| ends_with(path, endings)).cloned().collect();
         if !samples.is_empty() {
             return Ok(samples);
         }
     }
-    let (pictures, sounds) = (EXTENSIONS.join(", "), SOUND_EXTENSIONS.join(", "));
+    let [pictures, sounds, clips] = [EXTENSIONS, SOUND_EXTENSIONS, CLIP_EXTENSIONS].map(|endings| endings.join(", "));
     Err(Error::new(
         ErrorKind::Input,
-        format!("{} holds no picture ({pictures}) and no sound ({sounds})", dir.display()),
+        format!("{} holds no picture ({pictures}), no sound ({sounds}) and no clip ({clips})", dir.display()),
     ))
 }
 
@@ -620,10 +629,13 @@ mod tests {
         assert!(refused(&["good/1.png"]).starts_with("SET is no dataset"));
         assert!(refused(&["train/good/1.png"]).starts_with("nothing to judge in SET: expected a folder `test`"));
         assert_eq!(refused(&["train/1.png", "test/good/1.png"]), "SET/train has no folder `good`");
-        let none = "holds no picture (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp) and no sound (wav, flac)";
+        let none = "holds no picture (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp), no sound (wav, flac) and no clip \
+                    (avi, mp4, mov, mkv, webm)";
         assert_eq!(refused(&["train/good/1.txt", "test/good/1.png"]), format!("SET/train/good {none}"));
         let mixed = "SET holds sounds and pictures: a data set is of one kind";
         assert_eq!(refused(&["train/good/1.wav", "test/good/1.png"]), mixed);
+        let mixed = "SET holds clips and others: a data set is of one kind";
+        assert_eq!(refused(&["train/good/1.avi", "test/good/1.png"]), mixed);
         assert_eq!(refused(&["test/good/1.png", "test/crack/1.txt"]), format!("SET/test/crack {none}"));
     }
 

@@ -95,6 +95,7 @@ impl Worsening {
             Self::Camouflage => "camouflage",
             Self::Without(Sense::Image) => "no picture",
             Self::Without(Sense::Audio) => "no sound",
+            Self::Without(Sense::Clip) => "no clip",
         }
     }
 
@@ -244,6 +245,8 @@ fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands:
         }
         Worsening::Without(Sense::Image) => frame = None,
         Worsening::Without(Sense::Audio) => sound = None,
+        // Clips are of no part that has another sense.
+        Worsening::Without(Sense::Clip) => {}
         Worsening::Sticker => {
             if let (Some(clean), false) = (&frame, sample.is_bad) {
                 let patch = |seed| worsen::sticker(clean, PATCH, seed).map(Some);

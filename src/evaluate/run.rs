@@ -47,6 +47,9 @@ pub struct Figures {
     pub audio_auroc: Option<f64>,
     /// Partial area up to a false positive rate of 0.1, of sounds, brought to 0.5 by chance and 1 at best.
     pub audio_pauc: Option<f64>,
+    /// Area under the ROC curve of the score, of clips.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_auroc: Option<f64>,
     /// The 95 % interval of the area under the whole curve.
     pub auroc_interval: Option<Interval>,
     /// The same per pixel.
@@ -186,7 +189,8 @@ pub fn run(
         judged.iter().map(|j| matches!(j.report.verdict, Verdict::Fail | Verdict::Invalid)).collect();
     let bad = is_bad.iter().filter(|bad| **bad).count();
     let area = auroc(&scores, &is_bad)?;
-    let heard = dataset.sense() == Sense::Audio;
+    let sense = dataset.sense();
+    let heard = sense == Sense::Audio;
     let partial = |scores: &[f64], is_bad: &[bool]| match heard || paired {
         true => partial_auroc(scores, is_bad, MOST_FALSE_POSITIVES),
         false => Ok(None),
@@ -236,12 +240,13 @@ pub fn run(
         judged: [judged.len() - bad, bad],
         joint_auroc: area.filter(|_| paired),
         joint_pauc: partial(&scores, &is_bad)?.filter(|_| paired),
-        image_auroc: if paired { of_sense("sight") } else { area.filter(|_| !heard) },
+        image_auroc: if paired { of_sense("sight") } else { area.filter(|_| sense == Sense::Image) },
         audio_auroc: if paired { of_sense("hearing") } else { area.filter(|_| heard) },
         audio_pauc: match alone.get("hearing") {
             Some(hearing) => hearing.pauc,
             None => partial(&scores, &is_bad)?,
         },
+        clip_auroc: area.filter(|_| sense == Sense::Clip),
         auroc_interval: interval,
         pixel_auroc: pixel.pixel_auroc.filter(|_| has_masks),
         aupro: pixel.aupro.filter(|_| has_masks),

@@ -367,7 +367,16 @@ mod tests {
 
     fn seen(place: &'static str, area_share: f64) -> Finding {
         let region = Region { x: 0, y: 0, width: 4, height: 4 };
-        Finding { region, area_px: 16.0, area_share, peak: [2, 2], severity: 2.0, place: place.into(), heard: None }
+        Finding {
+            region,
+            area_px: 16.0,
+            area_share,
+            peak: [2, 2],
+            severity: 2.0,
+            place: place.into(),
+            heard: None,
+            moved: None,
+        }
     }
 
     fn heard(character: &'static str, hz: [f64; 2], all_the_time: bool, rate: Option<&'static str>) -> Finding {

@@ -521,7 +521,16 @@ mod tests {
 
     fn finding(place: &'static str, [x, y, width, height]: [usize; 4], area_share: f64) -> Finding {
         let (region, peak) = (Region { x, y, width, height }, [x + width / 2, y + height / 2]);
-        Finding { region, area_px: 16.0, area_share, peak, severity: 2.0, place: place.into(), heard: None }
+        Finding {
+            region,
+            area_px: 16.0,
+            area_share,
+            peak,
+            severity: 2.0,
+            place: place.into(),
+            heard: None,
+            moved: None,
+        }
     }
 
     fn report(verdict: Verdict, findings: Vec<Finding>) -> Report {

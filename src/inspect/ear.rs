@@ -86,6 +86,7 @@ pub(super) fn steady_findings(
             severity: score / report.limit,
             place: place.into(),
             heard: Some(heard),
+            moved: None,
         });
     };
     let all = [0, columns];

@@ -15,7 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::memory::learned::{Learned, Level};
 use crate::memory::part::{Loudness, Part, TILE, TILE_CELLS};
-use crate::report::{Event, Finding, Heatmap, Report};
+use crate::prepare::clip::Filmed;
+use crate::prepare::quality::Quality;
+use crate::report::{Event, Finding, Heatmap, Moved, Report};
 use crate::sample::Frame;
 
 /// Findings that are shown, most severe first, at most.
@@ -32,7 +34,7 @@ pub const LUMA: usize = 24;
 pub const EXPECTED: usize = 12;
 /// Measures of a finding.
 pub const MEASURES: usize = 16;
-/// Measures of what a finding sounds like.
+/// Measures of what a finding sounds like, or how it moves.
 pub const HEARD: usize = 12;
 /// Measures of the whole picture, or sound.
 pub const QUALITY: usize = 10;
@@ -43,6 +45,8 @@ pub const OF_CELL: usize = 4;
 
 /// Characters of what is heard, as they are told: see [`Event::character`](crate::report::Event::character).
 pub const CHARACTERS: [&str; 7] = ["knock", "tone", "noise", "gap", "louder", "quieter", "rhythm"];
+/// Characters of what moves, as they are told: see [`Moved::character`](crate::report::Moved::character).
+pub const MOTIONS: [&str; 4] = ["more", "less", "elsewhere", "otherwise"];
 
 /// How much wider than its finding a window is.
 const WIDER: f64 = 1.3;
@@ -51,7 +55,7 @@ const LEAST_WINDOW: f64 = 6.0;
 /// Cells that are shown lie apart by so many, as long as there are such.
 const APART: usize = 2;
 
-/// What is shown of one judged picture, or of the picture of a sound. Rows of findings that are not there are nought.
+/// What is shown of one judged picture, or of the picture of a sound or a clip. Rows of findings that are not there are nought.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     /// `f32[FINDINGS, SHAPE]`. Of each finding, in a square window around it that is a little wider: its heat,
@@ -63,7 +67,9 @@ pub struct Evidence {
     /// deviations of brightness within and around; how much redder and bluer than green it is against what is around, 64
     /// levels a unit; ln of the number of findings. Of what is heard then, else nought: 1 for its character, of
     /// [`CHARACTERS`]; decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
-    /// where it is there all the time.
+    /// where it is there all the time. Of what moves: 1 for its character, of [`MOTIONS`]; ln of its seconds, and of its
+    /// share of the clip; when it begins and ends, as shares; width and height of its box, as shares of the frame; ln of 1
+    /// and the grey levels that change in a second, and of 1 and those of good clips.
     pub shapes: Array2<f32>,
     /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest cells of each finding, then the ninths
     /// of the picture row by row. Each: the channels of all levels, finest first; their difference from the nearest good
@@ -72,7 +78,9 @@ pub struct Evidence {
     pub cells: Array2<f32>,
     /// `f32[1, QUALITY]`: light and focus beside what was taught, 0 in its middle: brightness, 25 levels a unit; ln of
     /// contrast; sharpness; black and white shares; then nought. Of sounds: its level, 6 dB a unit; clipped, silent and
-    /// dropped shares; ln of 1 and each of [`Steady`](crate::report::Steady), nought where it was not taught; nought.
+    /// dropped shares; ln of 1 and each of [`Steady`](crate::report::Steady), nought where it was not taught; nought. Of
+    /// clips: as of pictures, of their frames; ln of the ratios of their seconds, of their frames in a second, and of their
+    /// motion; nought.
     pub quality: Array2<f32>,
 }
 
@@ -103,8 +111,15 @@ struct Ground<'a> {
     there: Option<Affine>,
 }
 
-/// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound,
-/// which is as `loudness` says.
+/// What was measured of a sound or a clip beside the picture of it.
+#[derive(Default)]
+pub(super) struct Measured {
+    pub loudness: Option<Loudness>,
+    pub filmed: Option<Filmed>,
+}
+
+/// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound or
+/// a clip, which is as `measured` says.
 ///
 /// # Errors
 /// As [`MapEncoder::map`](crate::encode::MapEncoder::map).
@@ -114,7 +129,7 @@ pub(super) fn gather(
     part: &Part,
     report: &Report,
     frame: &Frame,
-    loudness: Option<Loudness>,
+    measured: Measured,
 ) -> Result<Evidence> {
     let learned = &part.learned;
     let Heatmap { rows, columns, .. } = report.heatmap;
@@ -128,6 +143,10 @@ pub(super) fn gather(
         let window = Window::around(finding, &report.heatmap, frame);
         let hot = ground.hot(finding, frame);
         shape(finding, &window, &hot, report, &part.tiles, frame, shapes.row_mut(i));
+        if let (Some(event), Some(Filmed { seconds, size, .. })) = (finding.moved, measured.filmed) {
+            let told = moved(event, seconds, size);
+            shapes.slice_mut(s![i, SHAPE - HEARD..]).assign(&Array1::from_iter(told));
+        }
         for (j, &at) in spread_out(&hot, columns).iter().enumerate() {
             let mut row = cells.row_mut(i * CELLS + j);
             ground.show(&[ground.cell(at)], row.slice_mut(s![..2 * channels]))?;
@@ -148,16 +167,29 @@ pub(super) fn gather(
         let told = [hottest.ln_1p(), middle(column), middle(row), 1.0];
         out.slice_mut(s![2 * channels..]).assign(&Array1::from_iter(told));
     }
-    let measures = match loudness {
-        Some(heard) => quality_of_sound(part, report, heard).to_vec(),
-        None => quality_of_picture(part, look).to_vec(),
+    let measures = match (measured.loudness, measured.filmed) {
+        (Some(heard), _) => quality_of_sound(part, report, heard).to_vec(),
+        (None, Some(filmed)) => {
+            [&quality_of_picture(part, filmed.quality)[..], &quality_of_clip(part, filmed)].concat()
+        }
+        (None, None) => quality_of_picture(part, look.quality).to_vec(),
     };
     let quality = Array2::from_shape_fn((1, QUALITY), |(_, i)| measures.get(i).copied().unwrap_or_default());
     Ok(Evidence { shapes, cells, quality })
 }
 
-fn quality_of_picture(part: &Part, look: &Look) -> [f32; 5] {
-    let (taught, seen) = (&part.card.picture, look.quality);
+fn quality_of_clip(part: &Part, filmed: Filmed) -> [f32; 3] {
+    let Some(taught) = part.card.clip else { return [0.0; 3] };
+    let ln = |value: f64, [least, most]: [f64; 2]| ((value + 1e-3) / (0.5 * (least + most) + 1e-3)).ln() as f32;
+    [
+        ln(filmed.seconds, taught.seconds),
+        ln(filmed.rate, taught.rate),
+        ln(filmed.motion.into(), taught.motion.map(f64::from)),
+    ]
+}
+
+fn quality_of_picture(part: &Part, seen: Quality) -> [f32; 5] {
+    let taught = &part.card.picture;
     let middle = |[least, most]: [f32; 2]| 0.5 * (least + most);
     [
         (seen.brightness - middle(taught.brightness)) / 25.0,
@@ -197,6 +229,27 @@ fn heard(event: Event) -> [f32; HEARD] {
         ln(event.hz[0] / 1e3),
         ln(event.hz[1] / 1e3),
         f32::from(u8::from(event.all_the_time)),
+    ]);
+    told
+}
+
+/// How a finding moves in a clip of so many seconds and frames of this size: see [`Evidence::shapes`].
+fn moved(event: Moved, whole: f64, [width, height]: [usize; 2]) -> [f32; HEARD] {
+    let mut told = [0.0; HEARD];
+    if let Some(character) = MOTIONS.iter().position(|character| *character == event.character) {
+        told[character] = 1.0;
+    }
+    let [begin, end] = event.seconds;
+    let share = |side: usize, whole: usize| side as f32 / whole.max(1) as f32;
+    told[MOTIONS.len()..].copy_from_slice(&[
+        (end - begin).max(1e-3).ln() as f32,
+        ((end - begin) / whole).max(1e-3).ln() as f32,
+        (begin / whole) as f32,
+        (end / whole) as f32,
+        share(event.region.width, width),
+        share(event.region.height, height),
+        event.motion.max(0.0).ln_1p(),
+        event.usual.max(0.0).ln_1p(),
     ]);
     told
 }
@@ -469,6 +522,15 @@ mod tests {
     }
 
     #[test]
+    fn what_moves_is_told_by_its_character_its_time_and_its_box() {
+        let region = Region { x: 10, y: 0, width: 40, height: 50 };
+        let (seconds, character) = ([1.0, 2.0], "less");
+        let told = moved(Moved { seconds, region, character, motion: 0.0, usual: 1.0 }, 4.0, [80, 100]);
+        let expected = [0.0, 1.0, 0.0, 0.0, 0.0, 0.25f32.ln(), 0.25, 0.5, 0.5, 0.5, 0.0, 2f32.ln()];
+        assert!(told.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{told:?}");
+    }
+
+    #[test]
     fn cells_that_are_shown_lie_apart_while_there_are_such() {
         assert_eq!(spread_out(&[0, 1, 2, 3, 4], 100), [0, 2, 4, 1, 3]);
         assert_eq!(spread_out(&(0..1000).collect::<Vec<_>>(), 100).len(), CELLS);
@@ -497,6 +559,7 @@ mod tests {
             severity: 1.0,
             place: Cow::Borrowed("top"),
             heard: None,
+            moved: None,
         };
         let window = Window::around(&finding, &heatmap, &frame);
         // Six cells of twenty pixels are wider than 1.3 times the finding.

@@ -1,11 +1,12 @@
-//! The library's front door: a frame or a sound and a taught part → a [`Report`]. Starts no thread of its own beyond the
+//! The library's front door: a frame, a sound or a clip and a taught part → a [`Report`]. Starts no thread of its own beyond the
 //! pool that the search shares; a robot can call it from its own loop. [`MomentInspector`] judges by whatever a part was
-//! taught: by sight, by hearing, or by both.
+//! taught: by sight, by hearing, by both, or by motion.
 
 mod ear;
 pub mod evidence;
 mod eye;
 mod moment;
+mod motion;
 mod places;
 mod writer;
 
@@ -17,23 +18,26 @@ use crate::manifest::{Manifest, Sense, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
 use crate::memory::learned::{Standard, shown_level};
 use crate::memory::part::{Loudness, Part};
+use crate::prepare::clip::{Filmed, Kymograph};
 use crate::prepare::fixture::Fixture;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::{GROUPS, Steady};
-use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Times, Verdict};
-use crate::sample::{Frame, Sound};
+use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Steps, Times, Verdict};
+use crate::sample::{Clip, Frame, Sound};
 
 pub use ear::Ear;
 use ear::{describe, name_rhythm, spectrograph, steady_findings, striking};
-use evidence::Evidence;
+use evidence::{Evidence, Measured};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
+pub use motion::kymograph;
 use places::{
-    LEAST_OVERLAP, cannot_be_judged, cool_ignored, entries_taken_back, find_regions, heat_taken_back, pose_of,
+    LEAST_OVERLAP, Tiled, cannot_be_judged, cool_ignored, cool_still, entries_taken_back, find_motions, find_regions,
+    heat_taken_back, pose_of,
 };
 pub use writer::{Asked, Writer};
 
-/// Judges frames by a taught part. One inspector serves one thread.
+/// Judges frames, sounds or clips by a taught part. One inspector serves one thread.
 pub struct Inspector {
     eye: Eye,
     part: Part,
@@ -46,6 +50,8 @@ pub struct Inspector {
     steady: Option<Steady>,
     /// Of the sound that was judged last.
     loudness: Option<Loudness>,
+    /// Of a part that is filmed: what makes pictures of clips, and tells how much moves.
+    kymograph: Option<Kymograph>,
     look: Look,
 }
 
@@ -86,7 +92,19 @@ impl Inspector {
         let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
         let limit = part.judgement.calibration.limit(part.card.overkill);
         let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
-        let heard = part.card.kind.sense() == Sense::Audio;
+        let sense = part.card.kind.sense();
+        let kymograph = (sense == Sense::Clip).then(|| kymograph(manifest)).transpose()?;
+        if let (Some(kymograph), Some(motion)) = (&kymograph, &part.motion) {
+            let (steps, cells) = (kymograph.steps(), kymograph.cells());
+            let [wants, has] = [steps * cells * cells, motion.mean.len()];
+            let fits = eye.grid().iter().product::<usize>() == wants;
+            if wants != has || !fits {
+                let name = &part.card.name;
+                let what = format!("part `{name}`: `motion.mean` wants {wants} values, one a cell, found {has}");
+                return Err(Error::new(ErrorKind::Config, what));
+            }
+        }
+        let heard = sense == Sense::Audio;
         let spectrograph = heard.then(|| spectrograph(manifest)).transpose()?;
         let steady = match (&part.card.sound, &part.usual, &spectrograph) {
             (Some(sound), Some(usual), Some(spectrograph)) => {
@@ -106,7 +124,7 @@ impl Inspector {
             }
             _ => None,
         };
-        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, loudness: None, look })
+        Ok(Self { eye, part, judged_by, ran_on, limit, fixture, spectrograph, steady, loudness: None, kymograph, look })
     }
 
     /// The part that is judged by.
@@ -127,14 +145,18 @@ impl Inspector {
     /// Judges one frame.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the part was taught from sounds; [`ErrorKind::Runtime`] when the runtime fails. A picture
-    /// that cannot be judged is no error but [`Verdict::Invalid`].
+    /// [`ErrorKind::Input`] when the part was not taught from pictures; [`ErrorKind::Runtime`] when the runtime fails. A
+    /// picture that cannot be judged is no error but [`Verdict::Invalid`].
     pub fn inspect(&mut self, frame: &Frame) -> Result<Report> {
-        if self.spectrograph.is_some() {
-            let what = format!("part `{}` was taught from sounds: it cannot judge a picture", self.part.card.name);
-            return Err(Error::new(ErrorKind::Input, what));
+        if self.part.card.kind.sense() != Sense::Image {
+            return Err(self.cannot_judge("a picture"));
         }
         self.judge(frame, None)
+    }
+
+    fn cannot_judge(&self, sample: &str) -> Error {
+        let (name, taught) = (&self.part.card.name, self.part.card.kind.sense().samples());
+        Error::new(ErrorKind::Input, format!("part `{name}` was taught from {taught}: it cannot judge {sample}"))
     }
 
     fn judge(&mut self, frame: &Frame, steady: Option<[f32; GROUPS.len()]>) -> Result<Report> {
@@ -187,8 +209,10 @@ impl Inspector {
             sight: None,
             hearing: None,
             pose: self.look.view.as_ref().map(pose_of),
+            sense: card.kind.sense(),
             findings: if verdict == Verdict::Invalid { Vec::new() } else { findings },
             picture: None,
+            steps: None,
             heatmap,
             expected,
             ms: Times {
@@ -203,26 +227,26 @@ impl Inspector {
     }
 
     /// What there is to say of the sample that was judged last, as `report` says: of `frame`, or of the picture that was
-    /// made of a sound.
+    /// made of a sound or a clip.
     ///
     /// # Errors
     /// [`ErrorKind::Runtime`] when the runtime lost what it had seen.
     pub fn evidence(&self, report: &Report, frame: &Frame) -> Result<Evidence> {
         let picture = report.picture.as_ref().unwrap_or(frame);
-        evidence::gather(&self.eye, &self.look, &self.part, report, picture, self.loudness)
+        let measured = Measured { loudness: self.loudness, filmed: self.kymograph.as_ref().map(Kymograph::filmed) };
+        evidence::gather(&self.eye, &self.look, &self.part, report, picture, measured)
     }
 
     /// Judges one sound by a part that was taught from sounds, by the picture of it: [`Report::picture`].
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the part was taught from pictures, the sound is too short to be looked at, or a sample
+    /// [`ErrorKind::Input`] when the part was not taught from sounds, the sound is too short to be looked at, or a sample
     /// is no number; [`ErrorKind::Runtime`] when the runtime fails. A sound that cannot be judged is no error but
     /// [`Verdict::Invalid`].
     pub fn hear(&mut self, sound: &Sound) -> Result<Report> {
         let start = Instant::now();
         let Some(spectrograph) = &mut self.spectrograph else {
-            let what = format!("part `{}` was taught from pictures: it cannot judge a sound", self.part.card.name);
-            return Err(Error::new(ErrorKind::Input, what));
+            return Err(self.cannot_judge("a sound"));
         };
         let frame = spectrograph.picture(sound)?;
         let heard = Loudness::of(sound)?;
@@ -261,13 +285,58 @@ impl Inspector {
         Ok(report)
     }
 
+    /// Judges one clip by a part that was taught from clips, by the picture of its motion: [`Report::picture`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the part was not taught from clips, or a frame cannot be decoded; [`ErrorKind::Runtime`]
+    /// when the runtime fails. A clip that cannot be judged is no error but [`Verdict::Invalid`].
+    pub fn watch(&mut self, clip: &Clip) -> Result<Report> {
+        let start = Instant::now();
+        let Some(kymograph) = &mut self.kymograph else { return Err(self.cannot_judge("a clip")) };
+        let frame = kymograph.picture(clip)?;
+        let prepared = start.elapsed().as_secs_f64() * 1e3;
+        let mut report = self.judge(&frame, None)?;
+        report.ms.prepare += prepared;
+        let (Some(kymograph), Some(usual)) = (&self.kymograph, &self.part.motion) else { return Ok(report) };
+        report.findings = match self.cannot_be_watched(kymograph.filmed()) {
+            Some(reason) => {
+                (report.verdict, report.reason) = (Verdict::Invalid, reason);
+                Vec::new()
+            }
+            None => {
+                let tiled = Tiled { tiles: kymograph.tiles(), cells: kymograph.cells() };
+                let at = |[step, y, x]: [usize; 3]| (step * tiled.cells + y) * tiled.cells + x;
+                let moves = |cell| kymograph.motion()[at(cell)].max(usual.most[at(cell)]);
+                cool_still(&mut report.heatmap, tiled, moves);
+                let found = find_motions(&report.heatmap, tiled, frame.width() / tiled.tiles);
+                let described = found.into_iter().map(|(mut finding, cells)| {
+                    motion::describe(&mut finding, &cells, kymograph, usual);
+                    finding
+                });
+                described.collect()
+            }
+        };
+        let Filmed { seconds, size, .. } = kymograph.filmed();
+        report.steps = Some(Steps { tiles: kymograph.tiles(), seconds, size, frames: kymograph.frames()? });
+        report.picture = Some(frame);
+        Ok(report)
+    }
+
+    /// Why a clip cannot be judged, if so: its length, its frames' size, light or focus, or nothing moves.
+    fn cannot_be_watched(&self, filmed: Filmed) -> Option<String> {
+        let Filmed { size, quality, .. } = filmed;
+        let blind = cannot_be_judged(size, quality, &self.part.card.picture, self.part.card.good);
+        blind.or_else(|| self.part.card.clip?.still(filmed))
+    }
+
     /// Why the frame cannot be judged, if so: not this part, not in view, or blind.
     fn cannot_be_judged(&self, frame: &Frame) -> Option<String> {
-        // The picture of a sound has neither light nor focus.
-        if self.spectrograph.is_some() {
+        // The picture of a sound or a clip has neither light nor focus.
+        if self.part.card.kind.sense() != Sense::Image {
             return None;
         }
-        let blind = cannot_be_judged(frame, self.look.quality, &self.part.card.picture, self.part.card.good);
+        let size = [frame.width(), frame.height()];
+        let blind = cannot_be_judged(size, self.look.quality, &self.part.card.picture, self.part.card.good);
         blind.or_else(|| {
             let (pose, least) = (self.look.view.as_ref()?.pose, self.part.card.least_correlation?);
             if pose.ncc < least {

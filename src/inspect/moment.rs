@@ -1,10 +1,11 @@
 //! What is seen and heard at once → one report: each sense by its own inspector, and `fuse` over their p-values. A sense
-//! that is missing or cannot judge is left out, and what is left decides by its own good samples.
+//! that is missing or cannot judge is left out, and what is left decides by its own good samples. A part that was taught from
+//! clips is judged by these alone.
 
 use super::evidence::Evidence;
 use super::{Inspector, decide};
 use crate::backend::{Backend, Options};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fuse;
 use crate::manifest::{Manifest, Sense};
 use crate::memory::bond::Bond;
@@ -12,7 +13,7 @@ use crate::memory::calibrate::Calibration;
 use crate::memory::pair::Taught;
 use crate::memory::part::Part;
 use crate::report::{Provenance, Report, Verdict};
-use crate::sample::{Frame, Sound};
+use crate::sample::{Clip, Frame, Sound};
 
 /// Judges moments by whatever a part was taught. One inspector serves one thread.
 pub struct MomentInspector {
@@ -22,6 +23,7 @@ pub struct MomentInspector {
 enum Senses {
     Sight(Box<Inspector>),
     Hearing(Box<Inspector>),
+    Motion(Box<Inspector>),
     Both(Box<Both>),
 }
 
@@ -49,8 +51,11 @@ impl MomentInspector {
             Ok(Inspector::new(&manifest(part.card.kind.sense())?, part, backend, options)?)
         };
         let senses = match taught {
-            Taught::One(part) if part.card.kind.sense() == Sense::Image => Senses::Sight(Box::new(open(*part)?)),
-            Taught::One(part) => Senses::Hearing(Box::new(open(*part)?)),
+            Taught::One(part) => match part.card.kind.sense() {
+                Sense::Image => Senses::Sight(Box::new(open(*part)?)),
+                Sense::Audio => Senses::Hearing(Box::new(open(*part)?)),
+                Sense::Clip => Senses::Motion(Box::new(open(*part)?)),
+            },
             Taught::Both(pair) => {
                 let calibration = calibrated(&pair.held_out());
                 let limit = calibration.limit(pair.sight.card.overkill);
@@ -80,6 +85,22 @@ impl MomentInspector {
             (Senses::Both(both), ..) => both.judge(frame, sound),
             (Senses::Sight(sight), None, _) => Ok(Report::invalid("no picture".into(), sight.judged_by.clone())),
             (Senses::Hearing(hearing), _, None) => Ok(Report::invalid("no sound".into(), hearing.judged_by.clone())),
+            (Senses::Motion(motion), ..) => Ok(Report::invalid("no clip".into(), motion.judged_by.clone())),
+        }
+    }
+
+    /// Judges a clip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the part was not taught from clips; else as [`Inspector::watch`].
+    pub fn watch(&mut self, clip: &Clip) -> Result<Report> {
+        match &mut self.senses {
+            Senses::Sight(one) | Senses::Hearing(one) | Senses::Motion(one) => one.watch(clip),
+            Senses::Both(both) => {
+                let name = &both.sight.part.card.name;
+                let what = format!("part `{name}` was taught from pictures with sounds: it cannot judge a clip");
+                Err(Error::new(ErrorKind::Input, what))
+            }
         }
     }
 
@@ -95,9 +116,9 @@ impl MomentInspector {
             judged.map(|frame| Ok((sense, one.evidence(report, frame)?))).transpose()
         };
         let evidence = match &self.senses {
-            Senses::Sight(one) | Senses::Hearing(one) => vec![of(one, report)?],
+            Senses::Sight(one) | Senses::Hearing(one) | Senses::Motion(one) => vec![of(one, report)?],
             // Where sight could not judge, the report is that of hearing.
-            Senses::Both(both) if report.picture.is_some() => vec![of(&both.hearing, report)?],
+            Senses::Both(both) if report.sense == Sense::Audio => vec![of(&both.hearing, report)?],
             Senses::Both(both) => {
                 let seen = report.sight.as_ref().is_some_and(|sight| sight.verdict != Verdict::Invalid);
                 let sight = if seen { of(&both.sight, report)? } else { None };
@@ -111,7 +132,7 @@ impl MomentInspector {
     /// The inspector of each sense, sight first.
     pub fn inspectors(&self) -> Vec<&Inspector> {
         match &self.senses {
-            Senses::Sight(one) | Senses::Hearing(one) => vec![one],
+            Senses::Sight(one) | Senses::Hearing(one) | Senses::Motion(one) => vec![one],
             Senses::Both(both) => vec![&both.sight, &both.hearing],
         }
     }

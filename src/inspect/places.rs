@@ -93,8 +93,12 @@ pub(super) fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width
 }
 
 /// Why a picture cannot be judged, if so: its size, light or focus is far outside what was taught.
-pub(super) fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelope, good: usize) -> Option<String> {
-    let [width, height] = [frame.width(), frame.height()];
+pub(super) fn cannot_be_judged(
+    [width, height]: [usize; 2],
+    quality: Quality,
+    taught: &Envelope,
+    good: usize,
+) -> Option<String> {
     let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
     if !fits(width, taught.width) || !fits(height, taught.height) {
         let span =
@@ -129,13 +133,10 @@ pub(super) fn cannot_be_judged(frame: &Frame, quality: Quality, taught: &Envelop
     })
 }
 
-/// Connected cells (eight neighbours) at or above heat 1, most severe first.
-pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> {
-    let Heatmap { values, rows, columns } = heatmap;
-    let (rows, columns) = (*rows, *columns);
+/// Groups of cells at or above heat 1 that are connected; `around` calls for each neighbour of a cell.
+fn connected(values: &[f32], around: impl Fn(usize, &mut dyn FnMut(usize))) -> Vec<Vec<usize>> {
     let mut seen = vec![false; values.len()];
-    let mut findings = Vec::new();
-    let cell = [width as f64 / columns as f64, height as f64 / rows as f64];
+    let mut groups = Vec::new();
     for start in 0..values.len() {
         if seen[start] || values[start] < 1.0 {
             continue;
@@ -144,40 +145,134 @@ pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Ve
         seen[start] = true;
         while let Some(at) = stack.pop() {
             members.push(at);
-            let (row, column) = (at / columns, at % columns);
-            for y in row.saturating_sub(1)..=(row + 1).min(rows - 1) {
-                for x in column.saturating_sub(1)..=(column + 1).min(columns - 1) {
-                    let next = y * columns + x;
-                    if !seen[next] && values[next] >= 1.0 {
-                        seen[next] = true;
-                        stack.push(next);
-                    }
+            around(at, &mut |next| {
+                if !seen[next] && values[next] >= 1.0 {
+                    seen[next] = true;
+                    stack.push(next);
                 }
-            }
+            });
         }
-        let span = |of: &dyn Fn(usize) -> usize, size: f64, side: usize| {
-            let least = members.iter().map(|&m| of(m)).min().unwrap_or(0);
-            let most = members.iter().map(|&m| of(m)).max().unwrap_or(0);
-            let from = (least as f64 * size).round() as usize;
-            (from, (((most + 1) as f64 * size).round() as usize).min(side) - from)
-        };
-        let (x, wide) = span(&|m| m % columns, cell[0], width);
-        let (y, tall) = span(&|m| m / columns, cell[1], height);
-        let peak = members.iter().copied().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(start);
-        let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
-        let area_px = members.len() as f64 * cell[0] * cell[1];
-        findings.push(Finding {
-            region: Region { x, y, width: wide, height: tall },
-            area_px,
-            area_share: members.len() as f64 / values.len() as f64,
-            peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
-            severity: values[peak],
-            place: place(centre[0] / columns as f64, centre[1] / rows as f64).into(),
-            heard: None,
-        });
+        groups.push(members);
     }
+    groups
+}
+
+/// The numbers from one below to one above, of `0..n`.
+fn near(at: usize, n: usize) -> std::ops::Range<usize> {
+    at.saturating_sub(1)..(at + 2).min(n)
+}
+
+/// The hottest of some cells, at least one.
+fn hottest(members: &[usize], values: &[f32]) -> usize {
+    members.iter().copied().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0)
+}
+
+/// How the cells of a clip's heatmap lie: tiles of steps in rows, early to late.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiled {
+    /// Rows and columns of tiles.
+    pub tiles: usize,
+    /// Rows and columns of a tile's cells.
+    pub cells: usize,
+}
+
+impl Tiled {
+    /// Step, row and column of a cell of the heatmap.
+    fn split(self, at: usize) -> [usize; 3] {
+        let Self { tiles, cells } = self;
+        let (row, column) = (at / (tiles * cells), at % (tiles * cells));
+        [row / cells * tiles + column / cells, row % cells, column % cells]
+    }
+
+    fn join(self, [step, y, x]: [usize; 3]) -> usize {
+        let Self { tiles, cells } = self;
+        (step / tiles * cells + y) * tiles * cells + step % tiles * cells + x
+    }
+
+    /// Calls for a cell, as step, row and column, and its neighbours within the step.
+    fn around([step, y, x]: [usize; 3], cells: usize, call: &mut dyn FnMut([usize; 3])) {
+        near(y, cells).for_each(|y| near(x, cells).for_each(|x| call([step, y, x])));
+    }
+}
+
+/// Where nothing moves, and nothing ever did in a good clip, nothing can be strange: such cells are hot from what moves in
+/// the next tile. `moves` tells how much moves in a cell, given as step, row and column, in the clip or in good ones.
+pub(super) fn cool_still(heatmap: &mut Heatmap, tiled: Tiled, moves: impl Fn([usize; 3]) -> f32) {
+    for (at, heat) in heatmap.values.iter_mut().enumerate() {
+        let mut most = 0.0f32;
+        Tiled::around(tiled.split(at), tiled.cells, &mut |cell| most = most.max(moves(cell)));
+        if most < STILL {
+            *heat = 0.0;
+        }
+    }
+}
+
+/// Grey levels in a second under which nothing moves.
+const STILL: f32 = 1.0;
+
+/// What moves strangely in a clip: connected cells (neighbours in place and time) at or above heat 1, most severe first. With
+/// each finding come its cells, as step, row and column. Its region is that of its strangest step.
+pub(super) fn find_motions(heatmap: &Heatmap, tiled: Tiled, side: usize) -> Vec<(Finding, Vec<[usize; 3]>)> {
+    let Tiled { tiles, cells } = tiled;
+    let values = &heatmap.values;
+    let groups = connected(values, |at, next| {
+        let [step, y, x] = tiled.split(at);
+        for step in near(step, tiles * tiles) {
+            Tiled::around([step, y, x], cells, &mut |cell| next(tiled.join(cell)));
+        }
+    });
+    let found = groups.into_iter().map(|members| {
+        let [step, y, x] = tiled.split(hottest(&members, values));
+        let there: Vec<usize> = members.iter().copied().filter(|&at| tiled.split(at)[0] == step).collect();
+        let mut finding = finding(&there, heatmap, [tiles * side; 2]);
+        finding.area_px = members.len() as f64 * (side * side) as f64 / (cells * cells) as f64;
+        finding.area_share = members.len() as f64 / values.len() as f64;
+        finding.place = place((x as f64 + 0.5) / cells as f64, (y as f64 + 0.5) / cells as f64).into();
+        (finding, members.into_iter().map(|at| tiled.split(at)).collect())
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_by(|a: &(Finding, _), b| b.0.severity.total_cmp(&a.0.severity));
+    found
+}
+
+/// Connected cells (eight neighbours) at or above heat 1, most severe first.
+pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> {
+    let (rows, columns) = (heatmap.rows, heatmap.columns);
+    let groups = connected(&heatmap.values, |at, next| {
+        let (row, column) = (at / columns, at % columns);
+        near(row, rows).for_each(|y| near(column, columns).for_each(|x| next(y * columns + x)));
+    });
+    let mut findings: Vec<_> = groups.iter().map(|members| finding(members, heatmap, [width, height])).collect();
     findings.sort_by(|a, b| b.severity.total_cmp(&a.severity));
     findings
+}
+
+/// A finding of some cells of a picture of `[width, height]`.
+fn finding(members: &[usize], heatmap: &Heatmap, [width, height]: [usize; 2]) -> Finding {
+    let Heatmap { values, rows, columns } = heatmap;
+    let (rows, columns) = (*rows, *columns);
+    let cell = [width as f64 / columns as f64, height as f64 / rows as f64];
+    let span = |of: &dyn Fn(usize) -> usize, size: f64, side: usize| {
+        let least = members.iter().map(|&m| of(m)).min().unwrap_or(0);
+        let most = members.iter().map(|&m| of(m)).max().unwrap_or(0);
+        let from = (least as f64 * size).round() as usize;
+        (from, (((most + 1) as f64 * size).round() as usize).min(side) - from)
+    };
+    let (x, wide) = span(&|m| m % columns, cell[0], width);
+    let (y, tall) = span(&|m| m / columns, cell[1], height);
+    let peak = hottest(members, values);
+    let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
+    let area_px = members.len() as f64 * cell[0] * cell[1];
+    Finding {
+        region: Region { x, y, width: wide, height: tall },
+        area_px,
+        area_share: members.len() as f64 / values.len() as f64,
+        peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
+        severity: values[peak],
+        place: place(centre[0] / columns as f64, centre[1] / rows as f64).into(),
+        heard: None,
+        moved: None,
+    }
 }
 
 /// A ninth of the picture in words.
@@ -204,6 +299,30 @@ mod tests {
         // Diagonal neighbours are one region.
         assert_eq!(findings[1].region, Region { x: 0, y: 0, width: 40, height: 20 });
         assert_eq!(findings[1].area_px, 400.0);
+    }
+
+    #[test]
+    fn what_moves_is_followed_from_step_to_step_and_not_into_the_next_tile() {
+        // Four steps of two by two cells; the second step's right column meets the third step's left one in no picture.
+        let tiled = Tiled { tiles: 2, cells: 2 };
+        let mut values = vec![0.0; 16];
+        for (cell, heat) in [([0, 0, 0], 1.5), ([1, 0, 1], 2.0), ([3, 1, 1], 3.0)] {
+            values[tiled.join(cell)] = heat;
+        }
+        let mut heatmap = Heatmap { values, rows: 4, columns: 4 };
+        assert!((0..16).all(|at| tiled.join(tiled.split(at)) == at));
+        let found = find_motions(&heatmap, tiled, 10);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (&*found[0].0.place, found[0].0.region),
+            ("bottom right", Region { x: 15, y: 15, width: 5, height: 5 })
+        );
+        // A cell of one step and its diagonal neighbour of the next are one; the box is that of the hotter.
+        let (finding, cells) = &found[1];
+        assert_eq!((cells.len(), finding.severity), (2, 2.0));
+        assert_eq!(finding.region, Region { x: 15, y: 0, width: 5, height: 5 });
+        cool_still(&mut heatmap, tiled, |[step, ..]| if step == 3 { 0.0 } else { 5.0 });
+        assert_eq!(heatmap.values.iter().filter(|heat| **heat > 0.0).count(), 2);
     }
 
     #[test]

@@ -312,8 +312,7 @@ fn reports(report: &Report) -> Vec<(Sense, Option<&Report>)> {
             (Sense::Image, Some(report).filter(|_| sight.verdict != Verdict::Invalid)),
             (Sense::Audio, Some(&**hearing).filter(|hearing| judged(hearing))),
         ],
-        (None, _) if report.picture.is_some() => vec![(Sense::Audio, Some(report))],
-        (None, _) => vec![(Sense::Image, Some(report))],
+        (None, _) => vec![(report.sense, Some(report))],
     }
 }
 
@@ -353,7 +352,16 @@ mod tests {
     fn finding(region: [usize; 4], heard: Option<Event>) -> Finding {
         let [x, y, width, height] = region;
         let region = Region { x, y, width, height };
-        Finding { region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top".into(), heard }
+        Finding {
+            region,
+            area_px: 1.0,
+            area_share: 0.1,
+            peak: [x, y],
+            severity: 2.0,
+            place: "top".into(),
+            heard,
+            moved: None,
+        }
     }
 
     #[test]

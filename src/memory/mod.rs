@@ -23,6 +23,7 @@ pub mod golden;
 pub mod learned;
 pub mod mahalanobis;
 pub mod metric;
+pub mod motion;
 pub mod part;
 pub mod pair;
 pub mod search;

@@ -13,11 +13,13 @@ use sha2::{Digest as _, Sha256};
 use super::folder::{self, CURRENT};
 use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned, Level, shown_level};
+use super::motion::UsualMotion;
 use super::shape::Shape;
 use super::usual::Usual;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, Sense, hex, wrong_at};
 use crate::prepare::bearing::Bearing;
+use crate::prepare::clip::Filmed;
 use crate::prepare::fixture::Reference;
 use crate::prepare::listen;
 use crate::prepare::steady::GROUPS;
@@ -49,6 +51,8 @@ pub struct Part {
     pub golden: Option<Golden>,
     /// What good sounds are like as a whole, where the part is heard.
     pub usual: Option<Usual>,
+    /// How much moves where and when in good clips, where the part is filmed.
+    pub motion: Option<UsualMotion>,
     /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
     pub summaries: Array2<f32>,
     /// Summaries of how some of them may look another day, `f32[m, d]`, which the shape is learned from too; m may be 0.
@@ -105,6 +109,9 @@ pub struct Card {
     /// What a sound must be like to be judged, where the part is heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Audible>,
+    /// What a clip must be like to be judged, where the part is filmed; `picture` is then of its frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Moving>,
     /// The bearing that is heard, where it is known: what beats at one of its rates is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearing: Option<Bearing>,
@@ -127,6 +134,8 @@ pub enum Kind {
     /// A sound, by the picture of its spectrogram: any time may sound like any time of a good part, each band like
     /// itself.
     Sound,
+    /// A clip of a motion, by the picture of its steps: each place looks at each time as it does in good parts.
+    Clip,
 }
 
 impl Kind {
@@ -138,6 +147,7 @@ impl Kind {
             Self::Aligned => "aligned",
             Self::Golden => "golden",
             Self::Sound => "sound",
+            Self::Clip => "clip",
         }
     }
 
@@ -146,7 +156,7 @@ impl Kind {
         match self {
             Self::Texture => 0,
             Self::Sound => 1,
-            Self::Framed | Self::Aligned | Self::Golden => 2,
+            Self::Framed | Self::Aligned | Self::Golden | Self::Clip => 2,
         }
     }
 
@@ -154,6 +164,7 @@ impl Kind {
     pub const fn sense(self) -> Sense {
         match self {
             Self::Sound => Sense::Audio,
+            Self::Clip => Sense::Clip,
             Self::Texture | Self::Framed | Self::Aligned | Self::Golden => Sense::Image,
         }
     }
@@ -314,10 +325,8 @@ impl Audible {
 
     /// Why a sound cannot be judged, if so: it has another length, is not there, far too quiet, or spoilt.
     pub fn deaf(&self, heard: Loudness) -> Option<String> {
-        let [least, most] = self.seconds;
-        if 4.0 * heard.seconds < 3.0 * least || 3.0 * heard.seconds > 4.0 * most {
-            let taught = if most - least < 0.005 { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
-            return Some(format!("wrong length: {:.2} s, taught with {taught} s", heard.seconds));
+        if let Some(reason) = wrong_length(heard.seconds, self.seconds) {
+            return Some(reason);
         }
         let shares = [heard.clipped, heard.silent, heard.dropped];
         let names = ["clipped", "silent", "dropped out"];
@@ -337,6 +346,60 @@ impl Audible {
     }
 }
 
+/// Ranges seen among the good clips.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moving {
+    /// How long they last, `[least, greatest]`.
+    pub seconds: [f64; 2],
+    /// Their frames in a second, `[least, greatest]`.
+    pub rate: [f64; 2],
+    /// Grey levels that a pixel changes in a second, the mean over the whole clip, `[least, greatest]`.
+    pub motion: [f32; 2],
+}
+
+impl Moving {
+    /// The ranges of some clips; `None` of none.
+    pub fn of(filmed: &[Filmed]) -> Option<Self> {
+        let one = |of: &Filmed| Self { seconds: [of.seconds; 2], rate: [of.rate; 2], motion: [of.motion; 2] };
+        filmed.iter().map(one).reduce(Self::joined)
+    }
+
+    /// The ranges of both.
+    pub fn joined(self, other: Self) -> Self {
+        let span = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].max(b[1])];
+        let motion = [self.motion[0].min(other.motion[0]), self.motion[1].max(other.motion[1])];
+        Self { seconds: span(self.seconds, other.seconds), rate: span(self.rate, other.rate), motion }
+    }
+
+    /// Why a clip cannot be judged, if so: it has another length or far fewer frames, or nothing moves at all.
+    pub fn still(&self, filmed: Filmed) -> Option<String> {
+        if let Some(reason) = wrong_length(filmed.seconds, self.seconds) {
+            return Some(reason);
+        }
+        let [least, most] = self.rate;
+        if 2.0 * filmed.rate < least {
+            let taught = if most - least < 0.05 { format!("{least:.1}") } else { format!("{least:.1} to {most:.1}") };
+            return Some(format!("too few frames: {:.1} a second, taught with {taught}", filmed.rate));
+        }
+        let least = self.motion[0];
+        // A machine that stopped half-way moved; where nothing does it was not switched on, or is not what is filmed.
+        (filmed.motion < STILL * least)
+            .then(|| format!("nothing moves: {:.2} grey levels a second, taught at least {least:.2}", filmed.motion))
+    }
+}
+
+/// Why a sound or a clip of another length than was taught cannot be judged, if so.
+fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<String> {
+    let fits = 4.0 * seconds >= 3.0 * least && 3.0 * seconds <= 4.0 * most;
+    (!fits).then(|| {
+        let taught = if most - least < 0.005 { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
+        format!("wrong length: {seconds:.2} s, taught with {taught} s")
+    })
+}
+
+/// Share of the least motion of a good clip under which nothing moves.
+const STILL: f32 = 0.05;
 /// Share of a sound that may be spoilt in any case.
 const LEAST_SPOILT: f64 = 0.01;
 /// Decibels under the taught levels from which on it is not the part that is heard, but a microphone that fails.
@@ -423,6 +486,11 @@ impl Part {
             let shape = vec![*count, together.len() / (*count).max(1)];
             floats.push(("usual.together".to_string(), shape, bytes_of(together.iter())));
         }
+        if let Some(UsualMotion { count, mean, most }) = &self.motion {
+            floats.push(("motion.count".to_string(), vec![1], bytes_of([*count as f32].iter())));
+            floats.push(("motion.mean".to_string(), vec![mean.len()], bytes_of(mean.iter())));
+            floats.push(("motion.most".to_string(), vec![most.len()], bytes_of(most.iter())));
+        }
         let mut seen_at = Vec::new();
         for Level { stride, weights, bank, seen_at: entries, unit, .. } in &self.learned.levels {
             let of = |what: &str| format!("stride{stride}.{what}");
@@ -494,6 +562,9 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     if (card.kind == Kind::Sound) != card.sound.is_some() {
         return Err(wrong("`sound` belongs to a part of `kind` sound, and to no other".into()));
     }
+    if (card.kind == Kind::Clip) != card.clip.is_some() {
+        return Err(wrong("`clip` belongs to a part of `kind` clip, and to no other".into()));
+    }
     if card.bearing.is_some() && card.kind != Kind::Sound {
         return Err(wrong("`bearing` belongs to a part of `kind` sound, and to no other".into()));
     }
@@ -506,6 +577,13 @@ fn parse(path: &Path, text: &str) -> Result<Card> {
     };
     if !card.sound.as_ref().is_none_or(finite) {
         return Err(wrong(format!("`sound` must hold finite numbers, got {:?}", card.sound)));
+    }
+    let finite = |clip: &Moving| {
+        let times = clip.seconds.iter().chain(&clip.rate).all(|number| number.is_finite());
+        times && clip.motion.iter().all(|number| number.is_finite())
+    };
+    if !card.clip.as_ref().is_none_or(finite) {
+        return Err(wrong(format!("`clip` must hold finite numbers, got {:?}", card.clip)));
     }
     if !folder::is_plain(&card.memory.file) {
         return Err(wrong(format!("`memory.file` must be a plain file name, got `{}`", card.memory.file)));
@@ -605,6 +683,17 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         }
         false => None,
     };
+    let motion = match card.kind {
+        Kind::Clip => {
+            let (count, mean) = (line("motion.count", Some(1))?[0] as usize, line("motion.mean", None)?.to_vec());
+            let most = line("motion.most", Some(mean.len()))?.to_vec();
+            if count == 0 {
+                return Err("`motion.count` must be positive".into());
+            }
+            Some(UsualMotion { count, mean, most })
+        }
+        _ => None,
+    };
     let steady = usual.is_some();
     let columns = if golden { 5 } else { 3 } + if steady { GROUPS.len() } else { 0 };
     let held_out: Vec<HeldOut> = table("held_out", Some(columns))?
@@ -669,6 +758,7 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         reference,
         golden,
         usual,
+        motion,
         summaries,
         varied,
         tiles,

@@ -1,6 +1,7 @@
 //! Samples → what an encoder takes. Pure functions: no file, no clock, no device.
 
 pub mod bearing;
+pub mod clip;
 pub mod fixture;
 pub mod pixels;
 pub mod image;

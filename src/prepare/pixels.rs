@@ -103,7 +103,7 @@ impl<'a> Planes<'a> {
 }
 
 /// Luma 16 to 235 → 0 to 255.
-fn from_studio(luma: u8) -> u8 {
+pub(super) fn from_studio(luma: u8) -> u8 {
     ((i32::from(luma) - 16) * 255 / 219).clamp(0, 255) as u8
 }
 

@@ -3,7 +3,7 @@
 
 use super::picture::Picture;
 use crate::memory::features::interpolate;
-use crate::report::{Region, Report, Verdict};
+use crate::report::{Finding, Heatmap, Region, Report, Steps, Verdict};
 use crate::sample::Frame;
 
 /// Colours of heat from [`COOL`] to [`HOT`], evenly spaced: ten points of matplotlib's inferno. Its lightness
@@ -47,12 +47,81 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture
     let scale = [picture.width as f64 / frame[0].max(1) as f64, picture.height as f64 / frame[1].max(1) as f64];
     // The most severe is drawn last and lies on top.
     for (i, finding) in report.findings.iter().enumerate().rev() {
-        let drawn = draw_box(&mut picture, &finding.region, scale);
-        if i < NUMBERED {
-            draw_number(&mut picture, drawn, i + 1);
+        for region in regions(finding, report, frame) {
+            let drawn = draw_box(&mut picture, &region, scale);
+            if i < NUMBERED {
+                draw_number(&mut picture, drawn, i + 1);
+            }
         }
     }
     picture
+}
+
+/// Where a finding's boxes are drawn over what was inspected, `[width, height]`: of a clip, around what is hot in each step
+/// that it lasts.
+fn regions(finding: &Finding, report: &Report, [width, height]: [usize; 2]) -> Vec<Region> {
+    let (Some(moved), Some(steps)) = (finding.moved, &report.steps) else { return vec![finding.region] };
+    let Heatmap { values, rows, columns } = &report.heatmap;
+    let (tiles, cells) = (steps.tiles, columns / steps.tiles);
+    let all = tiles * tiles;
+    let [from, to] = moved.seconds.map(|at| ((at / steps.seconds * all as f64).round() as usize).min(all));
+    let Region { x, y, width: wide, height: tall } = moved.region;
+    let inside = |cell: usize, whole: usize, begin: usize, length: usize| {
+        let middle = (2 * cell + 1) * whole / (2 * cells);
+        (begin..begin + length).contains(&middle)
+    };
+    let in_step = |step: usize| {
+        let hot = (0..cells * cells).map(|i| [i / cells, i % cells]).filter(|&[row, column]| {
+            let at = (step / tiles * cells + row) * columns + step % tiles * cells + column;
+            inside(column, steps.size[0], x, wide) && inside(row, steps.size[1], y, tall) && values[at] >= 1.0
+        });
+        let hot: Vec<[usize; 2]> = hot.collect();
+        let span = |of: usize, first: usize, count: usize, side: usize| {
+            let least = hot.iter().map(|cell| cell[of]).min()?;
+            let most = hot.iter().map(|cell| cell[of]).max()?;
+            let pixel = |cell: usize| (first * cells + cell) * side / count;
+            Some((pixel(least), pixel(most + 1) - pixel(least)))
+        };
+        let (y, height) = span(0, step / tiles, *rows, height)?;
+        let (x, width) = span(1, step % tiles, *columns, width)?;
+        Some(Region { x, y, width, height })
+    };
+    (from..to).filter_map(in_step).collect()
+}
+
+/// Lines between the steps of a clip, and when each begins, in seconds, in its lower left corner.
+pub fn times(picture: &mut Picture, steps: &Steps) {
+    let (tiles, [core, edge]) = (steps.tiles, stroke(picture));
+    let (wide, tall) = (picture.width / tiles, picture.height / tiles);
+    for line in 1..tiles {
+        (0..picture.height).for_each(|y| picture.set(line * wide, y, WHITE));
+        (0..picture.width).for_each(|x| picture.set(x, line * tall, WHITE));
+    }
+    let dot = (core + edge).max(2);
+    for step in 0..tiles * tiles {
+        let begins = steps.seconds * step as f64 / (tiles * tiles) as f64;
+        let (left, bottom) = (step % tiles * wide + 1, (step / tiles + 1) * tall);
+        let mut x = left + dot;
+        let signs = format!("{begins:.2}");
+        // A digit takes four dots of width, a point two.
+        let length: usize = signs.chars().map(|sign| if sign == '.' { 2 * dot } else { 4 * dot }).sum();
+        (bottom.saturating_sub(7 * dot)..bottom).for_each(|y| {
+            (left..left + length + dot).for_each(|x| picture.set(x, y, BLACK));
+        });
+        for sign in signs.chars() {
+            let rows = match sign.to_digit(10) {
+                Some(digit) => DIGITS[digit as usize],
+                None => 0o4,
+            };
+            for at in 0..15 * dot * dot {
+                let (column, row) = (at % (3 * dot) / dot, at / (3 * dot) / dot);
+                if rows >> (3 * (4 - row) + (2 - column)) & 1 == 1 {
+                    picture.set(x + at % (3 * dot), (bottom + at / (3 * dot)).saturating_sub(6 * dot), WHITE);
+                }
+            }
+            x += if sign == '.' { 2 * dot } else { 4 * dot };
+        }
+    }
 }
 
 /// Colour of `heat` and how opaque it is, 0 to 1; `None` below [`COOL`].
@@ -361,7 +430,16 @@ mod tests {
 
     fn finding(x: usize, y: usize, width: usize, height: usize) -> Finding {
         let region = Region { x, y, width, height };
-        Finding { region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top".into(), heard: None }
+        Finding {
+            region,
+            area_px: 1.0,
+            area_share: 0.1,
+            peak: [x, y],
+            severity: 2.0,
+            place: "top".into(),
+            heard: None,
+            moved: None,
+        }
     }
 
     #[test]

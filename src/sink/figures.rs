@@ -68,6 +68,7 @@ fn table(figures: &Figures) -> String {
     let of_sight = of_both.is_some() && figures.image_auroc.is_some();
     let of_sight = of_sight.then(|| row(words::IMAGE_AUROC, &share(figures.image_auroc), ""));
     let of_sense = match figures.audio_auroc {
+        None if figures.clip_auroc.is_some() => row(words::CLIP_AUROC, &share(figures.clip_auroc), &interval),
         Some(_) => [
             row(words::AUDIO_AUROC, &share(figures.audio_auroc), &interval),
             row(words::AUDIO_PAUC, &share(figures.audio_pauc), ""),
@@ -111,6 +112,7 @@ fn kinds(figures: &Figures) -> String {
     let auroc = match (figures.joint_auroc, figures.audio_auroc) {
         (Some(_), _) => words::JOINT_AUROC,
         (None, Some(_)) => words::AUDIO_AUROC,
+        (None, None) if figures.clip_auroc.is_some() => words::CLIP_AUROC,
         (None, None) => words::IMAGE_AUROC,
     };
     let rows = figures.per_kind.iter().map(|(kind, of)| {
@@ -141,7 +143,7 @@ fn baselines(figures: &Figures) -> String {
     let Some(baselines) = figures.baselines.as_ref() else { return String::new() };
     let number = |value: Option<f64>| format!("<td class=\"number\">{}</td>", share(value));
     let names = baselines.keys().map(|name| format!("<th class=\"number\">{name}</th>"));
-    let all = baselines.values().map(|of| number(of.audio_auroc)).collect::<String>();
+    let all = baselines.values().map(|of| number(of.audio_auroc.or(of.clip_auroc))).collect::<String>();
     let kinds = figures.per_kind.iter().map(|(kind, of)| {
         let others = baselines.values().map(|of| number(of.per_kind.get(kind).and_then(|of| of.auroc)));
         format!("<tr><td><bdi>{}</bdi></td>{}{}</tr>\n", escape(kind), number(of.auroc), others.collect::<String>())
@@ -153,7 +155,7 @@ fn baselines(figures: &Figures) -> String {
         words::KIND,
         names.collect::<String>(),
         words::ALL_KINDS,
-        number(figures.audio_auroc),
+        number(figures.audio_auroc.or(figures.clip_auroc)),
         kinds.collect::<String>()
     )
 }
@@ -359,6 +361,7 @@ mod tests {
             joint_pauc: None,
             image_auroc: Some(0.9125),
             audio_auroc: None,
+            clip_auroc: None,
             audio_pauc: None,
             auroc_interval: Some(Interval { low: 0.85, high: 0.97 }),
             pixel_auroc: None,
@@ -425,7 +428,7 @@ mod tests {
     fn baselines_stand_beside_by_kind() {
         let of = |auroc: f64| BaselineKind { auroc: Some(auroc), pauc: None };
         let per_kind = BTreeMap::from([("<dent>".to_string(), of(0.625))]);
-        let baseline = BaselineFigures { audio_auroc: Some(0.6875), audio_pauc: None, per_kind };
+        let baseline = BaselineFigures { audio_auroc: Some(0.6875), audio_pauc: None, clip_auroc: None, per_kind };
         let baselines = Some(BTreeMap::from([("knn", baseline)]));
         let html = page_of(&Figures { audio_auroc: Some(0.9375), baselines, ..figures() }, &[]);
         for row in [

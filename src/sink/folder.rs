@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::draw::{self, Tiles};
+use super::draw::Tiles;
 use super::html::{self, Pictures, View};
 use super::page::Page;
-use super::picture::Picture;
+use super::picture::{Picture, fit};
 use crate::error::{Error, Result};
 use crate::report::{Report, Written};
 use crate::sample::Frame;
@@ -15,6 +15,8 @@ use crate::sample::Frame;
 const PAGE: &str = "index.html";
 /// Longer side of an expectation, at most: tiles hold no more.
 const EXPECTED_SIDE: usize = 768;
+/// Side of the overlay of a clip: large enough for each of its steps to be seen.
+const STEPS_SIDE: usize = 1344;
 
 /// An open folder; the page is written by [`Folder::finish`].
 #[derive(Debug)]
@@ -55,7 +57,9 @@ impl Folder {
         };
         for (i, View { frame, report, tiles }) in views.iter().enumerate() {
             let [of_overlay, of_expected] = files(i);
-            let overlay = draw::overlay(&Picture::of(frame)?, [frame.width(), frame.height()], report);
+            let size = [frame.width(), frame.height()];
+            let shown = fit(size, if report.steps.is_some() { STEPS_SIDE } else { size[0].max(size[1]) });
+            let overlay = html::overlaid(&Picture::of(frame)?.resized(shown)?, size, report)?;
             self.write(&of_overlay, &overlay.png()?)?;
             let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
             self.write(&of_expected, &html::expected(frame, report, tiles, longest).png()?)?;

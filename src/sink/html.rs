@@ -6,11 +6,13 @@ use super::picture::{Picture, fit};
 use super::words::{self, Word};
 use crate::error::Result;
 use crate::manifest::Sense;
-use crate::report::{Decided, Provenance, Report, Sensed, Verdict, Written};
+use crate::report::{Decided, Moved, Provenance, Report, Sensed, Verdict, Written};
 use crate::sample::Frame;
 
 /// Longer side of the pictures in a page.
 const PAGE_SIDE: usize = 480;
+/// The same of a clip, which has many tiles.
+const STEPS_SIDE: usize = 720;
 const STYLE: &str = include_str!("page.css");
 /// A shape of its own for each verdict, for eyes and printers that do not tell the colours apart.
 const SIGNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true">
@@ -188,12 +190,33 @@ impl Pictures {
     /// As [`Picture::resized`].
     pub fn draw(View { frame, report, tiles }: &View, files: Option<[String; 2]>) -> Result<Self> {
         let size = [frame.width(), frame.height()];
-        let picture = Picture::of(frame)?.resized(fit(size, PAGE_SIDE))?;
+        let side = fit(size, if report.steps.is_some() { STEPS_SIDE } else { PAGE_SIDE });
+        let mut picture = Picture::of(frame)?.resized(side)?;
         let judged = report.verdict != Verdict::Invalid;
-        let overlay = judged.then(|| draw::overlay(&picture, size, report));
-        let what = if report.picture.is_some() { words::SOUND } else { words::PICTURE };
-        Ok(Self { overlay, expected: expected(frame, report, tiles, PAGE_SIDE), picture, files, what })
+        let overlay = judged.then(|| overlaid(&picture, size, report)).transpose()?;
+        if let Some(steps) = &report.steps {
+            draw::times(&mut picture, steps);
+        }
+        let what = match report.sense {
+            Sense::Image => words::PICTURE,
+            Sense::Audio => words::SOUND,
+            Sense::Clip => words::MOTION,
+        };
+        Ok(Self { overlay, expected: expected(frame, report, tiles, side[0].max(side[1])), picture, files, what })
     }
+}
+
+/// Heat and findings over what people are shown: `picture`, or of a clip, at its size, the frames of its steps. `frame` is
+/// `[width, height]` of what was inspected.
+///
+/// # Errors
+/// As [`Picture::resized`].
+pub fn overlaid(picture: &Picture, frame: [usize; 2], report: &Report) -> Result<Picture> {
+    let Some(steps) = &report.steps else { return Ok(draw::overlay(picture, frame, report)) };
+    let frames = Picture::of(&steps.frames)?.resized([picture.width, picture.height])?;
+    let mut overlay = draw::overlay(&frames, frame, report);
+    draw::times(&mut overlay, steps);
+    Ok(overlay)
 }
 
 /// What was expected of `frame`, with a longer side of `longest`.
@@ -228,7 +251,11 @@ impl Card<'_> {
         let mut figures = String::new();
         for shown in self.pictures {
             let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
-            let sense = if shown.what == words::SOUND { Sense::Audio } else { Sense::Image };
+            let sense = match shown.what {
+                what if what == words::SOUND => Sense::Audio,
+                what if what == words::MOTION => Sense::Clip,
+                _ => Sense::Image,
+            };
             let sensed = self.written.and_then(|written| sensed(written, sense));
             let four = if sensed.is_some() { " four" } else { "" };
             figures += &format!("<div class=\"pictures{four}\">\n");
@@ -331,6 +358,7 @@ fn worth(report: &Report, written: &Written) -> String {
             let rest = match sense {
                 Sense::Image => report.hearing.as_deref().map(|heard| (heard.verdict, heard.p_value)),
                 Sense::Audio => report.sight.as_ref().map(|seen| (seen.verdict, seen.p_value)),
+                Sense::Clip => None,
             };
             let rest = rest.map_or(String::new(), |(verdict, p)| alone(verdict, p));
             let rest = if of_two { format!("<td>{rest}</td>") } else { String::new() };
@@ -424,14 +452,18 @@ fn findings(report: &Report, written: Option<&Written>) -> String {
     if report.findings.is_empty() {
         return String::new();
     }
-    let sense = if report.picture.is_some() { Sense::Audio } else { Sense::Image };
+    let sense = report.sense;
     let rows = report.findings.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
         let place = words::place(&finding.place).map_or_else(|| escape(&finding.place), |word| word.to_string());
         let severity = words::TIMES_LIMIT.with(format!("{:.1}", finding.severity));
         let area = 100.0 * finding.area_share;
         let named = written.map_or(String::new(), |written| named(written, sense, i));
+        let moved = finding.moved.map_or(String::new(), |Moved { character, motion, usual, .. }| {
+            let levels = words::GREY_LEVELS.with(format!("{motion:.0}, {usual:.0}"));
+            format!("<small>{}, {levels}</small>", words::moves(character))
+        });
         format!(
-            "<tr><td>{}</td><td>{place}{named}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
+            "<tr><td>{}</td><td>{place}{moved}{named}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
             i + 1
         )
     });

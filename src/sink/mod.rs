@@ -11,7 +11,7 @@ pub mod picture;
 pub mod draw;
 
 // What a running station feeds.
-mod avi;
+pub mod avi;
 pub mod evidence;
 pub mod lines;
 pub mod speech;
@@ -86,6 +86,7 @@ mod example {
             severity: 3.0,
             place: "top left".into(),
             heard: None,
+            moved: None,
         };
         Report {
             verdict,
@@ -104,7 +105,9 @@ mod example {
             hearing: None,
             pose: None,
             findings: vec![finding],
+            sense: crate::sample::Sense::Image,
             picture: None,
+            steps: None,
             heatmap: Heatmap { values: vec![3.0, 0.1, 0.2, 0.7], rows: 2, columns: 2 },
             expected: Expected { entries: vec![0; 4], rows: 2, columns: 2 },
             ms: Times::default(),

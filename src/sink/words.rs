@@ -46,6 +46,16 @@ pub fn worsening(name: &str) -> Option<Word> {
     WORSENINGS.iter().copied().find(|word| word.en == name)
 }
 
+/// How something moves, by [`Moved::character`](crate::report::Moved::character).
+pub fn moves(character: &str) -> Word {
+    match character {
+        "more" => MOVES_MORE,
+        "less" => MOVES_LESS,
+        "elsewhere" => MOVES_ELSEWHERE,
+        _ => MOVES_OTHERWISE,
+    }
+}
+
 /// The word for a kind of finding, by the name that models give it; `None` for one that is not in the table.
 pub fn kind(kind: &str) -> Option<Word> {
     KINDS.iter().find(|(name, _)| *name == kind).map(|(_, word)| *word)
@@ -73,6 +83,7 @@ words! {
     MODEL "model" "模型"
     PICTURES "pictures" "张图片"
     PICTURE "picture" "原图"
+    MOTION "motion: brighter where more moves, each tile a later step" "运动：越亮处动得越多，每格为下一时段"
     SOUND "sound: time to the right, pitch upwards" "声音：向右为时间，向上为音高"
     STRANGE "where it is strange" "异常位置"
     EXPECTED "what was expected here" "此处的预期外观"
@@ -141,6 +152,12 @@ words! {
     JUDGED_BAD "bad pictures judged" "判定的缺陷图片"
     IMAGE_AUROC "image AUROC" "图像 AUROC"
     JOINT_AUROC "joint AUROC" "联合 AUROC"
+    MOVES_MORE "more moves there" "动作多于合格品"
+    MOVES_LESS "less moves there" "动作少于合格品"
+    MOVES_ELSEWHERE "moves where in good ones nothing does" "合格品中此处无动作"
+    MOVES_OTHERWISE "moves otherwise" "动作方式不同"
+    GREY_LEVELS "grey levels a second, and usually: {}" "每秒灰度变化及合格品平均：{}"
+    CLIP_AUROC "clip AUROC" "视频 AUROC"
     AUDIO_AUROC "audio AUROC" "声音 AUROC"
     AUDIO_PAUC "audio partial AUROC (up to 0.1)" "声音部分 AUROC（0.1 以内）"
     PIXEL_AUROC "pixel AUROC" "像素 AUROC"

@@ -4,13 +4,14 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::beat::Beat;
 use super::pool::Pool;
 use super::{Fault, FaultKind, Next, Source, recording};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sample::{Colour, Frame, PixelFormat};
+use crate::sample::{Clip, Colour, Frame, PixelFormat};
 use crate::station;
 
 /// Opens a recording as a camera.
@@ -26,6 +27,31 @@ pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     } else {
         Ok(Box::new(Film::open(wanted)?))
     }
+}
+
+/// A film, whole, of at most so many seconds and bytes.
+///
+/// # Errors
+/// As [`open`] of a film; [`ErrorKind::Input`] when it is longer or larger, or as [`Clip::new`].
+pub(super) fn whole(path: &Path, most_seconds: f64, most_bytes: usize) -> Result<Clip> {
+    let mut film = Film::open(&station::Recording { path: path.to_path_buf(), rate: None, repeat: false })?;
+    let wrong = |what: String| Error::new(ErrorKind::Input, format!("{}: {what}", path.display()));
+    let mut frames = Vec::new();
+    while let Some((bytes, length)) = film.read()? {
+        let mut frame = film.frame(bytes, length)?;
+        frame.sequence = frames.len() as u64;
+        frames.push(frame);
+        if frames.len() as f64 > (most_seconds + 1.0) * film.rate.max(0.1) {
+            return Err(wrong(format!("lasts over {most_seconds} s, the longest that a clip may be")));
+        }
+        if frames.len() * length > most_bytes {
+            return Err(wrong(format!("has over the {} MiB that are read at most", most_bytes >> 20)));
+        }
+    }
+    if frames.is_empty() {
+        return Err(wrong("the film has no picture".into()));
+    }
+    Clip::new(frames, film.rate).map_err(|error| wrong(error.message().to_string()))
 }
 
 /// Pictures from files, in the order of their names.
@@ -105,7 +131,7 @@ impl Film {
     }
 
     /// The next picture's bytes as NV12, if there is one.
-    fn read(&mut self) -> Result<Option<(std::sync::Arc<[u8]>, usize)>> {
+    fn read(&mut self) -> Result<Option<(Arc<[u8]>, usize)>> {
         let path = &self.wanted.path;
         let failed = |error| Error::io("read", path, error);
         let mut line = Vec::new();
@@ -129,6 +155,12 @@ impl Film {
             pairs.iter_mut().zip(blue).zip(red).for_each(|((pair, &blue), &red)| *pair = [blue, red]);
         });
         Ok(Some((bytes, length)))
+    }
+
+    fn frame(&self, bytes: Arc<[u8]>, length: usize) -> Result<Frame> {
+        let [width, height] = self.size;
+        let colour = Colour { bt709: height >= 720, full: false };
+        Frame::over(bytes, length, PixelFormat::Nv12(colour), width, height)
     }
 }
 
@@ -157,9 +189,7 @@ impl Source for Film {
         };
         let Some((bytes, length)) = read else { return Ok(Next::End) };
         self.delivered = true;
-        let [width, height] = self.size;
-        let colour = Colour { bt709: height >= 720, full: false };
-        let mut frame = Frame::over(bytes, length, PixelFormat::Nv12(colour), width, height)?;
+        let mut frame = self.frame(bytes, length)?;
         (frame.stamp, frame.sequence) = (stamp, number);
         Ok(Next::Frame(frame))
     }

@@ -11,6 +11,7 @@ use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, PixelFormat};
 
+pub mod clip;
 mod head;
 pub mod sound;
 
@@ -22,7 +23,7 @@ pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "p
 const MAX_BYTES: u64 = 512 << 20;
 
 /// The files meant by `paths`: files as they stand, folders by all files beneath them that `is_meant` takes
-/// ([`is_picture`], [`sound::is_sound`]), sorted.
+/// ([`is_picture`], [`sound::is_sound`], [`clip::is_clip`]), sorted.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds none.
@@ -37,8 +38,9 @@ pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBu
         let before = files.len();
         collect(path, is_meant, &mut files)?;
         if files.len() == before {
-            let pictures = is_meant(Path::new("a.png"));
-            let what = if pictures { ("picture", EXTENSIONS) } else { ("sound", sound::EXTENSIONS) };
+            let kinds = [("picture", EXTENSIONS), ("sound", sound::EXTENSIONS), ("clip", clip::EXTENSIONS)];
+            let takes = |(_, endings): &(&str, &[&str])| is_meant(Path::new(&format!("a.{}", endings[0])));
+            let what = kinds.into_iter().find(takes).unwrap_or(kinds[0]);
             let what = format!("no {} in {} ({})", what.0, path.display(), what.1.join(", "));
             return Err(Error::new(ErrorKind::Input, what));
         }
@@ -60,7 +62,7 @@ pub struct Pair {
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when the folder cannot be read; [`ErrorKind::Input`] when it holds two pictures or two sounds of these
-/// names.
+/// names, or a clip `cam0` beside one.
 pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     if !dir.is_dir() {
         return Ok(None);
@@ -81,7 +83,13 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
         }
     };
     let (picture, sound) = (find("cam0", is_picture)?, find("mic0", sound::is_sound)?);
-    Ok((picture.is_some() || sound.is_some()).then_some(Pair { picture, sound }))
+    let is_pair = picture.is_some() || sound.is_some();
+    if is_pair && find("cam0", clip::is_clip)?.is_some() {
+        let what =
+            format!("{} holds a clip `cam0`: clips are taught and judged alone, beside no other sense", dir.display());
+        return Err(Error::new(ErrorKind::Input, what));
+    }
+    Ok(is_pair.then_some(Pair { picture, sound }))
 }
 
 /// The picture and the sound of the part in folder `dir`, which must be there both.

@@ -1,0 +1,320 @@
+//! A clip → the picture that an encoder sees of its motion, and how much moves where and when. Which clips are meant, and
+//! what is strange of one, is left to who asks.
+//!
+//! The clip is cut into even steps. Each step is a tile of the picture, in rows, early to late: red is how its last frame
+//! differs from its first, green and blue all that changes from frame to frame in between, so that nothing is missed that is
+//! over before the step is. Frames are levelled first, for light is no motion; and what pixels change by noise is taken off.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::ClipSpec;
+use crate::prepare::pixels::{Channel, Channels, Developer, from_studio};
+use crate::prepare::quality::{self, Quality};
+use crate::prepare::stretch::Stretcher;
+use crate::sample::{Clip, Frame, PixelFormat};
+
+/// Mean grey level that each frame is brought to.
+const LEVEL: f32 = 110.0;
+/// Rows and columns of a tile's cells in [`Kymograph::motion`] have so many pixels.
+const CELL: usize = 8;
+/// A change is noise up to so many times the median change of all pixels, for most stand still, and a level.
+const NOISE: f32 = 3.0;
+/// Frames on which light and focus are measured.
+const LOOKS: usize = 5;
+
+/// What was measured of a clip, whatever moves in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Filmed {
+    /// How long it lasts.
+    pub seconds: f64,
+    /// Frames in a second.
+    pub rate: f64,
+    /// Columns and rows of its frames.
+    pub size: [usize; 2],
+    /// Light and focus, the mean over some frames.
+    pub quality: Quality,
+    /// Grey levels that a pixel changes in a second, the mean over all pixels and the whole clip.
+    pub motion: f32,
+}
+
+/// Makes pictures of clips, reusing its memory.
+pub struct Kymograph {
+    spec: ClipSpec,
+    developer: Developer,
+    stretcher: Stretcher,
+    sums: Vec<u16>,
+    row: Vec<f32>,
+    /// A row of brightness.
+    bytes: Vec<u8>,
+    /// Frames at the size of a tile, `u8[frames, side, side]`, and what each is multiplied by.
+    greys: Vec<u8>,
+    gains: Vec<f32>,
+    /// Sums of a step's changes, `f32[side, side]`.
+    changes: Vec<f32>,
+    motion: Vec<f32>,
+    filmed: Filmed,
+}
+
+impl Kymograph {
+    /// As an encoder of a package wants it.
+    pub fn new(spec: ClipSpec) -> Self {
+        Self {
+            spec,
+            developer: Developer::default(),
+            stretcher: Stretcher::default(),
+            sums: Vec::new(),
+            row: Vec::new(),
+            bytes: Vec::new(),
+            greys: Vec::new(),
+            gains: Vec::new(),
+            changes: Vec::new(),
+            motion: Vec::new(),
+            filmed: Filmed::default(),
+        }
+    }
+
+    /// Rows and columns of tiles.
+    pub fn tiles(&self) -> usize {
+        self.spec.tiles
+    }
+
+    /// Steps that a clip is cut into.
+    pub fn steps(&self) -> usize {
+        self.spec.tiles * self.spec.tiles
+    }
+
+    /// Rows and columns of a step's cells in [`Kymograph::motion`].
+    pub fn cells(&self) -> usize {
+        self.spec.side.div_ceil(CELL)
+    }
+
+    /// How much moved in the clip that was pictured last, `f32[steps, cells, cells]`: grey levels that a pixel changes in a
+    /// second, the mean over the pixels of the cell and over the step.
+    pub fn motion(&self) -> &[f32] {
+        &self.motion
+    }
+
+    /// The mean of [`Kymograph::motion`] in each step.
+    pub fn motion_of_steps(&self) -> impl Iterator<Item = f32> {
+        let cells = self.cells() * self.cells();
+        self.motion.chunks_exact(cells).map(move |step| step.iter().sum::<f32>() / cells as f32)
+    }
+
+    /// What that clip was like.
+    pub fn filmed(&self) -> Filmed {
+        self.filmed
+    }
+
+    /// The frame in the middle of each step, in tiles as those of the picture: grey, at one level.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when no clip was pictured.
+    pub fn frames(&self) -> Result<Frame> {
+        let (side, tiles, steps) = (self.spec.side, self.spec.tiles, self.steps());
+        let (pixels, last) = (side * side, self.gains.len().saturating_sub(1));
+        let level = |at: usize| {
+            let (row, column) = (at / (tiles * side), at % (tiles * side));
+            let step = row / side * tiles + column / side;
+            let middle = (2 * step + 1) * last / (2 * steps);
+            let grey = self.greys.get(middle * pixels + row % side * side + column % side).copied().unwrap_or(0);
+            (f32::from(grey) * self.gains.get(middle).copied().unwrap_or(0.0)) as u8
+        };
+        Frame::new((0..steps * pixels).map(level).collect::<Vec<u8>>(), PixelFormat::Grey8, tiles * side, tiles * side)
+    }
+
+    /// The picture of a clip: RGB, `tiles * side` pixels on each side.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when a frame cannot be decoded.
+    pub fn picture(&mut self, clip: &Clip) -> Result<Frame> {
+        self.take_in(clip)?;
+        let (steps, cells, side, tiles) = (self.steps(), self.cells(), self.spec.side, self.spec.tiles);
+        let (pixels, last) = (side * side, clip.frames().len() - 1);
+        let quiet = 1.0 + NOISE * self.median_change();
+        self.motion.clear();
+        self.motion.resize(steps * cells * cells, 0.0);
+        let Self { spec, greys, gains, motion, changes, .. } = self;
+        let frame = |at: usize| (&greys[at * pixels..(at + 1) * pixels], gains[at]);
+        let change = |(a, before): (&u8, f32), (b, after): (&u8, f32)| f32::from(*b) * after - f32::from(*a) * before;
+        let loud = |change: f32| change.signum() * (change.abs() - quiet).max(0.0);
+        let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
+        let mut picture = vec![0u8; 3 * steps * pixels];
+        let per_cell = (CELL * CELL) as f32 * clip.seconds() as f32 / steps as f32;
+        for step in 0..steps {
+            let first = step * last / steps;
+            let end = ((step + 1) * last).div_ceil(steps).max(first + 1);
+            // Frames that two steps share count for each by their part.
+            let share = (last as f32 / steps as f32) / (end - first) as f32;
+            changes.clear();
+            changes.resize(pixels, 0.0);
+            for at in first..end {
+                let ((before, gain), (after, next)) = (frame(at), frame(at + 1));
+                for ((sum, a), b) in changes.iter_mut().zip(before).zip(after) {
+                    *sum += loud(change((a, gain), (b, next))).abs();
+                }
+            }
+            let ((begin, gain), (done, next)) = (frame(first), frame(end));
+            for (i, ((changes, a), b)) in changes.iter().zip(begin).zip(done).enumerate() {
+                let (x, y) = (i % side, i / side);
+                let signed = 127.5 + 127.5 * loud(change((a, gain), (b, next))) / spec.change;
+                let moved = 255.0 * share * changes / spec.motion;
+                let at = ((step / tiles * side + y) * tiles + step % tiles) * side + x;
+                picture[3 * at..3 * at + 3].copy_from_slice(&[signed, moved, moved].map(byte));
+                motion[(step * cells + y / CELL) * cells + x / CELL] += share * changes / per_cell;
+            }
+        }
+        self.filmed.motion = self.motion.iter().sum::<f32>() / self.motion.len() as f32;
+        let mut frame = Frame::new(picture, PixelFormat::Rgb8, tiles * side, tiles * side)?;
+        frame.stamp = clip.frames()[0].stamp;
+        Ok(frame)
+    }
+
+    /// Brings each frame to the size of a tile and to one level, and measures the clip.
+    fn take_in(&mut self, clip: &Clip) -> Result<()> {
+        let side = self.spec.side;
+        self.greys.clear();
+        self.gains.clear();
+        let frames = clip.frames();
+        let looks = LOOKS.min(frames.len());
+        let mut qualities = Vec::with_capacity(looks);
+        for (i, frame) in frames.iter().enumerate() {
+            let told = |error: Error| Error::caused(ErrorKind::Input, format!("frame {i} of the clip"), error);
+            let planes = self.developer.develop(frame, [side, side]).map_err(told)?;
+            if (0..looks).any(|look| (2 * look + 1) * frames.len() / (2 * looks) == i) {
+                qualities.push(quality::measure(&planes, &mut self.bytes));
+            }
+            // Green stands for RGB, as it does where brightness is measured.
+            let (channel, is_studio): (Channel, bool) = match planes.channels {
+                Channels::Grey(grey) => (grey, false),
+                Channels::Rgb([_, green, _]) => (green, false),
+                Channels::Video([luma, ..], colour) => (luma, !colour.full),
+            };
+            self.stretcher.fit(&channel, [side, side])?;
+            self.row.resize(side, 0.0);
+            let from = self.greys.len();
+            for y in 0..side {
+                self.stretcher.down(channel.bytes, y, &mut self.sums);
+                self.stretcher.along(&channel, &self.sums, &mut self.row);
+                let values = self.row.iter().map(|value| *value as u8);
+                self.greys.extend(values.map(|value| if is_studio { from_studio(value) } else { value }));
+            }
+            let sum: f32 = self.greys[from..].iter().map(|&value| f32::from(value)).sum();
+            self.gains.push(LEVEL / (sum / (side * side) as f32).max(1.0));
+        }
+        let mean = |of: &dyn Fn(&Quality) -> f32| qualities.iter().map(of).sum::<f32>() / qualities.len() as f32;
+        self.filmed = Filmed {
+            seconds: clip.seconds(),
+            rate: clip.rate(),
+            size: [frames[0].width(), frames[0].height()],
+            quality: Quality {
+                brightness: mean(&|q| q.brightness),
+                contrast: mean(&|q| q.contrast),
+                black: mean(&|q| q.black),
+                white: mean(&|q| q.white),
+                sharpness: mean(&|q| q.sharpness),
+            },
+            motion: 0.0,
+        };
+        Ok(())
+    }
+
+    /// The median change of a pixel from a frame to the next, in grey levels.
+    fn median_change(&self) -> f32 {
+        const FINE: f32 = 16.0;
+        let pixels = self.spec.side * self.spec.side;
+        let mut counts = [0u32; 1024];
+        for (frame, two) in self.greys.chunks_exact(pixels).zip(self.greys.chunks_exact(pixels).skip(1)).enumerate() {
+            let [gain, next] = [self.gains[frame], self.gains[frame + 1]];
+            for (a, b) in two.0.iter().zip(two.1) {
+                let change = (f32::from(*b) * next - f32::from(*a) * gain).abs();
+                counts[((change * FINE) as usize).min(1023)] += 1;
+            }
+        }
+        let half = counts.iter().sum::<u32>() / 2;
+        let mut below = 0;
+        let at = counts.iter().position(|count| {
+            below += count;
+            below > half
+        });
+        at.unwrap_or(0) as f32 / FINE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: ClipSpec = ClipSpec { tiles: 2, side: 32, change: 96.0, motion: 120.0 };
+
+    /// Forty frames of a rough ground, each with what `draw` adds to the pixel at column and row of the frame.
+    fn clip(draw: impl Fn(usize, usize, usize) -> f32) -> Clip {
+        let ground = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 61) as f32 + 70.0;
+        let frame = |i: usize| {
+            let pixels = (0..64 * 64).map(|at| (ground(at % 64, at / 64) + draw(i, at % 64, at / 64)) as u8);
+            Frame::new(pixels.collect::<Vec<u8>>(), PixelFormat::Grey8, 64, 64).unwrap()
+        };
+        Clip::new((0..40).map(frame).collect::<Vec<_>>(), 20.0).unwrap()
+    }
+
+    /// The greatest motion of each step, and where: row and column.
+    fn steps(kymograph: &Kymograph) -> Vec<(f32, [usize; 2])> {
+        let cells = kymograph.cells();
+        let hottest = |step: &[f32]| {
+            let at = (0..step.len()).max_by(|&a, &b| step[a].total_cmp(&step[b])).unwrap();
+            (step[at], [at / cells, at % cells])
+        };
+        kymograph.motion().chunks_exact(cells * cells).map(hottest).collect()
+    }
+
+    #[test]
+    fn light_and_noise_are_no_motion() {
+        let mut kymograph = Kymograph::new(SPEC);
+        let flickering = clip(|i, x, y| {
+            let noise = ((i * 31 + x * 17 + y * 13) % 7) as f32 - 3.0;
+            noise + 20.0 * (i as f32 * 0.7).sin().abs()
+        });
+        let picture = kymograph.picture(&flickering).unwrap();
+        assert_eq!([picture.width(), picture.height()], [64, 64]);
+        assert!(kymograph.filmed().motion < 4.0, "{:?}", kymograph.filmed());
+        assert!((kymograph.filmed().seconds - 2.0).abs() < 1e-9);
+        assert_eq!(kymograph.filmed().size, [64, 64]);
+        // A camera that shows the same all the time shows mid red and nothing else.
+        let still = kymograph.picture(&clip(|_, _, _| 0.0)).unwrap();
+        assert!(still.pixels().as_chunks::<3>().0.iter().all(|pixel| *pixel == [128, 0, 0]));
+    }
+
+    #[test]
+    fn what_moves_shows_at_its_time_and_place() {
+        let mut kymograph = Kymograph::new(SPEC);
+        // A bright bar goes to the right in the third quarter of the time, at the bottom.
+        let bar = |i: usize, x: usize, y: usize| {
+            let at = 8 + 2 * i.clamp(20, 29).saturating_sub(20);
+            if y >= 48 && (at..at + 6).contains(&x) { 100.0 } else { 0.0 }
+        };
+        kymograph.picture(&clip(bar)).unwrap();
+        let steps = steps(&kymograph);
+        assert!(steps[2].0 > 100.0 && steps[2].1[0] == 3, "{steps:?}");
+        assert!([0, 1, 3].iter().all(|&step| steps[step].0 < 20.0), "{steps:?}");
+        let mean: Vec<f32> = kymograph.motion_of_steps().collect();
+        assert!(mean[2] > 10.0 * mean[0].max(0.1), "{mean:?}");
+    }
+
+    #[test]
+    fn what_is_over_before_its_step_is_not_missed() {
+        let mut kymograph = Kymograph::new(SPEC);
+        let flash = |i: usize, x: usize, y: usize| if i == 14 && x < 16 && y < 16 { 90.0 } else { 0.0 };
+        let picture = kymograph.picture(&clip(flash)).unwrap();
+        // In the second tile, at its top left.
+        let [red, green, blue] = picture.rgb(32 + 4, 4);
+        assert!((118..138).contains(&red) && green > 200 && blue == green, "{red} {green} {blue}");
+        assert!(steps(&kymograph)[1].0 > 100.0);
+    }
+
+    #[test]
+    fn a_damaged_frame_is_told_by_its_number() {
+        let good = clip(|_, _, _| 0.0);
+        let mut frames = good.frames().to_vec();
+        frames[3] = Frame::new(vec![0xff, 0xd8, 1, 2, 3], PixelFormat::Jpeg, 64, 64).unwrap();
+        let error = Kymograph::new(SPEC).picture(&Clip::new(frames, 20.0).unwrap()).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Input, "frame 3 of the clip"));
+    }
+}
