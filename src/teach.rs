@@ -15,7 +15,7 @@ use crate::manifest::{Manifest, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
 use crate::memory::golden::Golden;
 use crate::memory::learned::{
-    Blame, Distances, Good, Judgement, Kept, Learned, Scratch, folds_of, shown_level, wandering, without_fold,
+    Blame, Distances, Good, Judgement, Kept, Learned, Scratch, drift, folds_of, shown_level, wandering, without_fold,
 };
 use crate::memory::metric::Moments;
 use crate::memory::motion::UsualMotion;
@@ -214,7 +214,7 @@ pub fn teach(
     let mut done = first + paths.len();
     for fold in 0..folds {
         // Pictures are looked at a second time rather than kept: memory stays that of the bank.
-        let others = without_fold(&remembered, &weights, &remembered_fold, fold, &learned);
+        let others = without_fold(&remembered, &weights, &remembered_fold, fold);
         let golden = golden(Some(fold));
         for i in (0..good.len()).filter(|&i| fold_of[i] == fold) {
             eye.see(&read(&seen[i].path)?, fixture, &ignored, &mut at)?;
@@ -234,6 +234,8 @@ pub fn teach(
     let units = (0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l])));
     learned.measure_in(units);
     measured.iter_mut().for_each(|measured| measured.join(&learned, &mut at.scratch));
+    let drift = drift(&remembered, &remembered_fold, good.len());
+    measured.iter_mut().for_each(|measured| measured.distances.global += drift);
     let cells = measured.iter().flat_map(|measured| measured.joint.iter().zip(&measured.blame));
     let blame = Blame::learn(cells.map(|(distance, blame)| [distance.to_f32(), blame.to_f32()]));
     let held_out: Vec<HeldOut> = measured.iter().map(|measured| measured.held_out(blame)).collect();
@@ -674,7 +676,7 @@ pub fn add(
         }
     }
     part.held_out.extend(fresh);
-    // What lies outside the axes of more samples counts as farther: see [`Shape::beside`]. The old distances count so too.
+    // What lies outside the axes of more samples counts as farther; the old distances are to count so too.
     let farther = (learned.shape.ball / part.learned.shape.ball).ln();
     part.held_out.iter_mut().for_each(|held_out| held_out.distances.global += farther);
     let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();

@@ -8,7 +8,7 @@ use super::bank::coreset;
 use super::calibrate::{Calibration, centre_and_spread, with_known};
 use super::features::interpolate;
 use super::search::{Index, Nearest};
-use super::shape::Shape;
+use super::shape::{self, Shape};
 use crate::prepare::steady::GROUPS;
 
 /// Entries of a bank, at most.
@@ -224,20 +224,12 @@ impl Learned {
     /// Learns from good samples whose cells were projected by `weights`, one a level, each with its stride.
     /// [`Level::unit`] is 1 until [`Learned::measure_in`] sets it.
     pub fn from_good(good: &[&Good], weights: &[(usize, Array2<f32>)]) -> Self {
-        Self::beside(good, weights, None)
-    }
-
-    /// The same; distances of summaries compare with those from `other`: see [`Shape::beside`].
-    fn beside(good: &[&Good], weights: &[(usize, Array2<f32>)], other: Option<&Self>) -> Self {
         let level = |(l, (stride, weights)): (usize, &(usize, Array2<f32>))| {
             let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[l]).collect();
             Level::new(*stride, weights.clone(), bank_of(&kept), 1.0)
         };
         let levels = weights.iter().enumerate().map(level).collect();
-        let d = good.first().map_or(0, |good| good.summary.len());
-        let summaries = Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]);
-        let summaries = summaries.view();
-        Self::new(levels, other.map_or_else(|| Shape::learn(summaries), |other| Shape::beside(summaries, &other.shape)))
+        Self::new(levels, shape_of(good))
     }
 
     /// From its parts, as they were written down.
@@ -342,16 +334,46 @@ pub fn folds_of(groups: &[usize]) -> Vec<usize> {
     }
 }
 
-/// The memory of all samples but those of `fold`, beside the memory of `all`; `folds` tells that of each.
-pub fn without_fold(
-    good: &[&Good],
-    weights: &[(usize, Array2<f32>)],
-    folds: &[usize],
-    fold: usize,
-    all: &Learned,
-) -> Learned {
-    let rest: Vec<&Good> = good.iter().zip(folds).filter(|(_, of)| **of != fold).map(|(good, _)| *good).collect();
-    Learned::beside(&rest, weights, Some(all))
+/// The memory of all samples but those of `fold`; `folds` tells that of each.
+pub fn without_fold(good: &[&Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
+    Learned::from_good(&without(good, folds, &[fold]), weights)
+}
+
+fn without<'a>(good: &[&'a Good], folds: &[usize], these: &[usize]) -> Vec<&'a Good> {
+    good.iter().zip(folds).filter(|(_, fold)| !these.contains(fold)).map(|(good, _)| *good).collect()
+}
+
+fn shape_of(good: &[&Good]) -> Shape {
+    let d = good.first().map_or(0, |good| good.summary.len());
+    Shape::learn(Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]).view())
+}
+
+/// How much farther new good samples lie from the shape of all than held-out ones did from the shapes without their fold;
+/// negative where nearer. A shape of more samples has more axes and a smaller ball, and which of the two moves more
+/// differs from part to part. So it is measured: by how much the distance of the `held_out`, as they come first in `good`,
+/// changes where one more fold is left out, carried on along the logarithm of the number of samples. `folds` tells the
+/// fold of each; nought where there are fewer than three.
+pub fn drift(good: &[&Good], folds: &[usize], held_out: usize) -> f32 {
+    let count = folds.iter().max().map_or(0, |last| last + 1);
+    if count < 3 {
+        return 0.0;
+    }
+    let (mut scratch, mut apart, mut pace) = (shape::Scratch::default(), Vec::new(), 0.0);
+    for fold in 0..count {
+        let (one, two) = (without(good, folds, &[fold]), without(good, folds, &[fold, (fold + 1) % count]));
+        if two.is_empty() {
+            return 0.0;
+        }
+        let step = |more: usize, fewer: usize| (more as f32 / fewer as f32).ln();
+        pace += step(good.len(), one.len()) / step(one.len(), two.len()).max(1e-6) / count as f32;
+        let shapes = [shape_of(&one), shape_of(&two)];
+        for i in (0..held_out).filter(|&i| folds[i] == fold) {
+            let [near, far] = shapes.each_ref().map(|shape| shape.distance(&good[i].summary, &mut scratch));
+            apart.push(near - far);
+        }
+    }
+    apart.sort_by(f32::total_cmp);
+    pace * apart.get(apart.len() / 2).copied().unwrap_or_default()
 }
 
 /// How a cell's share in the strangeness of the whole picture counts beside its own distance, so that a broad

@@ -36,16 +36,6 @@ pub struct Shape {
 impl Shape {
     /// Learns from good summaries, `f32[n, d]`, n ≥ 1.
     pub fn learn(summaries: ArrayView2<f32>) -> Self {
-        Self::with_ball(summaries, None)
-    }
-
-    /// The same with the [`Shape::ball`] of another shape, so that distances from both compare: from fewer summaries a ball
-    /// of their own is larger, and all that lies outside the axes nearer.
-    pub fn beside(summaries: ArrayView2<f32>, other: &Self) -> Self {
-        Self::with_ball(summaries, Some(other.ball))
-    }
-
-    fn with_ball(summaries: ArrayView2<f32>, ball: Option<f32>) -> Self {
         let (n, d) = summaries.dim();
         let square = |column: ArrayView1<f32>| column.dot(&column) / n.max(1) as f32;
         let tameness: Array1<f32> =
@@ -70,7 +60,7 @@ impl Shape {
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
         order.truncate(AXES);
 
-        let ball = ball.map_or((shrinkage * scale).max(1e-6), |weight| 1.0 / f64::from(weight));
+        let ball = (shrinkage * scale).max(1e-6);
         let mut axes = Array2::zeros((order.len(), d));
         let mut excess = Array1::zeros(order.len());
         for (row, &i) in order.iter().enumerate() {
@@ -78,7 +68,7 @@ impl Shape {
             let axis = standard.t().dot(&weights);
             let length = axis.dot(&axis).sqrt();
             axes.row_mut(row).assign(&(axis / length));
-            let variance = (1.0 - (ball / scale).min(1.0)) * eigen.eigenvalues[i] + ball;
+            let variance = (1.0 - shrinkage) * eigen.eigenvalues[i] + ball;
             excess[row] = (1.0 / variance - 1.0 / ball) as f32;
         }
         Self { tameness, mean, inverse_deviation, axes, excess, ball: (1.0 / ball) as f32 }
