@@ -513,6 +513,50 @@ mod tests {
     }
 
     #[test]
+    fn held_out_distances_carried_on_are_those_of_new_samples() {
+        // Few samples of many numbers, each beside one of another day, which moves along an axis of its own.
+        let (d, n) = (300, 30);
+        let mut state = 9u32;
+        let mut normal = || {
+            let mut uniform = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32
+            };
+            (0..12).map(|_| uniform()).sum::<f32>() - 6.0
+        };
+        let mut draw = |day: f32| {
+            let common = [normal(), normal(), normal()];
+            let number = |i: usize, normal: f32| 4.0 + common[i % 3] + normal + if i % 2 == 0 { day } else { -day };
+            (0..d).map(|i| number(i, normal())).collect::<Vec<f32>>()
+        };
+        let good = |summary| Good { levels: Vec::new(), summary };
+        let clean: Vec<Good> = (0..n).map(|_| good(draw(0.0))).collect();
+        let other_day = |(i, clean): (usize, &Good)| {
+            let day = if i % 4 < 2 { 3.0 } else { -3.0 };
+            good(clean.summary.iter().enumerate().map(|(j, x)| x + if j % 2 == 0 { day } else { -day }).collect())
+        };
+        let varied: Vec<Good> = clean.iter().enumerate().map(other_day).collect();
+        let all: Vec<&Good> = clean.iter().chain(&varied).collect();
+        let folds: Vec<usize> = (0..2 * n).map(|i| i % n % 5).collect();
+        let mut scratch = shape::Scratch::default();
+        let median = |mut values: Vec<f32>| {
+            values.sort_by(f32::total_cmp);
+            values[values.len() / 2]
+        };
+        let held_out = (0..n).map(|i| {
+            let shape = shape_of(&without(&all, &folds, &[folds[i]]));
+            shape.distance(&clean[i].summary, &mut scratch)
+        });
+        let held_out = median(held_out.collect());
+        let shape = shape_of(&all);
+        let new = median((0..200).map(|_| shape.distance(&draw(0.0), &mut scratch)).collect());
+        let drift = drift(&all, &folds, n);
+        assert!((held_out + drift - new).abs() < 0.04, "{held_out} + {drift}, {new}");
+        assert!((held_out - new).abs() > 0.08, "{held_out}, {new}");
+        assert_eq!(super::drift(&all[..2], &[0, 1], 2), 0.0);
+    }
+
+    #[test]
     fn three_sounds_do_not_fix_the_spread_of_a_steady_distance_and_many_do() {
         let judgement = |n: usize, by: f32| {
             let steady = |i: usize| Some([2.0 + by * (i as f32 / (n - 1) as f32 - 0.5); GROUPS.len()]);
