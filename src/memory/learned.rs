@@ -524,16 +524,15 @@ mod tests {
             };
             (0..12).map(|_| uniform()).sum::<f32>() - 6.0
         };
-        let mut draw = |day: f32| {
+        let mut draw = || {
             let common = [normal(), normal(), normal()];
-            let number = |i: usize, normal: f32| 4.0 + common[i % 3] + normal + if i % 2 == 0 { day } else { -day };
-            (0..d).map(|i| number(i, normal())).collect::<Vec<f32>>()
+            (0..d).map(|i| 4.0 + common[i % 3] + normal()).collect::<Vec<f32>>()
         };
         let good = |summary| Good { levels: Vec::new(), summary };
-        let clean: Vec<Good> = (0..n).map(|_| good(draw(0.0))).collect();
+        let clean: Vec<Good> = (0..n).map(|_| good(draw())).collect();
         let other_day = |(i, clean): (usize, &Good)| {
-            let day = if i % 4 < 2 { 3.0 } else { -3.0 };
-            good(clean.summary.iter().enumerate().map(|(j, x)| x + if j % 2 == 0 { day } else { -day }).collect())
+            let day = [3.0, -3.0][i / 2 % 2];
+            good(clean.summary.iter().enumerate().map(|(j, x)| x + [day, -day][j % 2]).collect())
         };
         let varied: Vec<Good> = clean.iter().enumerate().map(other_day).collect();
         let all: Vec<&Good> = clean.iter().chain(&varied).collect();
@@ -549,7 +548,7 @@ mod tests {
         });
         let held_out = median(held_out.collect());
         let shape = shape_of(&all);
-        let new = median((0..200).map(|_| shape.distance(&draw(0.0), &mut scratch)).collect());
+        let new = median((0..200).map(|_| shape.distance(&draw(), &mut scratch)).collect());
         let drift = drift(&all, &folds, n);
         assert!((held_out + drift - new).abs() < 0.04, "{held_out} + {drift}, {new}");
         assert!((held_out - new).abs() > 0.08, "{held_out}, {new}");
