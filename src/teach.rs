@@ -234,7 +234,8 @@ pub fn teach(
     let units = (0..learned.levels.len()).map(|l| mean(measured.iter().flat_map(|measured| &measured.cells[l])));
     learned.measure_in(units);
     measured.iter_mut().for_each(|measured| measured.join(&learned, &mut at.scratch));
-    let drift = drift(&remembered, &remembered_fold, good.len());
+    let held_out: Vec<f32> = measured.iter().map(|measured| measured.distances.global).collect();
+    let drift = drift(&remembered, &remembered_fold, &held_out);
     measured.iter_mut().for_each(|measured| measured.distances.global += drift);
     let cells = measured.iter().flat_map(|measured| measured.joint.iter().zip(&measured.blame));
     let blame = Blame::learn(cells.map(|(distance, blame)| [distance.to_f32(), blame.to_f32()]));

@@ -350,10 +350,10 @@ fn shape_of(good: &[&Good]) -> Shape {
 
 /// How much farther new good samples lie from the shape of all than held-out ones did from the shapes without their fold;
 /// negative where nearer. A shape of more samples has more axes and a smaller ball, and which of the two moves more
-/// differs from part to part. So it is measured: by how much the distance of the `held_out`, as they come first in `good`,
-/// changes where one more fold is left out, carried on along the logarithm of the number of samples. `folds` tells the
+/// differs from part to part. So it is measured: by how much the distances of the `held_out`, as they come first in `good`,
+/// change where one more fold is left out, carried on along the logarithm of the number of samples. `folds` tells the
 /// fold of each; nought where there are fewer than three.
-pub fn drift(good: &[&Good], folds: &[usize], held_out: usize) -> f32 {
+pub fn drift(good: &[&Good], folds: &[usize], held_out: &[f32]) -> f32 {
     let count = folds.iter().max().map_or(0, |last| last + 1);
     if count < 3 {
         return 0.0;
@@ -366,11 +366,9 @@ pub fn drift(good: &[&Good], folds: &[usize], held_out: usize) -> f32 {
         }
         let step = |more: usize, fewer: usize| (more as f32 / fewer as f32).ln();
         pace += step(good.len(), one.len()) / step(one.len(), two.len()).max(1e-6) / count as f32;
-        let shapes = [shape_of(&one), shape_of(&two)];
-        for i in (0..held_out).filter(|&i| folds[i] == fold) {
-            let [near, far] = shapes.each_ref().map(|shape| shape.distance(&good[i].summary, &mut scratch));
-            apart.push(near - far);
-        }
+        let shape = shape_of(&two);
+        let own = held_out.iter().zip(good).zip(folds).filter(|(_, of)| **of == fold);
+        apart.extend(own.map(|((distance, good), _)| distance - shape.distance(&good.summary, &mut scratch)));
     }
     apart.sort_by(f32::total_cmp);
     pace * apart.get(apart.len() / 2).copied().unwrap_or_default()
@@ -546,13 +544,14 @@ mod tests {
             let shape = shape_of(&without(&all, &folds, &[folds[i]]));
             shape.distance(&clean[i].summary, &mut scratch)
         });
-        let held_out = median(held_out.collect());
+        let distances: Vec<f32> = held_out.collect();
+        let held_out = median(distances.clone());
         let shape = shape_of(&all);
         let new = median((0..200).map(|_| shape.distance(&draw(), &mut scratch)).collect());
-        let drift = drift(&all, &folds, n);
+        let drift = drift(&all, &folds, &distances);
         assert!((held_out + drift - new).abs() < 0.04, "{held_out} + {drift}, {new}");
         assert!((held_out - new).abs() > 0.08, "{held_out}, {new}");
-        assert_eq!(super::drift(&all[..2], &[0, 1], 2), 0.0);
+        assert_eq!(super::drift(&all[..2], &[0, 1], &distances[..2]), 0.0);
     }
 
     #[test]
