@@ -94,6 +94,18 @@ fn a_machine_as_usual_passes_and_faults_are_told_by_ear() {
 }
 
 #[test]
+fn three_good_sounds_do_not_make_others_fail() {
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("three");
+    let part = part.to_str().unwrap();
+    let three = [0, 1, 2].map(|i| format!("tests/data/machine/train/normal/m{i:02}.flac"));
+    let taught = eyear(&[&["teach", part, "--good"][..], &three.each_ref().map(String::as_str)].concat());
+    assert_eq!(taught.status.code(), Some(0), "{}", String::from_utf8_lossy(&taught.stderr));
+    let judged = lines(&eyear(&["inspect", part, "tests/data/machine/test/normal", "--json"]));
+    assert!(judged.len() == 6 && judged.iter().all(|line| line["verdict"] != "fail"), "{judged:?}");
+}
+
+#[test]
 fn long_sounds_are_taught_and_judged_by_their_windows() {
     let figures = |flags: &[&str]| -> Value {
         let output = eyear(&[&["eval", "tests/data/machine", "--json"], flags].concat());

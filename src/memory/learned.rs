@@ -348,22 +348,24 @@ fn shape_of(good: &[&Good]) -> Shape {
     Shape::learn(Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]).view())
 }
 
+/// Folds, and held-out samples, from which on it is told how distances change with their number.
+const LEAST_FOLDS: usize = 5;
+const LEAST_HELD_OUT: usize = 8;
+
 /// How much farther new good samples lie from the shape of all than held-out ones did from the shapes without their fold;
 /// negative where nearer. A shape of more samples has more axes and a smaller ball, and which of the two moves more
 /// differs from part to part. So it is measured: by how much the distances of the `held_out`, as they come first in `good`,
 /// change where one more fold is left out, carried on along the logarithm of the number of samples. `folds` tells the
-/// fold of each; nought where there are fewer than three.
+/// fold of each. Nought where there are few of either: what a shape of one or two samples is like tells nothing of one of
+/// three.
 pub fn drift(good: &[&Good], folds: &[usize], held_out: &[f32]) -> f32 {
     let count = folds.iter().max().map_or(0, |last| last + 1);
-    if count < 3 {
+    if count < LEAST_FOLDS || held_out.len() < LEAST_HELD_OUT {
         return 0.0;
     }
     let (mut scratch, mut apart, mut pace) = (shape::Scratch::default(), Vec::new(), 0.0);
     for fold in 0..count {
         let (one, two) = (without(good, folds, &[fold]), without(good, folds, &[fold, (fold + 1) % count]));
-        if two.is_empty() {
-            return 0.0;
-        }
         let step = |more: usize, fewer: usize| (more as f32 / fewer as f32).ln();
         pace += step(good.len(), one.len()) / step(one.len(), two.len()).max(1e-6) / count as f32;
         let shape = shape_of(&two);
@@ -551,7 +553,10 @@ mod tests {
         let drift = drift(&all, &folds, &distances);
         assert!((held_out + drift - new).abs() < 0.04, "{held_out} + {drift}, {new}");
         assert!((held_out - new).abs() > 0.08, "{held_out}, {new}");
-        assert_eq!(super::drift(&all[..2], &[0, 1], &distances[..2]), 0.0);
+        // Too few samples, or recordings, of which one or two are left.
+        assert_eq!(super::drift(&all[..3], &[0, 1, 2], &distances[..3]), 0.0);
+        let of_three: Vec<usize> = folds.iter().map(|fold| fold % 3).collect();
+        assert_eq!(super::drift(&all, &of_three, &distances), 0.0);
     }
 
     #[test]
