@@ -1,6 +1,7 @@
-//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, and the sound and the film
-//! around it.
+//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, the sound and the film around
+//! it, and the same film in which the heat stands for a second behind the frame that was judged.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ impl Evidence {
         if frame.format() == PixelFormat::Jpeg {
             self.write(&format!("{stem}.jpg"), frame.pixels())?;
         }
+        let mut overlay = None;
         // A damaged frame is kept as it came.
         if let Ok(plain) = pixels::plain(frame) {
             let picture = Picture::of(&plain)?;
@@ -56,18 +58,16 @@ impl Evidence {
                 self.write(&format!("{stem}.png"), &picture.png()?)?;
             }
             if judged.report.verdict != Verdict::Invalid && judged.report.picture.is_none() {
-                let overlay = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report);
-                self.write(&format!("{stem}.overlay.png"), &overlay.png()?)?;
+                let drawn = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report);
+                self.write(&format!("{stem}.overlay.png"), &drawn.png()?)?;
+                overlay = Some(drawn);
             }
         }
-        match &moment.clip[..] {
-            [first, .., last] => {
-                let seconds = last.stamp.ms_since(first.stamp) / 1e3;
-                let rate = (moment.clip.len() - 1) as f64 / seconds.max(1e-3);
-                self.write(&format!("{stem}.avi"), &film(&moment.clip, rate)?)
-            }
-            _ => Ok(()),
-        }
+        let Some(film) = Film::of(&moment.clip)? else { return Ok(()) };
+        self.write(&format!("{stem}.avi"), &film.avi(None))?;
+        let Some(overlay) = overlay else { return Ok(()) };
+        let at = moment.clip.iter().filter(|shown| shown.stamp <= frame.stamp).count();
+        self.write(&format!("{stem}.overlay.avi"), &film.avi(Some((at, &overlay.jpeg()?))))
     }
 
     /// A full disk does not stop the line: it is told once, and tried again.
@@ -117,16 +117,44 @@ fn wav(sound: &Sound) -> Result<Vec<u8>> {
 }
 
 /// Frames as a film that any player shows.
-fn film(clip: &[Frame], rate: f64) -> Result<Vec<u8>> {
-    let mut avi = Avi::new([clip[0].width(), clip[0].height()], rate);
-    for frame in clip {
-        match frame.format() {
-            PixelFormat::Jpeg => avi.add(frame.pixels()),
-            _ => avi.add(&Picture::of(&pixels::plain(frame)?)?.jpeg()?),
-        }
-    }
-    Ok(avi.finish())
+struct Film<'a> {
+    size: [usize; 2],
+    /// Frames a second.
+    rate: f64,
+    jpegs: Vec<Cow<'a, [u8]>>,
 }
+
+impl<'a> Film<'a> {
+    /// Of frames in the order in which they came; fewer than two are none.
+    fn of(clip: &'a [Frame]) -> Result<Option<Self>> {
+        let [first, .., last] = clip else { return Ok(None) };
+        let seconds = last.stamp.ms_since(first.stamp) / 1e3;
+        let jpeg = |frame: &'a Frame| match frame.format() {
+            PixelFormat::Jpeg => Ok(Cow::Borrowed(frame.pixels())),
+            _ => Ok(Cow::Owned(Picture::of(&pixels::plain(frame)?)?.jpeg()?)),
+        };
+        Ok(Some(Self {
+            size: [first.width(), first.height()],
+            rate: (clip.len() - 1) as f64 / seconds.max(1e-3),
+            jpegs: clip.iter().map(jpeg).collect::<Result<_>>()?,
+        }))
+    }
+
+    /// The bytes of the film; after so many frames a picture stands still in it for a while.
+    fn avi(&self, stands: Option<(usize, &[u8])>) -> Vec<u8> {
+        let mut avi = Avi::new(self.size, self.rate);
+        let after = stands.map_or(0, |(after, _)| after);
+        self.jpegs[..after].iter().for_each(|jpeg| avi.add(jpeg));
+        if let Some((_, still)) = stands {
+            (0..(STANDS * self.rate).ceil() as usize).for_each(|_| avi.add(still));
+        }
+        self.jpegs[after..].iter().for_each(|jpeg| avi.add(jpeg));
+        avi.finish()
+    }
+}
+
+/// Seconds for which the overlay stands in a film.
+const STANDS: f64 = 1.0;
 
 impl Sink for Evidence {
     fn name(&self) -> &'static str {
@@ -144,7 +172,13 @@ impl Sink for Evidence {
     fn take_words(&mut self, of: &Judged, written: &Written) -> Result<()> {
         if of.report.verdict != Verdict::Pass {
             let text = format!("{}\n[{}]\n", written.text, written.mark());
-            let kept = self.write(&format!("{}.txt", stem(of)), text.as_bytes());
+            let stem = stem(of);
+            let mut kept = self.write(&format!("{stem}.txt"), text.as_bytes());
+            // Players show these subtitles by themselves, for they lie beside the film and are called as it is.
+            if self.dir.join(format!("{stem}.overlay.avi")).exists() {
+                let shown = format!("1\n00:00:00,000 --> 00:59:59,000\n{text}");
+                kept = kept.and(self.write(&format!("{stem}.overlay.srt"), shown.as_bytes()));
+            }
             self.tell_once(kept);
         }
         Ok(())
@@ -197,13 +231,35 @@ mod tests {
             fs::read_dir(&dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         let stem = "1700000000000-000007";
-        let kept = ["avi", "json", "overlay.png", "png", "wav"].map(|ending| format!("{stem}.{ending}"));
+        let kept = ["avi", "json", "overlay.avi", "overlay.png", "png", "wav"].map(|ending| format!("{stem}.{ending}"));
         assert_eq!(names, kept);
-        let mut sound = hound::WavReader::open(dir.join(&kept[4])).unwrap();
+        let mut sound = hound::WavReader::open(dir.join(&kept[5])).unwrap();
         assert_eq!((sound.spec().sample_rate, sound.spec().channels), (8000, 2));
         assert_eq!(sound.samples::<f32>().map(Result::unwrap).collect::<Vec<_>>(), [0.25, -1.0, 0.0, 1.0]);
-        let film = fs::read(dir.join(&kept[0])).unwrap();
-        assert!(film.starts_with(b"RIFF") && film.windows(4).filter(|w| w == b"00dc").count() >= 3);
+        let film = |name: &str| {
+            let film = fs::read(dir.join(name)).unwrap();
+            assert!(film.starts_with(b"RIFF"));
+            // A frame is named where it stands and in the index.
+            film.windows(4).filter(|w| w == b"00dc").count() / 2
+        };
+        // At 25 frames a second the overlay stands in the film for a second.
+        assert_eq!([film(&kept[0]), film(&kept[2])], [3, 3 + 25]);
+        let written = example::written();
+        sink.take_words(&judged(Verdict::Fail), &written).unwrap();
+        let subtitles = fs::read_to_string(dir.join(format!("{stem}.overlay.srt"))).unwrap();
+        let [number, span, text, mark] = subtitles.lines().collect::<Vec<_>>()[..] else { panic!("{subtitles}") };
+        assert_eq!((number, span, text), ("1", "00:00:00,000 --> 00:59:59,000", &*written.text));
+        assert!(mark.contains("generated"), "{mark}");
+    }
+
+    #[test]
+    fn the_overlay_stands_behind_the_frame_that_was_judged() {
+        let clip = moment(4).clip;
+        let film = Film::of(&clip).unwrap().unwrap();
+        let bytes = film.avi(Some((2, b"still")));
+        let at = |jpeg: &[u8]| bytes.windows(jpeg.len()).position(|w| w == jpeg).unwrap();
+        assert!(at(&film.jpegs[1]) < at(b"still") && at(b"still") < at(&film.jpegs[2]));
+        assert!(Film::of(&clip[..1]).unwrap().is_none());
     }
 
     #[test]
@@ -220,6 +276,6 @@ mod tests {
         sink.take(&judged(Verdict::Fail), &moment(2)).unwrap();
         let told = told.lock().unwrap();
         assert!(told.len() == 1 && told[0].starts_with("evidence is not kept: cannot write"), "{told:?}");
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 5);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 6);
     }
 }
