@@ -203,6 +203,8 @@ pub struct FusionSpec {
     pub image: String,
     /// The same of the sound encoder.
     pub audio: String,
+    /// The same of the clip encoder.
+    pub clip: String,
     /// Recorded evidence of each sense, such as `image_shapes`, `image_cells` and `image_quality`, with a prompt, `text` and
     /// `text_mask`, and what the reference makes of them: `latents`, and the decoder's first `logits`.
     pub golden: Golden,
@@ -215,7 +217,7 @@ pub struct FusionSpec {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecoderSpec {
-    /// safetensors file with `embedding`, `f32[vocabulary, width]`.
+    /// safetensors file with `embedding`, `f16[vocabulary, width]` or `f32`.
     pub embedding: String,
     /// The same graph in several precisions.
     #[serde(rename = "variant")]

@@ -58,7 +58,7 @@ pub struct Finding {
     pub peak: [usize; 2],
     /// Heat at the peak: 1 is the part's alarm limit.
     pub severity: f32,
-    /// Place in words, such as `top left`; of a sound, its times and frequencies; of a clip, its times and its place.
+    /// Place of its middle in words, such as `top left`; of a sound, its times and frequencies; of a clip, its times and its place.
     pub place: Cow<'static, str>,
     /// What is heard there, of a sound.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +73,8 @@ pub struct Finding {
 pub struct Moved {
     /// Seconds from the clip's beginning: begin and end.
     pub seconds: [f64; 2],
+    /// The place of its strangest moment on the frame, such as `top left`.
+    pub place: &'static str,
     /// The box that it keeps within, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: Region,

@@ -1,40 +1,40 @@
-//! Good pictures → a [`Part`]: the other front door of the library.
+//! Good pictures → a [`Part`]: the other front door of the library. What sounds, clips and pairs want beside that is left to
+//! `sounds`, `clips` and `pairs`.
 //!
 //! Pictures are read one at a time, and of each only its summary and a share of its cells is kept: the more
 //! pictures, the smaller the share, so that their number does not decide how much memory is needed.
 
-use std::cell::RefCell;
+mod clips;
+mod pairs;
+mod sounds;
+
 use std::path::{Path, PathBuf};
 
 use half::f16;
 use ndarray::{Array2, Axis, s};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::{Ear, Eye, Look};
-use crate::manifest::{Manifest, SpectrogramSpec};
+use crate::inspect::{Eye, Look};
+use crate::manifest::Manifest;
 use crate::memory::calibrate::Calibration;
 use crate::memory::golden::Golden;
 use crate::memory::learned::{
     Blame, Distances, Good, Judgement, Kept, Learned, Scratch, drift, folds_of, shown_level, wandering, without_fold,
 };
 use crate::memory::metric::Moments;
-use crate::memory::motion::UsualMotion;
-use crate::memory::pair::Pair;
-use crate::memory::part::{
-    Audible, Card, Envelope, FORMAT, HeldOut, Kind, Loudness, MemoryRef, ModelRef, Moving, Part, TILE, TILE_CELLS,
-};
+use crate::memory::part::{Card, Envelope, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part, TILE, TILE_CELLS};
 use crate::memory::search::Nearest;
 use crate::memory::shape::Shape;
-use crate::memory::usual::Usual;
-use crate::prepare::clip::{Filmed, Kymograph};
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
-use crate::prepare::spectrogram::Spectrograph;
-use crate::prepare::steady::Steady;
-use crate::sample::{Clip, Frame, Sound};
+use crate::sample::Frame;
 use crate::worsen::another_day;
+
+pub use clips::{add_clips, teach_clips};
+pub use pairs::{Readers, add_pairs, teach_pairs};
+pub use sounds::{add_sounds, teach_sounds};
 
 /// Pictures that the projection is learned from, at most: enough cells, and they are encoded twice.
 const METRIC_PICTURES: usize = 48;
@@ -295,306 +295,6 @@ pub fn teach(
     Ok((part, lesson))
 }
 
-/// Teaches a part from good sounds, which are looked at as pictures of them. `read` brings a sound.
-///
-/// # Errors
-/// As [`teach`]; [`ErrorKind::Input`] when sounds are of different lengths, for their pictures would be stretched
-/// differently.
-pub fn teach_sounds(
-    ear: &mut Ear,
-    manifest: &Manifest,
-    wishes: &Wishes,
-    paths: &[PathBuf],
-    read: &dyn Fn(&Path) -> Result<Sound>,
-    progress: &dyn Fn(usize, usize),
-) -> Result<(Part, Lesson)> {
-    let heard = levels(paths, read)?;
-    if let Some(first) = paths.iter().find_map(|path| read(path).ok()) {
-        let frames = ear.parts().1.picture(&first)?.width();
-        ear.fit(frames)?;
-    }
-    let (eye, spectrograph) = ear.parts();
-    let spectrograph = RefCell::new(spectrograph);
-    let picture = |path: &Path| spectrograph.borrow_mut().picture(&read(path)?);
-    let (mut part, mut lesson) = teach(eye, manifest, wishes, paths, &picture, progress)?;
-    part.card.sound = Audible::of(&heard);
-    // Light and focus of a sound's picture say nothing.
-    lesson.sufficiency.sort = "";
-    let spectrograph = spectrograph.into_inner();
-    if let Some(mut steady) = steady_of(&heard, spectrograph)? {
-        let (mut values, mut recordings) = (Vec::new(), Vec::new());
-        for (i, path) in paths.iter().enumerate() {
-            if let Ok(sound) = read(path) {
-                values.push(steady_values(&sound, spectrograph, &mut steady)?);
-                recordings.push(wishes.group(i));
-            }
-        }
-        let (groups, fold_of) = (steady.groups(), folds_of(&recordings));
-        for (i, held_out) in part.held_out.iter_mut().enumerate() {
-            let others = values.iter().enumerate().filter(|(j, _)| fold_of[*j] != fold_of[i]);
-            let Some(usual) = Usual::learn(others.map(|(_, values)| values.as_slice()), &groups) else { continue };
-            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(&values[i], group).distance));
-        }
-        let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
-        part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups);
-        part.card.sound.iter_mut().for_each(|sound| sound.steady_samples = steady.samples());
-        let read_ones = paths.iter().filter(|path| !lesson.skipped.iter().any(|(skipped, _)| skipped == *path));
-        let read_ones: Vec<&PathBuf> = read_ones.collect();
-        lesson.suspects = suspects(&read_ones, &distances, &part.judgement);
-    }
-    Ok((part, lesson))
-}
-
-/// Adds good sounds to a part, as [`add`].
-///
-/// # Errors
-/// As [`teach_sounds`].
-pub fn add_sounds(
-    ear: &mut Ear,
-    part: &mut Part,
-    paths: &[PathBuf],
-    read: &dyn Fn(&Path) -> Result<Sound>,
-    progress: &dyn Fn(usize, usize),
-) -> Result<Lesson> {
-    let heard = levels(paths, read)?;
-    let [height, width] = part.card.model.input;
-    let (eye, spectrograph) = ear.parts();
-    if eye.encoder().size() != [height, width] {
-        eye.encoder().resize(height, width)?;
-    }
-    let spectrograph = RefCell::new(spectrograph);
-    let picture = |path: &Path| spectrograph.borrow_mut().picture(&read(path)?);
-    let before = part.held_out.len();
-    let mut lesson = add(eye, part, paths, &picture, progress)?;
-    let spectrograph = spectrograph.into_inner();
-    let samples = part.card.sound.map_or(0, |sound| sound.steady_samples);
-    if let Some(usual) = part.usual.take() {
-        let mut steady = Steady::new(spectrograph.spec().rate, samples, spectrograph.spec().bands)?;
-        let good = paths.iter().filter_map(|path| read(path).ok());
-        let values = good.map(|sound| steady_values(&sound, spectrograph, &mut steady)).collect::<Result<Vec<_>>>()?;
-        let groups = steady.groups();
-        for (held_out, values) in part.held_out[before..].iter_mut().zip(&values) {
-            held_out.distances.steady = Some(groups.each_ref().map(|group| usual.off(values, group).distance));
-        }
-        let distances: Vec<Distances> = part.held_out.iter().map(|held_out| held_out.distances).collect();
-        part.judgement = Judgement::learn(&distances);
-        part.usual = Usual::learn(values.iter().map(Vec::as_slice), &groups).map(|new| usual.joined(&new));
-    }
-    lesson.sufficiency.sort = "";
-    part.card.sound = part.card.sound.into_iter().chain(Audible::of(&heard)).reduce(Audible::joined);
-    Ok(lesson)
-}
-
-/// Teaches a part from good clips, which are looked at as pictures of their motion. `read` brings a clip.
-///
-/// # Errors
-/// As [`teach`]; [`ErrorKind::Input`] when clips are of different lengths, for their steps would be of different times.
-pub fn teach_clips(
-    (eye, kymograph): (&mut Eye, &mut Kymograph),
-    manifest: &Manifest,
-    wishes: &Wishes,
-    paths: &[PathBuf],
-    read: &dyn Fn(&Path) -> Result<Clip>,
-    progress: &dyn Fn(usize, usize),
-) -> Result<(Part, Lesson)> {
-    let watched = watched(paths, read, kymograph)?;
-    let kymograph = RefCell::new(kymograph);
-    let picture = |path: &Path| kymograph.borrow_mut().picture(&read(path)?).map_err(|error| named(path, error));
-    let (mut part, mut lesson) = teach(eye, manifest, wishes, paths, &picture, progress)?;
-    (part.card.picture, part.card.clip) = (watched.envelope(), Moving::of(&watched.filmed));
-    part.motion = watched.motion;
-    // Light and focus of a clip's picture say nothing.
-    lesson.sufficiency.sort = "";
-    Ok((part, lesson))
-}
-
-/// Adds good clips to a part, as [`add`].
-///
-/// # Errors
-/// As [`teach_clips`].
-pub fn add_clips(
-    (eye, kymograph): (&mut Eye, &mut Kymograph),
-    part: &mut Part,
-    paths: &[PathBuf],
-    read: &dyn Fn(&Path) -> Result<Clip>,
-    progress: &dyn Fn(usize, usize),
-) -> Result<Lesson> {
-    let watched = watched(paths, read, kymograph)?;
-    let (taught, motion) = (part.card.picture, part.motion.take());
-    let kymograph = RefCell::new(kymograph);
-    let picture = |path: &Path| kymograph.borrow_mut().picture(&read(path)?).map_err(|error| named(path, error));
-    let mut lesson = add(eye, part, paths, &picture, progress)?;
-    part.card.picture = widen(taught, watched.envelope());
-    part.card.clip = part.card.clip.into_iter().chain(Moving::of(&watched.filmed)).reduce(Moving::joined);
-    part.motion = motion.into_iter().chain(watched.motion).reduce(|old, new| old.joined(&new));
-    lesson.sufficiency.sort = "";
-    Ok(lesson)
-}
-
-/// An error about what a file holds, with the file's name.
-fn named(path: &Path, error: Error) -> Error {
-    Error::caused(error.kind(), path.display().to_string(), error)
-}
-
-/// What good clips are like.
-struct Watched {
-    filmed: Vec<Filmed>,
-    motion: Option<UsualMotion>,
-}
-
-impl Watched {
-    fn envelope(&self) -> Envelope {
-        envelope(self.filmed.iter().map(|filmed| (filmed.quality, filmed.size)))
-    }
-}
-
-/// What the clips that can be read are like; those that cannot are told when they are taught.
-fn watched(paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Clip>, kymograph: &mut Kymograph) -> Result<Watched> {
-    let mut watched = Watched { filmed: Vec::new(), motion: None };
-    for path in paths {
-        let Ok(clip) = read(path) else { continue };
-        if kymograph.picture(&clip).is_err() {
-            continue;
-        }
-        same_length(path, clip.seconds(), watched.filmed.first().map(|first| first.seconds), "clip")?;
-        watched.filmed.push(kymograph.filmed());
-        let own = UsualMotion::learn(std::iter::once(kymograph.motion()));
-        watched.motion = watched.motion.into_iter().chain(own).reduce(|all, own| all.joined(&own));
-    }
-    Ok(watched)
-}
-
-/// Refuses a sound or a clip that lasts longer or shorter than the first.
-fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Result<()> {
-    match first.filter(|wants| (has / wants - 1.0).abs() > LENGTHS_DIFFER) {
-        Some(wants) => {
-            let name = path.display();
-            let what =
-                format!("{name} lasts {has:.2} s, the first {sample} {wants:.2} s: teach {sample}s of one length");
-            Err(Error::new(ErrorKind::Input, what))
-        }
-        None => Ok(()),
-    }
-}
-
-/// What reads the files of a part that is seen and heard.
-pub struct Readers<'a> {
-    /// Brings a picture.
-    pub picture: &'a dyn Fn(&Path) -> Result<Frame>,
-    /// Brings a sound.
-    pub sound: &'a dyn Fn(&Path) -> Result<Sound>,
-}
-
-/// Teaches a part that is seen and heard from good ones, a picture and a sound of each. `wishes` are for the pictures, but
-/// for the name and the share. One of which a file cannot be read is left out whole, and noted in the first lesson.
-///
-/// # Errors
-/// As [`teach`] and [`teach_sounds`].
-pub fn teach_pairs(
-    (eye, ear): (&mut Eye, &mut Ear),
-    [of_sight, of_hearing]: [&Manifest; 2],
-    wishes: &Wishes,
-    files: &[[PathBuf; 2]],
-    readers: &Readers,
-    progress: &dyn Fn(usize, usize),
-) -> Result<(Pair, [Lesson; 2])> {
-    let Whole { pictures, sounds, skipped } = Whole::of(files, readers)?;
-    let half = |first: bool| move |done: usize, all: usize| progress(if first { done } else { all + done }, 2 * all);
-    let (sight, mut seen) = teach(eye, of_sight, wishes, &pictures, readers.picture, &half(true))?;
-    let wishes = Wishes { kind: Some(Kind::Sound), mask: None, ..wishes.clone() };
-    let (hearing, heard) = teach_sounds(ear, of_hearing, &wishes, &sounds, readers.sound, &half(false))?;
-    seen.skipped.extend(skipped);
-    Ok((Pair::new(sight, hearing)?, [seen, heard]))
-}
-
-/// Adds good ones to a part that is seen and heard, as [`add`].
-///
-/// # Errors
-/// As [`add`] and [`add_sounds`]; the part is then not to be used any more.
-pub fn add_pairs(
-    (eye, ear): (&mut Eye, &mut Ear),
-    pair: Pair,
-    files: &[[PathBuf; 2]],
-    readers: &Readers,
-    progress: &dyn Fn(usize, usize),
-) -> Result<(Pair, [Lesson; 2])> {
-    let Whole { pictures, sounds, skipped } = Whole::of(files, readers)?;
-    let half = |first: bool| move |done: usize, all: usize| progress(if first { done } else { all + done }, 2 * all);
-    let Pair { mut sight, mut hearing, .. } = pair;
-    let mut seen = add(eye, &mut sight, &pictures, readers.picture, &half(true))?;
-    let heard = add_sounds(ear, &mut hearing, &sounds, readers.sound, &half(false))?;
-    seen.skipped.extend(skipped);
-    Ok((Pair::new(sight, hearing)?, [seen, heard]))
-}
-
-/// The parts of which both files can be read.
-#[derive(Default)]
-struct Whole {
-    pictures: Vec<PathBuf>,
-    sounds: Vec<PathBuf>,
-    /// What cannot be read, with the reason.
-    skipped: Vec<(PathBuf, String)>,
-}
-
-impl Whole {
-    fn of(files: &[[PathBuf; 2]], readers: &Readers) -> Result<Self> {
-        let mut whole = Self::default();
-        for [picture, sound] in files {
-            let unread = (readers.picture)(picture).err().map(|error| (picture, error));
-            match unread.or_else(|| (readers.sound)(sound).err().map(|error| (sound, error))) {
-                Some((path, error)) => whole.skipped.push((path.clone(), error.chain())),
-                None => {
-                    whole.pictures.push(picture.clone());
-                    whole.sounds.push(sound.clone());
-                }
-            }
-        }
-        if whole.pictures.is_empty() {
-            let reason = whole.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
-            let what = format!("of none of {} good parts both picture and sound can be read{reason}", files.len());
-            return Err(Error::new(ErrorKind::Input, what));
-        }
-        Ok(whole)
-    }
-}
-
-/// Share of its length by which a sound or a clip may differ from the first.
-const LENGTHS_DIFFER: f64 = 0.05;
-/// Good sounds from which on it is known what they are like as a whole.
-const LEAST_STEADY: usize = 3;
-
-/// What measures what such sounds are like as a whole; `None` where they are too few or too short.
-fn steady_of(heard: &[Loudness], spectrograph: &Spectrograph) -> Result<Option<Steady>> {
-    let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
-    let least = heard.iter().map(|heard| heard.seconds).fold(f64::MAX, f64::min);
-    // Beyond four minutes nothing is told more finely.
-    let samples = (least.min(240.0) * f64::from(rate)) as usize;
-    match heard.len() >= LEAST_STEADY && samples >= rate as usize / 2 {
-        true => Steady::new(rate, samples, bands).map(Some),
-        false => Ok(None),
-    }
-}
-
-fn steady_values(sound: &Sound, spectrograph: &mut Spectrograph, steady: &mut Steady) -> Result<Vec<f32>> {
-    spectrograph.picture(sound)?;
-    let mut values = vec![0.0; steady.values()];
-    steady.run(spectrograph.mono(), spectrograph.level(), &mut values)?;
-    Ok(values)
-}
-
-/// What the sounds that can be read are like; those that cannot are told when they are taught.
-fn levels(paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Sound>) -> Result<Vec<Loudness>> {
-    let mut heard: Vec<Loudness> = Vec::new();
-    for path in paths {
-        let Ok(sound) = read(path) else { continue };
-        let loudness = Loudness::of(&sound)?;
-        same_length(path, loudness.seconds, heard.first().map(|first| first.seconds), "sound")?;
-        heard.push(loudness);
-    }
-    Ok(heard)
-}
-
 /// Adds good pictures to a part: its bank and shape take them in, and as the old part had not seen them, its
 /// distances from them calibrate the new one. The projection stays.
 ///
@@ -694,6 +394,22 @@ pub fn add(
     (part.learned, part.summaries, part.tiles) = (learned, all, new_tiles);
     Ok(lesson)
 }
+
+/// Refuses a sound or a clip that lasts longer or shorter than the first.
+fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Result<()> {
+    match first.filter(|wants| (has / wants - 1.0).abs() > LENGTHS_DIFFER) {
+        Some(wants) => {
+            let name = path.display();
+            let what =
+                format!("{name} lasts {has:.2} s, the first {sample} {wants:.2} s: teach {sample}s of one length");
+            Err(Error::new(ErrorKind::Input, what))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Share of its length by which a sound or a clip may differ from the first.
+const LENGTHS_DIFFER: f64 = 0.05;
 
 /// Tries whether the part can be found in its good pictures by its layout, unless something else is wished. The
 /// reference is the first picture that can be read.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use half::f16;
 use safetensors::SafeTensors;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -74,19 +75,25 @@ impl fmt::Display for TensorSpec {
 /// The values and the shape of tensor `name` in a safetensors file; `file` stands in messages.
 ///
 /// # Errors
-/// [`ErrorKind::Integrity`] when it is no such file, or holds no such tensor of `f32`.
+/// [`ErrorKind::Integrity`] when it is no such file, or holds no such tensor of `f32` or `f16`.
 pub fn read(file: &str, bytes: &[u8], name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
     let wrong = |error: safetensors::SafeTensorError| {
         Error::caused(ErrorKind::Integrity, format!("{file}: no tensor `{name}`"), error)
     };
     let view = SafeTensors::deserialize(bytes).map_err(wrong)?;
     let view = view.tensor(name).map_err(wrong)?;
-    if view.dtype() != safetensors::Dtype::F32 {
-        let what = format!("{file}: `{name}` must be f32, got {:?}", view.dtype());
-        return Err(Error::new(ErrorKind::Integrity, what));
-    }
-    let (chunks, _) = view.data().as_chunks::<4>();
-    Ok((chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(), view.shape().to_vec()))
+    let data = view.data();
+    let values = match view.dtype() {
+        safetensors::Dtype::F32 => data.as_chunks::<4>().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(),
+        safetensors::Dtype::F16 => {
+            data.as_chunks::<2>().0.iter().map(|two| f16::from_le_bytes(*two).to_f32()).collect()
+        }
+        other => {
+            let what = format!("{file}: `{name}` must be f32 or f16, got {other:?}");
+            return Err(Error::new(ErrorKind::Integrity, what));
+        }
+    };
+    Ok((values, view.shape().to_vec()))
 }
 
 /// Cosine of the angle between two vectors of one length, -1 to 1.

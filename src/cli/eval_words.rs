@@ -94,7 +94,7 @@ impl WordArguments {
         }
         let writer = Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, model.backend(), model.options())?;
         let language = writer.words().language(&self.language)?.clone();
-        let senses = if dataset.is_paired() { Sense::ALL.to_vec() } else { vec![dataset.sense()] };
+        let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Audio] } else { vec![dataset.sense()] };
         let folders = if self.kinds.is_empty() { Vec::new() } else { folders(folder, inject)? };
         for Right { folder: name, kinds } in &self.kinds {
             let known: Vec<&String> = senses.iter().flat_map(|sense| kinds_of(&language, *sense)).collect();

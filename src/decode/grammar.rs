@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::words::{Ask, Language};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Sense;
-use crate::report::{Decided, Event, Verdict};
+use crate::report::{Decided, Event, Moved, Verdict};
 
 /// What was measured of a sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,8 @@ pub enum At {
     },
     /// In a sound.
     Heard(Event),
+    /// In a clip.
+    Moved(Moved),
 }
 
 impl Told {
@@ -164,6 +166,12 @@ fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
             vec![("place", name.clone()), ("area", area(*share))]
         }
         At::Heard(heard) => vec![("event", event(language, heard)), ("db", format!("{:+.0}", heard.db))],
+        At::Moved(moved) => {
+            let place = language.place.get(moved.place).map_or(moved.place, String::as_str);
+            let motion = language.motion.get(moved.character).map_or(moved.character, String::as_str);
+            let [from, to] = moved.seconds.map(|second| format!("{second:.1}"));
+            vec![("place", place.into()), ("from", from), ("to", to), ("motion", motion.into())]
+        }
     }
 }
 
@@ -209,7 +217,7 @@ fn findings(
 pub fn may_be(kind: &str, at: &At) -> bool {
     match at {
         At::Heard(heard) if heard.character != "rhythm" => kind == UNKNOWN || (kind == GAP) == (heard.db < 0.0),
-        At::Heard(_) | At::Seen { .. } => kind != GAP,
+        At::Heard(_) | At::Seen { .. } | At::Moved(_) => kind != GAP,
     }
 }
 
@@ -258,6 +266,10 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
     Ok(lark.0)
 }
 
+/// The senses that a question on what is seen, or heard, asks of.
+const SEEN: [Sense; 2] = [Sense::Image, Sense::Clip];
+const HEARD: [Sense; 1] = [Sense::Audio];
+
 /// What a question asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meant<'a> {
@@ -297,25 +309,28 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
         if rules.is_empty() { Slot::Empty } else { Slot::Is(together(language, rules)) }
     };
     let one = meant.finding.map(|(sense, finding)| finding_rule(sense, finding)).filter(|rule| all.contains(rule));
-    let of = |sense: Sense| of_sense.iter().find(|(own, _)| *own == sense).map_or(Slot::Empty, |(_, rules)| row(rules));
+    let of = |senses: &[Sense]| {
+        let rules = of_sense.iter().filter(|(own, _)| senses.contains(own)).flat_map(|(_, rules)| rules.clone());
+        row(&rules.collect::<Vec<_>>())
+    };
     let slot = |name: &str| match name {
         "finding" => Some(one.clone().map_or(Slot::Empty, Slot::Is)),
         "findings" => Some(row(&all)),
-        "seen" => Some(of(Sense::Image)),
-        "heard" => Some(of(Sense::Audio)),
+        "seen" => Some(of(&SEEN)),
+        "heard" => Some(of(&HEARD)),
         "new" => Some(if told.since { row(&new) } else { Slot::Empty }),
         "count" => Some(Slot::Is(literal(&count.to_string()))),
         "decided" if decided.is_none() => Some(Slot::Empty),
         "verdict" | "action" | "decided" => Some(Slot::Is(name.into())),
         _ => None,
     };
-    let there = |sense: Sense| told.senses.iter().any(|sensed| sensed.sense == sense && sensed.there);
-    let found = |sense: Sense| of_sense.iter().any(|(own, rules)| *own == sense && !rules.is_empty());
+    let there = |senses: &[Sense]| told.senses.iter().any(|sensed| senses.contains(&sensed.sense) && sensed.there);
+    let found = |senses: &[Sense]| of_sense.iter().any(|(own, rules)| senses.contains(own) && !rules.is_empty());
     let mut answers = Vec::new();
     for ask in language.ask.iter().filter(|ask| ask.about == meant.about) {
         let (yes, absent) = match ask.about.as_str() {
-            "seen" => (found(Sense::Image), !there(Sense::Image)),
-            "heard" => (found(Sense::Audio), !there(Sense::Audio)),
+            "seen" => (found(&SEEN), !there(&SEEN)),
+            "heard" => (found(&HEARD), !there(&HEARD)),
             "change" => (told.since && !new.is_empty(), !told.since),
             "decided" => (decided.is_some(), false),
             // "Is there rust?" is of a sort that has no name here.
@@ -404,6 +419,7 @@ mod tests {
 
     use super::super::{Tokenizer, Words};
     use super::*;
+    use crate::report::Region;
 
     fn package() -> (Tokenizer, Words) {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/eyear-small");
@@ -450,6 +466,17 @@ mod tests {
         Sensed { sense: Sense::Audio, there: true, findings, more, poor }
     }
 
+    fn moved(findings: usize, more: usize, poor: bool) -> Sensed {
+        let at = |i: usize| {
+            let (place, character) = (PLACES[i], ["more", "less", "elsewhere", "otherwise"][i]);
+            let region = Region { x: 0, y: 0, width: 9, height: 9 };
+            let seconds = [0.2 + i as f64, 0.7 + 2.0 * i as f64];
+            At::Moved(Moved { seconds, place, region, character, motion: 9.0, usual: 1.0 })
+        };
+        let findings = (0..findings).map(|i| Found { at: at(i), new: false }).collect();
+        Sensed { sense: Sense::Clip, there: true, findings, more, poor }
+    }
+
     fn told(verdict: Verdict, findings: usize, more: usize, poor: bool) -> Told {
         Told { verdict, senses: vec![seen(findings, more, poor)], decided: None, since: false }
     }
@@ -469,14 +496,15 @@ mod tests {
         for round in 0..360 {
             let (seen, heard) =
                 (seen(round % 5, round % 2, round % 7 == 0), heard(round % 4, round % 3, round % 5 == 0));
-            let senses = match round % 4 {
+            let senses = match round % 5 {
                 0 => vec![seen],
                 1 => vec![heard],
                 2 => vec![seen, heard],
+                3 => vec![moved(round % 4, round % 3, round % 7 == 0)],
                 _ => vec![Sensed { there: false, findings: Vec::new(), more: 0, ..seen }, heard],
             };
             let both = senses.iter().filter(|sensed| sensed.there).count() == 2;
-            let decided = both.then(|| decided[round / 4 % 4]);
+            let decided = both.then(|| decided[round / 5 % 4]);
             let told = Told { verdict: verdicts[round % 3], senses, decided, since: false };
             for code in ["en", "zh"] {
                 let language = words.language(code).unwrap();
@@ -496,7 +524,7 @@ mod tests {
                 assert_eq!(text.matches('%').count(), count(Sense::Image), "{text}");
                 assert_eq!(text.matches(" dB").count(), count(Sense::Audio), "{text}");
                 let says = |sentences: &BTreeMap<String, Vec<String>>, key: &str| {
-                    sentences[key].iter().any(|sentence| text.contains(sentence.as_str()))
+                    sentences.get(key).is_some_and(|all| all.iter().any(|one| text.contains(one.as_str())))
                 };
                 for sensed in &told.senses {
                     let sense = sensed.sense.as_str();
@@ -602,6 +630,10 @@ mod tests {
         let sight = of_senses(vec![seen(2, 0, false)], false);
         all(&sight, "heard", "Nothing could be heard.");
         all(&sight, "change", "There is nothing earlier to compare with.");
+        let clip = of_senses(vec![moved(2, 0, false)], false);
+        all(&clip, "heard", "Nothing could be heard.");
+        let told = |text: &&str| text.contains("0.2 to 0.7 s") && text.contains("less moves than usual");
+        assert!(of(&clip, "seen").iter().all(told), "{:?}", of(&clip, "seen"));
         let both = of_senses(vec![seen(2, 0, false), heard(0, 0, false)], true);
         all(&both, "heard", "Nothing unusual is heard.");
         let new = of(&both, "change");

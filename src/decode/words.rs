@@ -29,8 +29,11 @@ pub struct Language {
     pub whole: String,
     /// Of each verdict.
     pub verdict: BTreeMap<String, Vec<String>>,
-    /// Of a finding, by sense: `{place}`, `{area}` per cent, `{kind}`; of a sound `{event}`, `{db}`, `{kind}`.
+    /// Of a finding, by sense: `{place}`, `{area}` per cent, `{kind}`; of a sound `{event}`, `{db}`, `{kind}`; of a
+    /// clip `{place}`, `{from}` and `{to}` in seconds, `{motion}`, `{kind}`.
     pub finding: BTreeMap<String, Vec<String>>,
+    /// What moves in a finding of a clip, by its character: `more`, `less`, `elsewhere`, `otherwise`.
+    pub motion: BTreeMap<String, String>,
     /// Where a finding of a sound lies: `band` (`{low}`, `{high}` in kHz, `{from}`, `{to}` in seconds), `steady` (`{low}`,
     /// `{high}`), `tone` and `rhythm` (`{hz}`), `bearing` (`{hz}`, `{rate}`).
     pub event: BTreeMap<String, String>,
@@ -101,7 +104,7 @@ impl Words {
                 ("verdict", verdict, &VERDICTS),
                 ("finding", finding, &SENSES),
                 ("quality", quality, &SENSES),
-                ("absent", absent, &SENSES),
+                ("absent", absent, &SENSES[..2]),
                 ("decided", decided, &DECIDED),
                 ("action", action, &VERDICTS),
             ];
@@ -111,6 +114,9 @@ impl Words {
                         return Err(wrong(format!("`{code}.{table}.{key}` must hold at least one sentence")));
                     }
                 }
+            }
+            if let Some(key) = MOTIONS.iter().find(|key| !language.motion.contains_key(**key)) {
+                return Err(wrong(format!("`{code}.motion.{key}` is missing")));
             }
             if let Some(key) = EVENTS.iter().find(|key| !language.event.contains_key(**key)) {
                 return Err(wrong(format!("`{code}.event.{key}` is missing")));
@@ -150,8 +156,10 @@ type Table<'a> = (&'a str, &'a BTreeMap<String, Vec<String>>, &'a [&'a str]);
 /// Verdicts that have words; what cannot be judged is told by its reason.
 const VERDICTS: [&str; 3] = ["pass", "fail", "unsure"];
 /// Senses that have words.
-const SENSES: [&str; 2] = [Sense::Image.as_str(), Sense::Audio.as_str()];
+const SENSES: [&str; Sense::ALL.len()] = [Sense::Image.as_str(), Sense::Audio.as_str(), Sense::Clip.as_str()];
 /// What may have decided.
 const DECIDED: [&str; 4] = ["sight", "hearing", "either", "together"];
+/// What may move in a finding of a clip.
+const MOTIONS: [&str; 4] = ["more", "less", "elsewhere", "otherwise"];
 /// Ways to tell where a finding of a sound lies.
 const EVENTS: [&str; 5] = ["band", "steady", "tone", "rhythm", "bearing"];

@@ -60,7 +60,11 @@ pub(super) fn findings(report: &Report) -> Vec<Own<'_>> {
     let both = [Some(report), report.hearing.as_deref()].into_iter().flatten();
     let own = both.flat_map(|report| {
         report.findings.iter().enumerate().map(|(index, finding)| {
-            let sense = if finding.heard.is_some() { Sense::Audio } else { Sense::Image };
+            let sense = match (finding.heard, finding.moved) {
+                (Some(_), _) => Sense::Audio,
+                (None, Some(_)) => Sense::Clip,
+                (None, None) => Sense::Image,
+            };
             Own { sense, index, finding }
         })
     });
@@ -98,7 +102,7 @@ pub fn read(text: &str, language: &Language, report: &Report, named: &[Named]) -
 
 /// How many more there are can only be told when all statements are known.
 fn count_more(statements: &mut [Statement], report: &Report) {
-    let mut left = [Sense::Image, Sense::Audio].map(|own| {
+    let mut left = Sense::ALL.map(|own| {
         let all = findings(report).iter().filter(|finding| finding.sense == own).count();
         let is_told = |about: &About| matches!(about, About::Finding { sense, .. } if *sense == own);
         let told = statements.iter().filter(|statement| is_told(&statement.about)).count();
@@ -208,6 +212,8 @@ struct Claim<'a> {
     /// What its kind may be: a name may stand for one of each sense.
     kinds: Vec<(&'a str, &'a str)>,
     rate: Option<&'a str>,
+    /// What moves, by its character.
+    motion: Option<&'a str>,
     all_the_time: bool,
     numbers: Vec<Number>,
 }
@@ -234,6 +240,7 @@ impl<'a> Claim<'a> {
         let mut rates: Vec<_> = language.rate.iter().collect();
         rates.sort_by_key(|(_, name)| Reverse(name.len()));
         let rate = rates.into_iter().find(|(_, name)| cut(name).is_some()).map(|(rate, _)| rate.as_str());
+        let motion = language.motion.iter().find(|(_, name)| cut(name).is_some()).map(|(motion, _)| motion.as_str());
         let mut places: Vec<_> = language.place.iter().collect();
         places.sort_by_key(|(_, name)| Reverse(name.len()));
         let places =
@@ -242,12 +249,12 @@ impl<'a> Claim<'a> {
         let steady = language.event.get("steady").and_then(|form| form.rsplit_once("kHz")).map(|(_, behind)| behind);
         let steady = steady.map(|behind| behind.trim_matches([' ', ',', '、'])).filter(|behind| !behind.is_empty());
         let all_the_time = steady.is_some_and(|steady| rest.contains(steady));
-        Self { places, kinds, rate, all_the_time, numbers: numbers(&rest) }
+        Self { places, kinds, rate, motion, all_the_time, numbers: numbers(&rest) }
     }
 
     /// What it is about and whether it is true; a finding that was told is taken out of those that are `left`.
     fn held_against(&self, left: &mut Vec<Own>, named: &[Named]) -> (About, Option<bool>) {
-        let is_bare = self.places.is_empty() && self.kinds.is_empty() && self.rate.is_none();
+        let is_bare = self.places.is_empty() && self.kinds.is_empty() && self.rate.is_none() && self.motion.is_none();
         match self.numbers[..] {
             [] if is_bare => return (About::Other, Some(false)),
             [Number { value, unit: Unit::Nothing, .. }] if is_bare => {
@@ -264,7 +271,11 @@ impl<'a> Claim<'a> {
             }
             None => {
                 let is_seen = place.is_some() || self.numbers.iter().any(|number| number.unit == Unit::PerCent);
-                let sense = if is_seen { Sense::Image } else { Sense::Audio };
+                let sense = match self.motion {
+                    Some(_) => Sense::Clip,
+                    None if is_seen => Sense::Image,
+                    None => Sense::Audio,
+                };
                 (About::Finding { sense, index: None, place }, Some(false))
             }
         }
@@ -284,6 +295,19 @@ impl<'a> Claim<'a> {
         let span = |unit: Unit, [from, to]: [f64; 2]| {
             of(unit).count() <= 2 && of(unit).zip([from, to]).all(|(number, measured)| number.is(measured))
         };
+        if let Some(moved) = own.finding.moved {
+            let others =
+                [Unit::PerCent, Unit::Decibels, Unit::Kilohertz, Unit::Hertz, Unit::TimesASecond, Unit::Nothing];
+            return self.places.iter().all(|place| *place == moved.place)
+                && self.motion.is_none_or(|motion| motion == moved.character)
+                && span(Unit::Seconds, moved.seconds)
+                && none(&others)
+                && self.rate.is_none()
+                && !self.all_the_time;
+        }
+        if self.motion.is_some() {
+            return false;
+        }
         let Some(heard) = own.finding.heard else {
             let area = (100.0 * own.finding.area_share).max(LEAST_AREA);
             let is_there = self.places.iter().all(|place| *place == own.finding.place);
@@ -411,7 +435,7 @@ mod tests {
         let english = "Fail: it is stranger than good ones are. Top left, on 1.3 % of the picture: a fine crack. Centre: \
                        wear, 0.1 % of the picture. The picture is poor: look again. Take it out.";
         let chinese =
-            "不合格:比良品更异常。左上:细裂纹,占画面 1.3 %。中央有断裂,占画面 0.1 %。画面质量差,请重拍。请剔除。";
+            "不合格：比良品更异常。左上：细裂纹，占画面 1.3 %。中央有断裂，占画面 0.1 %。画面质量差，请重拍。请剔除。";
         for (text, code) in [(english, "en"), (chinese, "zh")] {
             let yes = Some(true);
             assert_eq!(judged(text, code, &report), [yes, yes, yes, None, yes], "{text}");

@@ -26,20 +26,23 @@ pub struct Fused {
 }
 
 /// The senses that are fused, in this order.
-pub const SENSES: [Sense; 2] = [Sense::Image, Sense::Audio];
+pub const SENSES: [Sense; 3] = [Sense::Image, Sense::Audio, Sense::Clip];
 /// The graph's inputs, in this order.
-pub const INPUTS: [&str; 8] = [
+pub const INPUTS: [&str; 11] = [
     "image_shapes",
     "image_cells",
     "image_quality",
     "audio_shapes",
     "audio_cells",
     "audio_quality",
+    "clip_shapes",
+    "clip_cells",
+    "clip_quality",
     "text",
     "text_mask",
 ];
 /// The graph's outputs, in this order.
-const OUTPUTS: [&str; 5] = ["latents", "gates", "image_weights", "audio_weights", "kinds"];
+const OUTPUTS: [&str; 6] = ["latents", "gates", "image_weights", "audio_weights", "clip_weights", "kinds"];
 
 impl Fusion {
     /// Loads the fusion of a package.
@@ -94,7 +97,7 @@ impl Fusion {
         }
         self.session.run()?;
         let output = |i: usize| self.session.output(i).map(<[f32]>::to_vec);
-        let weights = [output(2)?, output(3)?];
-        Ok(Fused { latents: output(0)?, gates: output(1)?, weights, kinds: output(4)? })
+        let weights = [output(2)?, output(3)?, output(4)?];
+        Ok(Fused { latents: output(0)?, gates: output(1)?, weights, kinds: output(5)? })
     }
 }

@@ -14,8 +14,9 @@ use super::{Eye, Look};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::memory::learned::{Learned, Level};
+use crate::memory::motion::UsualMotion;
 use crate::memory::part::{Loudness, Part, TILE, TILE_CELLS};
-use crate::prepare::clip::Filmed;
+use crate::prepare::clip::{Filmed, Kymograph, STILLS};
 use crate::prepare::quality::Quality;
 use crate::report::{Event, Finding, Heatmap, Moved, Report};
 use crate::sample::Frame;
@@ -67,9 +68,12 @@ pub struct Evidence {
     /// deviations of brightness within and around; how much redder and bluer than green it is against what is around, 64
     /// levels a unit; ln of the number of findings. Of what is heard then, else nought: 1 for its character, of
     /// [`CHARACTERS`]; decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
-    /// where it is there all the time. Of what moves: 1 for its character, of [`MOTIONS`]; ln of its seconds, and of its
-    /// share of the clip; when it begins and ends, as shares; width and height of its box, as shares of the frame; ln of 1
-    /// and the grey levels that change in a second, and of 1 and those of good clips.
+    /// where it is there all the time. Of what moves, in the place of what is heard: 1 for its character, of [`MOTIONS`];
+    /// ln of its seconds, and of its share of the clip; when it begins and ends, as shares; width and height of its box, as
+    /// shares of the frame; ln of 1 and the grey levels that change in a second, and of 1 and those of good clips. In the
+    /// place of its brightness, how the clip differs from good ones within that box, moment by moment, as
+    /// [`UsualMotion::differences`]; in that of what was expected, the same of whole frames, in the mean of two moments by
+    /// two; both as ln(1 + difference).
     pub shapes: Array2<f32>,
     /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest cells of each finding, then the ninths
     /// of the picture row by row. Each: the channels of all levels, finest first; their difference from the nearest good
@@ -113,10 +117,49 @@ struct Ground<'a> {
 
 /// What was measured of a sound or a clip beside the picture of it.
 #[derive(Default)]
-pub(super) struct Measured {
+pub(super) struct Measured<'a> {
     pub loudness: Option<Loudness>,
-    pub filmed: Option<Filmed>,
+    pub clip: Option<Watched<'a>>,
 }
+
+/// A clip that was watched, beside those that were taught.
+pub(super) struct Watched<'a> {
+    filmed: Filmed,
+    stills: Vec<f32>,
+    side: usize,
+    usual: &'a UsualMotion,
+}
+
+impl<'a> Watched<'a> {
+    pub(super) fn new(kymograph: &Kymograph, usual: &'a UsualMotion) -> Self {
+        Self { filmed: kymograph.filmed(), stills: kymograph.stills(), side: kymograph.still_side(), usual }
+    }
+
+    /// How the clip differs, moment by moment, from good ones: within the box of what moves, `[LUMA, LUMA]`, and in the whole
+    /// frame, `[EXPECTED, EXPECTED]`; both as ln(1 + difference).
+    fn differences(&self, moved: Moved) -> impl Iterator<Item = f32> + use<> {
+        let span = |from: usize, wide: usize, whole: usize| {
+            let of = |at: usize| at * self.side / whole.max(1);
+            let (begin, end) = (of(from), (of(from + wide) + 1).min(self.side));
+            let more = LEAST_BOX.saturating_sub(end - begin).div_ceil(2);
+            begin.saturating_sub(more)..(end + more).min(self.side)
+        };
+        let ([width, height], region) = (self.filmed.size, moved.region);
+        let rows = span(region.y, region.height, height);
+        let near = self.usual.differences(&self.stills, rows, span(region.x, region.width, width));
+        let whole = self.usual.differences(&self.stills, 0..self.side, 0..self.side);
+        let pooled = (0..EXPECTED * EXPECTED).map(move |i| {
+            let at = 2 * (i / EXPECTED * LUMA + i % EXPECTED);
+            [at, at + 1, at + LUMA, at + LUMA + 1].iter().map(|&at| whole[at]).sum::<f32>() / 4.0
+        });
+        near.into_iter().chain(pooled).map(f32::ln_1p)
+    }
+}
+
+/// Rows and columns of stills within which a finding is looked at, at least.
+const LEAST_BOX: usize = 8;
+// Differences take the places of brightness and of what was expected.
+const _: () = assert!(LUMA == STILLS && 2 * EXPECTED == STILLS);
 
 /// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound or
 /// a clip, which is as `measured` says.
@@ -129,7 +172,7 @@ pub(super) fn gather(
     part: &Part,
     report: &Report,
     frame: &Frame,
-    measured: Measured,
+    measured: Measured<'_>,
 ) -> Result<Evidence> {
     let learned = &part.learned;
     let Heatmap { rows, columns, .. } = report.heatmap;
@@ -143,9 +186,11 @@ pub(super) fn gather(
         let window = Window::around(finding, &report.heatmap, frame);
         let hot = ground.hot(finding, frame);
         shape(finding, &window, &hot, report, &part.tiles, frame, shapes.row_mut(i));
-        if let (Some(event), Some(Filmed { seconds, size, .. })) = (finding.moved, measured.filmed) {
-            let told = moved(event, seconds, size);
+        if let (Some(event), Some(clip)) = (finding.moved, &measured.clip) {
+            let told = moved(event, clip.filmed.seconds, clip.filmed.size);
             shapes.slice_mut(s![i, SHAPE - HEARD..]).assign(&Array1::from_iter(told));
+            let planes = s![i, HEAT * HEAT..SHAPE - HEARD - MEASURES];
+            shapes.slice_mut(planes).assign(&Array1::from_iter(clip.differences(event)));
         }
         for (j, &at) in spread_out(&hot, columns).iter().enumerate() {
             let mut row = cells.row_mut(i * CELLS + j);
@@ -167,9 +212,9 @@ pub(super) fn gather(
         let told = [hottest.ln_1p(), middle(column), middle(row), 1.0];
         out.slice_mut(s![2 * channels..]).assign(&Array1::from_iter(told));
     }
-    let measures = match (measured.loudness, measured.filmed) {
+    let measures = match (measured.loudness, measured.clip) {
         (Some(heard), _) => quality_of_sound(part, report, heard).to_vec(),
-        (None, Some(filmed)) => {
+        (None, Some(Watched { filmed, .. })) => {
             [&quality_of_picture(part, filmed.quality)[..], &quality_of_clip(part, filmed)].concat()
         }
         (None, None) => quality_of_picture(part, look.quality).to_vec(),
@@ -525,7 +570,8 @@ mod tests {
     fn what_moves_is_told_by_its_character_its_time_and_its_box() {
         let region = Region { x: 10, y: 0, width: 40, height: 50 };
         let (seconds, character) = ([1.0, 2.0], "less");
-        let told = moved(Moved { seconds, region, character, motion: 0.0, usual: 1.0 }, 4.0, [80, 100]);
+        let told =
+            moved(Moved { seconds, place: "centre", region, character, motion: 0.0, usual: 1.0 }, 4.0, [80, 100]);
         let expected = [0.0, 1.0, 0.0, 0.0, 0.0, 0.25f32.ln(), 0.25, 0.5, 0.5, 0.5, 0.0, 2f32.ln()];
         assert!(told.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{told:?}");
     }

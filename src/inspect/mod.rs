@@ -18,7 +18,7 @@ use crate::manifest::{Manifest, Sense, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
 use crate::memory::learned::{Standard, shown_level};
 use crate::memory::part::{Loudness, Part};
-use crate::prepare::clip::{Filmed, Kymograph};
+use crate::prepare::clip::{Filmed, Kymograph, STILLS};
 use crate::prepare::fixture::Fixture;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::{GROUPS, Steady};
@@ -27,7 +27,7 @@ use crate::sample::{Clip, Frame, Sound};
 
 pub use ear::Ear;
 use ear::{describe, name_rhythm, spectrograph, steady_findings, striking};
-use evidence::{Evidence, Measured};
+use evidence::{Evidence, Measured, Watched};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
 pub use motion::kymograph;
@@ -95,12 +95,15 @@ impl Inspector {
         let sense = part.card.kind.sense();
         let kymograph = (sense == Sense::Clip).then(|| kymograph(manifest)).transpose()?;
         if let (Some(kymograph), Some(motion)) = (&kymograph, &part.motion) {
-            let (steps, cells) = (kymograph.steps(), kymograph.cells());
-            let [wants, has] = [steps * cells * cells, motion.mean.len()];
-            let fits = eye.grid().iter().product::<usize>() == wants;
-            if wants != has || !fits {
+            let (cells, side) = (kymograph.steps() * kymograph.cells().pow(2), kymograph.still_side());
+            let fits = eye.grid().iter().product::<usize>() == cells;
+            let tensors = [
+                ("mean", cells, motion.mean.len(), "one a cell"),
+                ("stills", STILLS * side * side, motion.stills.len(), "one a pixel"),
+            ];
+            if let Some((tensor, wants, has, each)) = tensors.iter().find(|(_, wants, has, _)| wants != has || !fits) {
                 let name = &part.card.name;
-                let what = format!("part `{name}`: `motion.mean` wants {wants} values, one a cell, found {has}");
+                let what = format!("part `{name}`: `motion.{tensor}` wants {wants} values, {each}, found {has}");
                 return Err(Error::new(ErrorKind::Config, what));
             }
         }
@@ -233,7 +236,9 @@ impl Inspector {
     /// [`ErrorKind::Runtime`] when the runtime lost what it had seen.
     pub fn evidence(&self, report: &Report, frame: &Frame) -> Result<Evidence> {
         let picture = report.picture.as_ref().unwrap_or(frame);
-        let measured = Measured { loudness: self.loudness, filmed: self.kymograph.as_ref().map(Kymograph::filmed) };
+        let clip = self.kymograph.as_ref().zip(self.part.motion.as_ref());
+        let clip = clip.map(|(kymograph, usual)| Watched::new(kymograph, usual));
+        let measured = Measured { loudness: self.loudness, clip };
         evidence::gather(&self.eye, &self.look, &self.part, report, picture, measured)
     }
 
@@ -309,8 +314,8 @@ impl Inspector {
                 let moves = |cell| kymograph.motion()[at(cell)].max(usual.most[at(cell)]);
                 cool_still(&mut report.heatmap, tiled, moves);
                 let found = find_motions(&report.heatmap, tiled, frame.width() / tiled.tiles);
-                let described = found.into_iter().map(|(mut finding, cells)| {
-                    motion::describe(&mut finding, &cells, kymograph, usual);
+                let described = found.into_iter().map(|(mut finding, place, cells)| {
+                    motion::describe(&mut finding, place, &cells, kymograph, usual);
                     finding
                 });
                 described.collect()

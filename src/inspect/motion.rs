@@ -17,8 +17,15 @@ pub fn kymograph(manifest: &Manifest) -> Result<Kymograph> {
     Ok(Kymograph::new(spec.ok_or_else(missing)?))
 }
 
-/// Says what moves in a finding's `cells`, as step, row and column, of the clip that was pictured last.
-pub(super) fn describe(finding: &mut Finding, cells: &[[usize; 3]], kymograph: &Kymograph, usual: &UsualMotion) {
+/// Says what moves in a finding's `cells`, as step, row and column, of the clip that was pictured last; `place` is that of the
+/// strangest.
+pub(super) fn describe(
+    finding: &mut Finding,
+    place: &'static str,
+    cells: &[[usize; 3]],
+    kymograph: &Kymograph,
+    usual: &UsualMotion,
+) {
     let (steps, side, Filmed { seconds, size, .. }) = (kymograph.steps(), kymograph.cells(), kymograph.filmed());
     let span = |of: usize| {
         let values = || cells.iter().map(|cell| cell[of]);
@@ -33,7 +40,7 @@ pub(super) fn describe(finding: &mut Finding, cells: &[[usize; 3]], kymograph: &
     let at: Vec<usize> = cells.iter().map(|[step, y, x]| (step * side + y) * side + x).collect();
     let compared = usual.compare(kymograph.motion(), &at, side * side);
     let seconds = [from, to].map(time);
-    finding.place = format!("{:.1} to {:.1} s, {}", seconds[0], seconds[1], finding.place).into();
+    finding.place = format!("{:.1} to {:.1} s, {place}", seconds[0], seconds[1]).into();
     let (character, motion, usual) = (compared.character, compared.motion, compared.usual);
-    finding.moved = Some(Moved { seconds, region, character, motion, usual });
+    finding.moved = Some(Moved { seconds, place, region, character, motion, usual });
 }

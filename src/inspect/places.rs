@@ -211,8 +211,12 @@ pub(super) fn cool_still(heatmap: &mut Heatmap, tiled: Tiled, moves: impl Fn([us
 const STILL: f32 = 1.0;
 
 /// What moves strangely in a clip: connected cells (neighbours in place and time) at or above heat 1, most severe first. With
-/// each finding come its cells, as step, row and column. Its region is that of its strangest step.
-pub(super) fn find_motions(heatmap: &Heatmap, tiled: Tiled, side: usize) -> Vec<(Finding, Vec<[usize; 3]>)> {
+/// each finding come its place on the frame and its cells, as step, row and column. Its region is that of its strangest step.
+pub(super) fn find_motions(
+    heatmap: &Heatmap,
+    tiled: Tiled,
+    side: usize,
+) -> Vec<(Finding, &'static str, Vec<[usize; 3]>)> {
     let Tiled { tiles, cells } = tiled;
     let values = &heatmap.values;
     let groups = connected(values, |at, next| {
@@ -227,11 +231,11 @@ pub(super) fn find_motions(heatmap: &Heatmap, tiled: Tiled, side: usize) -> Vec<
         let mut finding = finding(&there, heatmap, [tiles * side; 2]);
         finding.area_px = members.len() as f64 * (side * side) as f64 / (cells * cells) as f64;
         finding.area_share = members.len() as f64 / values.len() as f64;
-        finding.place = place((x as f64 + 0.5) / cells as f64, (y as f64 + 0.5) / cells as f64).into();
-        (finding, members.into_iter().map(|at| tiled.split(at)).collect())
+        let place = place((x as f64 + 0.5) / cells as f64, (y as f64 + 0.5) / cells as f64);
+        (finding, place, members.into_iter().map(|at| tiled.split(at)).collect())
     });
     let mut found: Vec<_> = found.collect();
-    found.sort_by(|a: &(Finding, _), b| b.0.severity.total_cmp(&a.0.severity));
+    found.sort_by(|a: &(Finding, _, _), b| b.0.severity.total_cmp(&a.0.severity));
     found
 }
 
@@ -263,13 +267,15 @@ fn finding(members: &[usize], heatmap: &Heatmap, [width, height]: [usize; 2]) ->
     let peak = hottest(members, values);
     let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
     let area_px = members.len() as f64 * cell[0] * cell[1];
+    // A large defect lies where its middle is, not where its strangest point is.
+    let middle = |from: usize, size: usize, side: usize| (from as f64 + 0.5 * size as f64) / side as f64;
     Finding {
         region: Region { x, y, width: wide, height: tall },
         area_px,
         area_share: members.len() as f64 / values.len() as f64,
         peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
         severity: values[peak],
-        place: place(centre[0] / columns as f64, centre[1] / rows as f64).into(),
+        place: place(middle(x, wide, width), middle(y, tall, height)).into(),
         heard: None,
         moved: None,
     }
@@ -313,12 +319,9 @@ mod tests {
         assert!((0..16).all(|at| tiled.join(tiled.split(at)) == at));
         let found = find_motions(&heatmap, tiled, 10);
         assert_eq!(found.len(), 2);
-        assert_eq!(
-            (&*found[0].0.place, found[0].0.region),
-            ("bottom right", Region { x: 15, y: 15, width: 5, height: 5 })
-        );
+        assert_eq!((found[0].1, found[0].0.region), ("bottom right", Region { x: 15, y: 15, width: 5, height: 5 }));
         // A cell of one step and its diagonal neighbour of the next are one; the box is that of the hotter.
-        let (finding, cells) = &found[1];
+        let (finding, _, cells) = &found[1];
         assert_eq!((cells.len(), finding.severity), (2, 2.0));
         assert_eq!(finding.region, Region { x: 15, y: 0, width: 5, height: 5 });
         cool_still(&mut heatmap, tiled, |[step, ..]| if step == 3 { 0.0 } else { 5.0 });

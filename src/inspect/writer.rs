@@ -10,7 +10,7 @@ use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words};
 use crate::encode::{Encoded, TextEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
-use crate::manifest::{Manifest, Precision, Sense};
+use crate::manifest::{FusionSpec, Manifest, Precision, Sense};
 use crate::report::{Clause, Finding, Named, Provenance, Region, Report, Sensed, Verdict, Written};
 use crate::tensor;
 
@@ -81,7 +81,8 @@ impl Writer {
             }
         }
         let (model, digest) = (format!("{} {}", manifest.name, manifest.version), manifest.digest().to_string());
-        let encoders = [spec.fusion.image.clone(), spec.fusion.audio.clone()];
+        let FusionSpec { image, audio, clip, .. } = &spec.fusion;
+        let encoders = [image, audio, clip].map(Clone::clone);
         Ok(Self { text, fusion, decoder, tokenizer, words, encoders, model, digest })
     }
 
@@ -228,9 +229,8 @@ impl Writer {
             let parts = of(sense).map(|evidence| [&evidence.shapes, &evidence.cells, &evidence.quality]);
             parts.map_or_else(Default::default, |parts| parts.map(flat))
         });
-        let [[shapes, cells, quality], [heard_shapes, heard_cells, heard_quality]] = &inputs;
-        let fused =
-            self.fusion.run([shapes, cells, quality, heard_shapes, heard_cells, heard_quality, tokens, mask])?;
+        let mut all = inputs.iter().flatten().map(Vec::as_slice).chain([tokens, mask]);
+        let fused = self.fusion.run(INPUTS.map(|_| all.next().unwrap_or_default()))?;
         Ok((fused, about.to_string()))
     }
 
@@ -282,9 +282,10 @@ fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>)
         let before = since.and_then(|since| reports(since).into_iter().find(|(own, _)| *own == sense)?.1);
         let all = report.map_or(&[][..], |report| &report.findings);
         let found = |finding: &Finding| {
-            let at = match finding.heard {
-                Some(heard) => At::Heard(heard),
-                None => At::Seen { place: finding.place.to_string(), area: finding.area_share },
+            let at = match (finding.heard, finding.moved) {
+                (Some(heard), _) => At::Heard(heard),
+                (None, Some(moved)) => At::Moved(moved),
+                (None, None) => At::Seen { place: finding.place.to_string(), area: finding.area_share },
             };
             let was_there = before.is_some_and(|before| before.findings.iter().any(|other| is_same(finding, other)));
             Found { at, new: since.is_some() && !was_there }
@@ -323,9 +324,14 @@ fn is_same(finding: &Finding, other: &Finding) -> bool {
         // Sounds begin when they will: a place in time is none.
         (Some(heard), Some(other)) => heard.character == other.character && meet(heard.hz, other.hz),
         (None, None) => {
+            let (region, other_region) = match (finding.moved, other.moved) {
+                (Some(moved), Some(other)) if !meet(moved.seconds, other.seconds) => return false,
+                (Some(moved), Some(other)) => (moved.region, other.region),
+                _ => (finding.region, other.region),
+            };
             let span = |Region { x, y, width, height }: Region| ([x, x + width], [y, y + height]);
             let meet = |a: [usize; 2], b: [usize; 2]| a[0] < b[1] && b[0] < a[1];
-            let ((x, y), (other_x, other_y)) = (span(finding.region), span(other.region));
+            let ((x, y), (other_x, other_y)) = (span(region), span(other_region));
             meet(x, other_x) && meet(y, other_y)
         }
         _ => false,
@@ -386,7 +392,7 @@ mod tests {
         let row: Vec<f32> = (0..tokens).map(|i| (i + 1) as f32).collect();
         let all: f32 = row.iter().sum();
         let weights: Vec<f32> = (0..latents).flat_map(|_| row.iter().map(|w| w / all)).collect();
-        let fused = Fused { latents: vec![], gates: vec![0.0, 0.7], weights: [vec![], weights], kinds: vec![] };
+        let fused = Fused { latents: vec![], gates: vec![0.0, 0.7], weights: [vec![], weights, vec![]], kinds: vec![] };
         let sensed = looked_at(&fused, Sense::Audio, FINDINGS).unwrap();
         assert_eq!((sensed.sense, sensed.gate, sensed.ninths.len()), ("audio", 0.7, NINTHS * NINTHS));
         let sum: f32 = sensed.findings.iter().chain(&sensed.ninths).sum();

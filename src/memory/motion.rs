@@ -1,5 +1,9 @@
-//! How much moves where and when in good clips, and what a finding's motion is beside it. What moves is measured in
-//! `prepare::clip`.
+//! How much moves where and when in good clips, and what a finding's motion is beside it; at which moment of a good clip it
+//! looks as it does at a moment of another. What moves is measured in `prepare::clip`.
+
+use std::ops::Range;
+
+use crate::prepare::clip::STILLS;
 
 /// The mean and the greatest motion of good clips, cell by cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +14,8 @@ pub struct UsualMotion {
     pub mean: Vec<f32>,
     /// The greatest of a good clip, of the same shape.
     pub most: Vec<f32>,
+    /// `f32[STILLS, side, side]`: as `prepare::clip::Kymograph::stills`, the mean over good clips.
+    pub stills: Vec<f32>,
 }
 
 /// How much moves in some cells of a clip, against good ones.
@@ -27,18 +33,20 @@ pub struct Compared {
 const DIFFERS: f32 = 1.5;
 /// Grey levels a second that are nothing.
 const NOTHING: f32 = 1.0;
+/// Grey levels by which moments differ, at least, that differ.
+const ALIKE: f32 = 1.0;
 
 impl UsualMotion {
-    /// Of some clips' motion, at least one; all of one length.
-    pub fn learn<'a>(clips: impl Iterator<Item = &'a [f32]>) -> Option<Self> {
-        let one = |motion: &[f32]| Self { count: 1, mean: motion.to_vec(), most: motion.to_vec() };
-        clips.map(one).reduce(|all, one| all.joined(&one))
+    /// Of one clip's motion and stills.
+    pub fn of(motion: &[f32], stills: Vec<f32>) -> Self {
+        Self { count: 1, mean: motion.to_vec(), most: motion.to_vec(), stills }
     }
 
     /// Of the clips of both.
     pub fn joined(mut self, other: &Self) -> Self {
         let (mine, its) = (self.count as f32, other.count as f32);
-        for (mean, its_mean) in self.mean.iter_mut().zip(&other.mean) {
+        let means = self.mean.iter_mut().zip(&other.mean).chain(self.stills.iter_mut().zip(&other.stills));
+        for (mean, its_mean) in means {
             *mean += (its_mean - *mean) * its / (mine + its);
         }
         self.most.iter_mut().zip(&other.most).for_each(|(most, its_most)| *most = most.max(*its_most));
@@ -60,6 +68,26 @@ impl UsualMotion {
         };
         Compared { motion: now, usual, character }
     }
+
+    /// How a clip's `stills` differ, within some rows and columns, from those of good clips, every moment from every other:
+    /// row by row, `f32[STILLS, STILLS]`, a row for each moment of the clip, a column for each of the good ones. The unit is
+    /// how much moments of good clips differ from each other there. A clip in time is least on the diagonal; what is late
+    /// lies beside it, what stands goes along a column, what goes back runs against it.
+    pub fn differences(&self, stills: &[f32], rows: Range<usize>, columns: Range<usize>) -> Vec<f32> {
+        let pixels = self.stills.len() / STILLS;
+        let side = pixels.isqrt();
+        let at: Vec<usize> = rows.flat_map(|y| columns.clone().map(move |x| y * side + x)).collect();
+        let moment = |of: &[f32], i: usize| at.iter().map(|&at| of[i * pixels + at]).collect::<Vec<f32>>();
+        let moments = |of: &[f32]| (0..STILLS).map(|i| moment(of, i)).collect::<Vec<_>>();
+        let (clip, good) = (moments(stills), moments(&self.stills));
+        let differ = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
+        let apart = |from: &[Vec<f32>]| -> Vec<f32> {
+            let of = |moment: &Vec<f32>| good.iter().map(|other| differ(moment, other)).collect::<Vec<_>>();
+            from.iter().flat_map(of).map(|sum| sum / at.len().max(1) as f32).collect()
+        };
+        let unit = (apart(&good).iter().sum::<f32>() / (STILLS * STILLS) as f32).max(ALIKE);
+        apart(&clip).into_iter().map(|difference| difference / unit).collect()
+    }
 }
 
 #[cfg(test)]
@@ -70,7 +98,7 @@ mod tests {
     fn motion_is_more_less_elsewhere_or_otherwise() {
         // Two steps of three cells: the first moves at first, the second later, the third never.
         let usual = [10.0, 0.0, 0.0, 0.0, 20.0, 0.0];
-        let usual = UsualMotion::learn([&usual[..], &usual[..]].into_iter()).unwrap();
+        let usual = UsualMotion::of(&usual, Vec::new());
         let told = |cell: usize, motion: f32| {
             let mut clip = [0.0; 6];
             clip[cell] = motion;
@@ -84,9 +112,36 @@ mod tests {
     #[test]
     fn adding_clips_is_learning_from_all() {
         let clips: Vec<Vec<f32>> = (0..5).map(|i| (0..4).map(|j| ((7 * i + 3 * j) % 11) as f32).collect()).collect();
-        let of = |from: usize, to: usize| UsualMotion::learn(clips[from..to].iter().map(Vec::as_slice)).unwrap();
+        let of = |from: usize, to: usize| {
+            let each = clips[from..to].iter().map(|clip| UsualMotion::of(clip, clip.clone()));
+            each.reduce(|all, one| all.joined(&one)).unwrap()
+        };
         let (all, two) = (of(0, 5), of(0, 2).joined(&of(2, 5)));
         assert!(all.count == two.count && all.most == two.most);
         assert!(all.mean.iter().zip(&two.mean).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(all.stills.iter().zip(&two.mean).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    /// A bright pixel that is in column `at(moment)` of the second row of two, of 24 columns.
+    fn stills(at: impl Fn(usize) -> usize) -> Vec<f32> {
+        let mut stills = vec![50.0; STILLS * 24 * 24];
+        (0..STILLS).for_each(|moment| stills[moment * 576 + 24 + at(moment)] = 200.0);
+        stills
+    }
+
+    #[test]
+    fn differences_are_least_where_good_clips_looked_so() {
+        let usual = UsualMotion::of(&[], stills(|moment| moment));
+        let least = |clip: Vec<f32>| -> Vec<usize> {
+            let differences = usual.differences(&clip, 0..2, 0..24);
+            let column = |row: &[f32]| (0..STILLS).min_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            differences.chunks_exact(STILLS).map(column).collect()
+        };
+        assert_eq!(least(stills(|moment| moment)), (0..STILLS).collect::<Vec<_>>());
+        assert_eq!(least(stills(|moment| 23 - moment)), (0..STILLS).rev().collect::<Vec<_>>());
+        assert_eq!(least(stills(|moment| moment.min(9))), (0..STILLS).map(|moment| moment.min(9)).collect::<Vec<_>>());
+        // Of the row where nothing moves all moments are alike.
+        let still = usual.differences(&stills(|moment| 23 - moment), 0..1, 0..24);
+        assert!(still.iter().all(|difference| *difference == 0.0));
     }
 }

@@ -486,10 +486,11 @@ impl Part {
             let shape = vec![*count, together.len() / (*count).max(1)];
             floats.push(("usual.together".to_string(), shape, bytes_of(together.iter())));
         }
-        if let Some(UsualMotion { count, mean, most }) = &self.motion {
+        if let Some(UsualMotion { count, mean, most, stills }) = &self.motion {
             floats.push(("motion.count".to_string(), vec![1], bytes_of([*count as f32].iter())));
             floats.push(("motion.mean".to_string(), vec![mean.len()], bytes_of(mean.iter())));
             floats.push(("motion.most".to_string(), vec![most.len()], bytes_of(most.iter())));
+            floats.push(("motion.stills".to_string(), vec![stills.len()], bytes_of(stills.iter())));
         }
         let mut seen_at = Vec::new();
         for Level { stride, weights, bank, seen_at: entries, unit, .. } in &self.learned.levels {
@@ -687,10 +688,11 @@ fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
         Kind::Clip => {
             let (count, mean) = (line("motion.count", Some(1))?[0] as usize, line("motion.mean", None)?.to_vec());
             let most = line("motion.most", Some(mean.len()))?.to_vec();
+            let stills = line("motion.stills", None)?.to_vec();
             if count == 0 {
                 return Err("`motion.count` must be positive".into());
             }
-            Some(UsualMotion { count, mean, most })
+            Some(UsualMotion { count, mean, most, stills })
         }
         _ => None,
     };

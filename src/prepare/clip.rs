@@ -20,6 +20,10 @@ const CELL: usize = 8;
 const NOISE: f32 = 3.0;
 /// Frames on which light and focus are measured.
 const LOOKS: usize = 5;
+/// Even moments of which a clip's [`Kymograph::stills`] are.
+pub const STILLS: usize = 24;
+/// Rows and columns of a tile that one of a still's is the mean of.
+const COARSER: usize = 4;
 
 /// What was measured of a clip, whatever moves in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -97,6 +101,30 @@ impl Kymograph {
     pub fn motion_of_steps(&self) -> impl Iterator<Item = f32> {
         let cells = self.cells() * self.cells();
         self.motion.chunks_exact(cells).map(move |step| step.iter().sum::<f32>() / cells as f32)
+    }
+
+    /// Rows and columns of a still.
+    pub fn still_side(&self) -> usize {
+        self.spec.side / COARSER
+    }
+
+    /// Small frames of that clip at even moments, `f32[STILLS, side, side]`, [`Kymograph::still_side`] pixels on each side:
+    /// grey, 0 to 255, at one level.
+    pub fn stills(&self) -> Vec<f32> {
+        let (side, small, frames) = (self.spec.side, self.still_side(), self.gains.len());
+        let mut stills = vec![0.0; STILLS * small * small];
+        for (moment, still) in stills.chunks_exact_mut((small * small).max(1)).enumerate() {
+            let at = (2 * moment + 1) * frames / (2 * STILLS);
+            let Some(gain) = self.gains.get(at) else { continue };
+            let frame = &self.greys[at * side * side..(at + 1) * side * side];
+            for (i, grey) in frame.iter().enumerate() {
+                let (y, x) = (i / side / COARSER, i % side / COARSER);
+                if y < small && x < small {
+                    still[y * small + x] += gain * f32::from(*grey) / (COARSER * COARSER) as f32;
+                }
+            }
+        }
+        stills
     }
 
     /// What that clip was like.

@@ -352,8 +352,9 @@ fn text(report: &Report, written: &Written) -> String {
 /// What each sense was worth to the model, and what is said when it is left out.
 fn worth(report: &Report, written: &Written) -> String {
     let of_two = report.sight.is_some();
-    let rows =
-        [(Sense::Image, words::SIGHT), (Sense::Audio, words::HEARING)].into_iter().filter_map(|(sense, name)| {
+    let rows = [(Sense::Image, words::SIGHT), (Sense::Audio, words::HEARING), (Sense::Clip, words::WATCHING)]
+        .into_iter()
+        .filter_map(|(sense, name)| {
             let gate = sensed(written, sense)?.gate;
             let rest = match sense {
                 Sense::Image => report.hearing.as_deref().map(|heard| (heard.verdict, heard.p_value)),
@@ -484,7 +485,7 @@ fn findings(report: &Report, written: Option<&Written>) -> String {
 fn named(written: &Written, sense: Sense, finding: usize) -> String {
     let own = written.kinds.iter().find(|named| named.sense == sense.as_str() && named.finding == finding);
     let kind = own.map(|named| {
-        let word = words::kind(&named.kind).map_or_else(|| escape(&named.kind), |word| word.to_string());
+        let word = words::kind(named.sense, &named.kind).map_or_else(|| escape(&named.kind), |word| word.to_string());
         format!("<small><b>{word}</b>, {}</small>", words::LIKELY.with(percent(named.likelihood)))
     });
     let share = sensed(written, sense).and_then(|sensed| sensed.findings.get(finding));

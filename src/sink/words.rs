@@ -56,9 +56,13 @@ pub fn moves(character: &str) -> Word {
     }
 }
 
-/// The word for a kind of finding, by the name that models give it; `None` for one that is not in the table.
-pub fn kind(kind: &str) -> Option<Word> {
-    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, word)| *word)
+/// The word for a kind of finding of a sense, by the names that models give them; `None` for one that is not in the table.
+pub fn kind(sense: &str, kind: &str) -> Option<Word> {
+    match (sense, kind) {
+        ("clip", "missing") => Some(STEP_LEFT_OUT),
+        ("clip", "foreign") => Some(SOMETHING_ELSE),
+        _ => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, word)| *word),
+    }
 }
 
 macro_rules! words {
@@ -101,6 +105,9 @@ words! {
     PIXELS "pixels" "像素"
     SIGHT "sight" "视觉"
     HEARING "hearing" "听觉"
+    WATCHING "motion" "动作"
+    STEP_LEFT_OUT "a step left out" "漏做一步"
+    SOMETHING_ELSE "something else in view" "外来物"
     BELONG "belong together" "声像相符"
     DECIDED "decided by" "判定依据"
     EITHER "each alone" "各自均可判定"
@@ -242,7 +249,7 @@ const WORSENINGS: [Word; 19] = [
 ];
 
 /// The kinds of findings that models of this project know, as `models/eyear-small/words.toml` names them.
-const KINDS: [(&str, Word); 22] = [
+const KINDS: [(&str, Word); 29] = [
     ("nothing", Word { en: "unlike the good ones", zh: "与良品不同" }),
     ("scratch", Word { en: "scratch", zh: "划痕" }),
     ("crack", Word { en: "crack", zh: "裂纹" }),
@@ -265,6 +272,13 @@ const KINDS: [(&str, Word); 22] = [
     ("tooth", Word { en: "broken tooth", zh: "断齿" }),
     ("cavitation", Word { en: "cavitation", zh: "气蚀" }),
     ("gap", Word { en: "gap", zh: "声音中断" }),
+    ("stopped", Word { en: "stopped", zh: "停住" }),
+    ("slow", Word { en: "too slow", zh: "过慢" }),
+    ("fast", Word { en: "too fast", zh: "过快" }),
+    ("late", Word { en: "out of time", zh: "时机不对" }),
+    ("jerk", Word { en: "jerk", zh: "抖动" }),
+    ("path", Word { en: "off its path", zh: "路径偏离" }),
+    ("reversed", Word { en: "backwards", zh: "反向" }),
 ];
 
 #[cfg(test)]
@@ -275,10 +289,12 @@ mod tests {
     fn each_kind_that_the_shipped_model_knows_has_a_word() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/eyear-small/words.toml");
         let written: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
-        let kinds = written["en"]["kind"].as_table().unwrap().values().flat_map(|of| of.as_table().unwrap().keys());
-        let lacking: Vec<&String> = kinds.filter(|name| kind(name).is_none()).collect();
+        let senses = written["en"]["kind"].as_table().unwrap().iter();
+        let kinds = senses.flat_map(|(sense, of)| of.as_table().unwrap().keys().map(move |name| (sense, name)));
+        let lacking: Vec<_> = kinds.filter(|(sense, name)| kind(sense, name).is_none()).collect();
         assert!(lacking.is_empty(), "{lacking:?}");
-        assert_eq!(kind("break").unwrap().zh, "破损");
+        assert_eq!(kind("image", "break").unwrap().zh, "破损");
+        assert_ne!(kind("clip", "missing").unwrap().en, kind("image", "missing").unwrap().en);
     }
 
     #[test]

@@ -31,13 +31,16 @@ from machines import Machine
 from parts import FAMILIES, Family, Picture
 
 NOTHING = "nothing"  # a finding where nothing is known to be
-# What the shipped model was trained to tell. It does not see clips yet: what only these have comes last, so that one number
-# means one label in all episodes.
-LABELS = (NOTHING, *KINDS, *machines.KINDS)
-ALL_LABELS = (*LABELS, *(kind for kind in motions.KINDS if kind not in LABELS))
+# Sight and motion share a name here and there.
+LABELS = tuple(dict.fromkeys((NOTHING, *KINDS, *machines.KINDS, *motions.KINDS)))
 # Which of them a finding of a sense may be.
 OF_SENSE = {"image": (NOTHING, *KINDS), "audio": (NOTHING, *machines.KINDS), "clip": (NOTHING, *motions.KINDS)}
+# The sense of an episode by its family; of any other, pictures.
+SENSE_OF = {"machine": "audio"} | {family: "clip" for family in motions.FAMILIES}
 FINDINGS = 4
+# Good ones that a part is taught from: a defect looks a little different beside few and beside many.
+FEW, MANY = (6, 15), (30, 60)
+REAL_GOOD = (12, 48, 200)
 INPUTS = ((320, 320), (384, 384), (448, 448))
 
 # Sets whose licence lets shipped weights learn from them: folder, kind of what is bad there.
@@ -153,7 +156,7 @@ def label_moved(line, kind, clip):
         # The hot cells are of one size with the finding's share of the whole clip.
         hot = finding["area_share"] * clip.fault.size
         hit = shows.sum() >= max(3, min(0.25 * hot, 0.25 * clip.fault.sum()))
-        labels[i] = ALL_LABELS.index(kind) if hit else 0
+        labels[i] = LABELS.index(kind) if hit else 0
     return labels, [0] if (labels > 0).any() else []
 
 
@@ -241,7 +244,7 @@ def of_pictures(rng, eyear, name, picture, tests):
         work = Path(work)
         (work / "good").mkdir()
         (work / "test").mkdir()
-        for i in range(int(rng.integers(6, 15))):
+        for i in range(int(rng.integers(*(MANY if rng.random() < 0.25 else FEW)))):
             write(work / "good" / f"g{i:02}.png", picture(0)[0])
         known = {}
         for i in range(tests):
@@ -318,9 +321,9 @@ def of_clips(rng, eyear, tests):
     return machine.family, samples
 
 
-def real_bad(eyear, folder, kinds, out):
-    """The real test pictures of a set, judged by a part taught from its good ones; halves in files of their own."""
-    good = sorted((folder / "train" / "good").iterdir())[:48]
+def real_bad(eyear, folder, kinds, out, count=48):
+    """The real test pictures of a set, judged by a part taught from so many of its good ones; halves in files of their own."""
+    good = sorted((folder / "train" / "good").iterdir())[:count]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
         (work / "test").mkdir()
@@ -349,7 +352,9 @@ def real_bad(eyear, folder, kinds, out):
         told = told_of(line, names, found) | {"file": f"{kind}/{path.name}"}
         halves[is_held_out(path)].append({"evidence": evidence[stem], "labels": labels, "worse": 0.0, "told": told})
     for held_out, samples in halves.items():
-        name = folder.name + ("-held-out" if held_out else "-train")
+        if not samples:
+            continue
+        name = f"{folder.name}-{len(good)}" + ("-held-out" if held_out else "-train")
         keep(out / f"{name}.npz", samples, folder.name)
         print(name, len(samples), flush=True)
 
@@ -368,7 +373,9 @@ def main():
     arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.what == "real":
         for name, kinds in REAL.items():
-            real_bad(arguments.eyear, arguments.data / name, kinds, arguments.out)
+            available = len(list((arguments.data / name / "train" / "good").iterdir()))
+            for count in sorted({min(count, available) for count in REAL_GOOD}):
+                real_bad(arguments.eyear, arguments.data / name, kinds, arguments.out, count)
         return
     start = time.time()
     for i in range(arguments.count):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from episodes import LABELS
+from episodes import LABELS, SENSE_OF
 from model import CELLS, FINDINGS, Eyear, nothing, prompt
-from train import COMPANIONS, Episodes, Samples, files_of, of_sense, right
+from train import BOTH, COMPANIONS, Episodes, Samples, files_of, of_sense, right
 from words import END, LANGUAGES, SENSES, Tokenizer, answer, ask
 
 
@@ -48,14 +48,14 @@ def baselines(sense, learned, judged):
 
 def pairs(rng, samples, count):
     """Pairs of a bad picture and a bad sound that belong together."""
-    image, audio = (samples.of[sense] for sense in SENSES)
+    image, audio = (samples.of[sense] for sense in BOTH)
     rows = []
     while len(rows) < count:
         row = int(rng.integers(len(image)))
         kinds = [COMPANIONS[kind] for kind in image.told[row]["kinds"][:1] if kind in COMPANIONS]
         alike = audio.of_kind.get(kinds[0], []) if kinds else []
         if alike:
-            rows.append([row, alike[rng.integers(len(alike))]])
+            rows.append([row, alike[rng.integers(len(alike))], -1])
     return np.array(rows)
 
 
@@ -69,7 +69,7 @@ def fusion(model, samples):
     """Kinds told by a sense alone and beside the other, of pairs that go together."""
     rows = pairs(np.random.default_rng(0), samples, 1500)
     _, both, labels = right(model, samples, rows, "cpu")
-    for i, sense in enumerate(SENSES):
+    for i, sense in enumerate(BOTH):
         alone = rows.copy()
         alone[:, 1 - i] = -1
         _, one, of_one = right(model, samples, alone, "cpu")
@@ -83,15 +83,15 @@ def mixed(model, samples):
     """Moments of which half have a fault that is seen and half one that is heard, the other sense being good: how often the
     fault gets its name by one sense, and by both."""
     rng, rows = np.random.default_rng(2), []
-    of_kind = [[row for row, told in enumerate(samples.of[sense].told) if bool(told["kinds"]) == bad] for sense in SENSES for bad in (False, True)]
-    good = {sense: of_kind[2 * i] for i, sense in enumerate(SENSES)}
-    bad = {sense: of_kind[2 * i + 1] for i, sense in enumerate(SENSES)}
+    of_kind = [[row for row, told in enumerate(samples.of[sense].told) if bool(told["kinds"]) == bad] for sense in BOTH for bad in (False, True)]
+    good = {sense: of_kind[2 * i] for i, sense in enumerate(BOTH)}
+    bad = {sense: of_kind[2 * i + 1] for i, sense in enumerate(BOTH)}
     for i in range(800):
-        faulty = SENSES[i % 2]
-        row = [rng.choice((bad if sense == faulty else good)[sense]) for sense in SENSES]
-        rows.append(row)
+        faulty = BOTH[i % 2]
+        row = [rng.choice((bad if sense == faulty else good)[sense]) for sense in BOTH]
+        rows.append([*row, -1])
     rows = np.array(rows)
-    asked = {"image": [True, False], "audio": [False, True], "both": [True, True]}
+    asked = {"image": [True, False, False], "audio": [False, True, False], "both": [True, True, False]}
     for name, there in asked.items():
         shown = np.where(there, rows, -1)
         _, told, labels = right(model, samples, shown, "cpu")
@@ -137,17 +137,20 @@ def gates(model, samples):
     """The gate of a sense, by how bad it is; and that of the other beside it, which is clean."""
     rng = np.random.default_rng(1)
     for i, sense in enumerate(SENSES):
-        own, other = samples.of[sense], samples.of[SENSES[1 - i]]
-        clean = np.flatnonzero(other.worse == 0)
+        own = samples.of[sense]
+        beside = BOTH[1 - i] if sense in BOTH else None
         for low, high in ((0, 0.001), (0.001, 0.3), (0.3, 0.5), (0.5, 0.75), (0.75, 1.01)):
             bad = np.flatnonzero((own.worse >= low) & (own.worse < high))[:400]
             if not len(bad):
                 continue
-            rows = np.zeros((len(bad), 2), int)
-            rows[:, i], rows[:, 1 - i] = bad, rng.choice(clean, len(bad))
+            rows = np.full((len(bad), len(SENSES)), -1)
+            rows[:, i] = bad
+            if beside:
+                rows[:, 1 - i] = rng.choice(np.flatnonzero(samples.of[beside].worse == 0), len(bad))
             _, values = model.sense(samples.evidence(rows))
             means = values.mean(0).numpy()
-            print(f"{sense} worse by {low:.1f} to {high:.2f}: its gate {means[i]:.2f}, the other's {means[1 - i]:.2f} ({len(bad)})")
+            other = f", the other's {means[1 - i]:.2f}" if beside else ""
+            print(f"{sense} worse by {low:.1f} to {high:.2f}: its gate {means[i]:.2f}{other} ({len(bad)})")
 
 
 def main():
@@ -164,7 +167,7 @@ def main():
     for cache in arguments.held_out:
         for file in sorted(cache.glob("*.npz")):
             if not file.stem.endswith("-train"):
-                files["audio" if str(np.load(file)["family"]) == "machine" else "image"].append(file)
+                files[SENSE_OF.get(str(np.load(file)["family"]), "image")].append(file)
     samples = Samples({sense: Episodes(sense, of) for sense, of in files.items()})
     for i, sense in enumerate(SENSES):
         named = {"drawn": [file for file in files[sense] if file.stem[0].isdigit()]}

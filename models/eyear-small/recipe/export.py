@@ -177,7 +177,7 @@ def kept_small(eyear, path):
 
 
 def export(eyear, tokenizer, run, out, golden):
-    """Writes the graphs of a package to `out`, and those in fp32 to `run`; `golden`: an episode of pictures and one of sounds,
+    """Writes the graphs of a package to `out`, and those in fp32 to `run`; `golden`: an episode of each sense,
     whose first samples prove other machines."""
     torch.manual_seed(0)
     ids = torch.zeros(1, PROMPT, dtype=torch.int32)
@@ -195,7 +195,7 @@ def export(eyear, tokenizer, run, out, golden):
     for source, target in files.values():
         quantized(source, target)
         print(source.name, source.stat().st_size, target.name, target.stat().st_size)
-    save_file({"embedding": 4 * eyear.decoder.embedding.weight.detach().numpy()}, out / "embedding.safetensors")
+    save_file({"embedding": (4 * eyear.decoder.embedding.weight.detach().numpy()).astype(np.float16)}, out / "embedding.safetensors")
     tokenizer.save(out / "tokenizer.json")
 
     latents = Fuse(eyear)(*evidence, *text)[0]
@@ -219,7 +219,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--golden", type=Path, nargs=2, required=True, help="an episode of pictures and one of sounds")
+    parser.add_argument("--golden", type=Path, nargs=len(SENSES), required=True, help="an episode of pictures, one of sounds and one of clips")
     arguments = parser.parse_args()
     tokenizer = Tokenizer.load(arguments.run / "tokenizer.json")
     eyear = Eyear(len(tokenizer.tokens), of_sense()).eval()

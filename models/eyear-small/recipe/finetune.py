@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 
 import words
 from episodes import KINDS, real_bad
-from export import export, kept_small
+from export import EVIDENCE, export, kept_small
 from model import Eyear, weights
 from pack import pack
 from train import Episodes, Samples, alone, losses_of, of_sense, right, written_of
@@ -70,14 +71,14 @@ def main():
     work = arguments.out / "run"
     work.mkdir(parents=True, exist_ok=True)
     real_bad(arguments.eyear, arguments.data, kinds, work)
-    name = arguments.data.name
+    train, held_out = (next(work.glob(f"*-{half}.npz")) for half in ("train", "held-out"))
     replay = [file for folder in arguments.replay for file in sorted(folder.glob("*.npz"))]
-    learned = Episodes("image", [work / f"{name}-train.npz", *replay])
-    judged = Episodes("image", [work / f"{name}-held-out.npz"])
+    learned = Episodes("image", [train, *replay])
+    judged = Episodes("image", [held_out])
     tokenizer = Tokenizer.load(HERE / "tokenizer.json")
     eyear = Eyear(len(tokenizer.tokens), of_sense())
     eyear.load_state_dict(weights(HERE / "recipe" / "weights.safetensors"))
-    # Both senses take the same class; the one that is not there is never drawn.
+    # All senses take the same episodes; those that are not there are never drawn.
     samples, told = (Samples({sense: of for sense in SENSES}) for of in (learned, judged))
     rows_of = lambda of: alone(of)[: len(of.of["image"])]
     before = right(eyear, told, rows_of(told), "cpu")[0]["image"]
@@ -103,22 +104,20 @@ def main():
 
     shutil.copy(HERE / "LICENSE", arguments.out)
     shutil.copy(arguments.words or HERE / "words.toml", arguments.out / "words.toml")
-    golden = work / "heard.npz"
-    recorded = words_heard(HERE / "golden" / "input.safetensors")
-    np.savez(golden, **recorded)
-    export(eyear, tokenizer, work, arguments.out, (work / f"{name}-train.npz", golden))
+    golden = [train, *(recorded(sense, work) for sense in SENSES[1:])]
+    export(eyear, tokenizer, work, arguments.out, golden)
     kept_small(eyear, work / "weights.safetensors")
     shutil.move(work, arguments.out.parent / f"{arguments.out.name}.run")
     pack(arguments.out, name=arguments.out.name, version="1.0.0")
     print(f"made {arguments.out}: eyear report PART PICTURE --writer {arguments.out}")
 
 
-def words_heard(file):
-    """The recorded evidence of a sound, from the shipped package."""
-    from safetensors.numpy import load_file
-
-    recorded = load_file(file)
-    return {part: recorded[f"audio_{part}"] for part in ("shapes", "cells", "quality")}
+def recorded(sense, folder):
+    """The recorded evidence of a sense, from the shipped package, as an episode."""
+    of = load_file(HERE / "golden" / "input.safetensors")
+    file = folder / f"{sense}.npz"
+    np.savez(file, **{part: of[f"{sense}_{part}"] for part in EVIDENCE})
+    return file
 
 
 if __name__ == "__main__":

@@ -233,6 +233,13 @@ class Decoder(nn.Module):
         return self.last(x) @ self.embedding.weight.T, torch.stack(present)
 
 
+def nothing_sensed(evidence):
+    """Tokens, mask and gate of a sense that is not there."""
+    batch, cells, _ = evidence[1].shape
+    of = lambda *shape: evidence[1].new_zeros(shape)
+    return of(batch, FINDINGS + cells, WIDTH), of(batch, 1, 1, FINDINGS + cells) + FAR, of(batch, 1)
+
+
 def nothing(batch, device="cpu"):
     """The past of a text that has not begun."""
     return torch.zeros(LAYERS, 2, batch, HEADS, 0, WIDTH // HEADS, device=device)
@@ -257,7 +264,9 @@ class Eyear(nn.Module):
 
     def sense(self, evidence):
         """Tokens with their masks, and gates, of the evidence of each sense, in the order of `SENSES`."""
-        sensed = [self.senses[sense](*of) for sense, of in zip(SENSES, evidence)]
+        # Where no sample of a batch has a sense, nothing is learned of it: what its gate of 0 keeps out need not be computed.
+        absent = lambda of: self.training and not (of[1][:, -1, -1] > 0).any()
+        sensed = [nothing_sensed(of) if absent(of) else self.senses[sense](*of) for sense, of in zip(SENSES, evidence)]
         return [(tokens, mask) for tokens, mask, _ in sensed], torch.cat([gate for *_, gate in sensed], 1)
 
     def kinds(self, seen, latents=None):

@@ -6,7 +6,7 @@ from pathlib import Path
 from episodes import LABELS
 from words import SORTS
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 HEAD = '''# Written by recipe/pack.py.
 format = 1
 name = "{name}"
@@ -21,6 +21,7 @@ sorts = [{sorts}]
 [fusion]                      # evidence of `eyear inspect --evidence` and a prompt -> latents
 image = "{image}"             # whose evidence it reads
 audio = "{audio}"
+clip = "{clip}"
 kinds = [{kinds}]
 golden = {{ input = "golden/input.safetensors", output = "golden/output.safetensors", tolerance = {{ int8 = 0.99 }} }}
 {fusion}
@@ -50,6 +51,7 @@ def pack(folder, name="eyear-small", version=VERSION):
         version=version,
         image="vision-lite0 1.1.0",
         audio="sound-lite0 1.0.0",
+        clip="clip-lite0 1.0.0",
         sorts=", ".join(f'"{sort}"' for sort in SORTS),
         kinds=", ".join(f'"{label}"' for label in LABELS),
         digests="\n".join(digests),

@@ -16,7 +16,7 @@ from model import Eyear, prompt
 from train import of_sense
 from words import LANGUAGES, SENSES, SORTS, WORDS, Tokenizer
 
-BEFORE = {"en": ["", "", "please, ", "tell me: ", "hi, ", "so "], "zh": ["", "", "请问", "请告诉我,"]}
+BEFORE = {"en": ["", "", "please, ", "tell me: ", "hi, ", "so "], "zh": ["", "", "请问", "请告诉我，"]}
 BEHIND = {"en": ["", "", " please", " now", " on this part"], "zh": ["", "", "谢谢", "呢"]}
 
 
@@ -33,8 +33,10 @@ def asked(rng, language):
                 name = ("the " if rng.random() < 0.5 else "") + name.removeprefix(article)
         text = text.format(kind=name)
     text = str(rng.choice(BEFORE[language])) + text + str(rng.choice(BEHIND[language]))
+    if rng.random() < 0.3:  # by a keyboard that has no wide marks
+        text = text.translate(str.maketrans("？，！：", "?,!:"))
     if rng.random() < 0.4:
-        text = text.translate(str.maketrans("", "", string.punctuation + "?。,!"))
+        text = text.translate(str.maketrans("", "", string.punctuation + "？。，！："))
     if rng.random() < 0.3:
         text = text.capitalize() if rng.random() < 0.7 else text.upper()
     if rng.random() < 0.25 and len(text) > 6:  # a slip: a letter left out, twice, or two changed about

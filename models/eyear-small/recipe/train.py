@@ -14,9 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from episodes import LABELS, OF_SENSE
-from model import CELLS, CHANNELS, EXPECTED, FINDINGS, HEAT, LUMA, PROMPT, Eyear, prompt
-from words import END, LANGUAGES, PAD, SENSES, WORDS, Found, Told, Tokenizer, is_poor, question, report
+from episodes import LABELS, OF_SENSE, SENSE_OF
+from model import CELLS, CHANNELS, EXPECTED, FINDINGS, HEAT, LUMA, MEASURES, PROMPT, Eyear, prompt, weights
+from words import END, LANGUAGES, PAD, SENSES, SPECIAL, WORDS, Found, Told, Tokenizer, is_poor, question, report
 
 # What is broken is often both seen and heard; half of the samples of both senses go together so.
 COMPANIONS = {
@@ -24,8 +24,12 @@ COMPANIONS = {
     **{"pitting": "bearing", "hole": "hiss", "dent": "tone", "foreign": "cavitation"},
 }
 EVERY = 250  # steps between two lines of the log
-# Shares of samples of a picture alone, of a sound alone, and of both.
-MIX = (0.45, 0.3, 0.25)
+# Shares of samples of a picture alone, of a sound alone, of both, and of a clip.
+MIX = {("image",): 0.37, ("audio",): 0.25, ("image", "audio"): 0.2, ("clip",): 0.18}
+
+
+# The senses that a part may know together.
+BOTH = ("image", "audio")
 
 
 class Episodes:
@@ -57,30 +61,31 @@ class Episodes:
 
     def found(self, row):
         labels = self.labels[row]
+        # Of a clip, times stand before the place.
         return [
-            Found(self.sense, LABELS[label], found["place"], found["area"], found["heard"])
+            Found(self.sense, LABELS[label], found["place"].split(", ")[-1], found["area"], found["heard"], found.get("moved"))
             for label, found in zip(labels, self.told[row]["findings"])
         ]
 
 
 class Samples:
-    """Episodes of both senses."""
+    """Episodes of all senses."""
 
     def __init__(self, of):
         self.of = of  # sense -> Episodes
 
-    def draw(self, rng, count):
-        """Rows of each sense, -1 where it is not there: `i64[count, 2]`."""
-        image, audio = (self.of[sense] for sense in SENSES)
-        rows = np.stack([rng.integers(len(one), size=count) for one in (image, audio)], 1)
-        which = rng.choice(3, size=count, p=MIX)
-        for row, mode in zip(rows, which):
-            if mode < 2:
-                row[1 - mode] = -1
-            elif rng.random() < 0.5:
+    def draw(self, rng, count, senses=SENSES):
+        """Rows of each sense, -1 where it is not there: `i64[count, senses]`. None but these `senses` are drawn."""
+        image, audio = self.of["image"], self.of["audio"]
+        rows = np.stack([rng.integers(len(self.of[sense]), size=count) for sense in SENSES], 1)
+        shares = np.array([share * (set(there) <= set(senses)) for there, share in MIX.items()])
+        for row, mode in zip(rows, rng.choice(len(MIX), size=count, p=shares / shares.sum())):
+            there = list(MIX)[mode]
+            if there == ("image", "audio") and rng.random() < 0.5:
                 kinds = [COMPANIONS[kind] for kind in image.told[row[0]]["kinds"] if kind in COMPANIONS]
                 alike = audio.of_kind.get(kinds[0], []) if kinds else []
                 row[1] = alike[rng.integers(len(alike))] if alike else row[1]
+            row[[sense not in there for sense in SENSES]] = -1
         return rows
 
     def evidence(self, rows):
@@ -118,7 +123,7 @@ class Samples:
             {sense: one.told[row]["more"] for sense, (one, row) in ones.items()},
             tuple(sense for sense, (one, row) in ones.items() if one.poor[row]),
             there,
-            SENSES if rng.random() < 0.1 else there,
+            BOTH if rng.random() < 0.1 and set(there) <= set(BOTH) else there,
             decided,
             since,
         )
@@ -132,7 +137,7 @@ def texts(rng, samples, count):
         for found in told.findings:  # any place, area and kind
             found.area = 10 ** rng.uniform(-3.5, -0.3)
             found.kind = str(rng.choice(list(WORDS["en"]["kind"][found.sense])))
-            if found.sense == "image":
+            if found.sense != "audio":
                 found.place = str(rng.choice(list(WORDS["en"]["place"])))
         language = str(rng.choice(LANGUAGES))
         out += [report(rng, language, told), *question(rng, language, told)]
@@ -140,11 +145,12 @@ def texts(rng, samples, count):
 
 
 def batches(rng, samples, tokenizer, size, questions):
-    """Rows, prompts and what is to be written of them, batch after batch; texts of about one length go together."""
+    """Rows, prompts and what is to be written of them, batch after batch; samples of the same senses and texts of about one
+    length go together."""
     while True:
         rows = samples.draw(rng, 8 * size)
         prompts, written = written_of(rng, samples, rows, tokenizer, questions)
-        order = np.argsort([len(text) for text in written], kind="stable")
+        order = np.lexsort([[len(text) for text in written], *(rows >= 0).T])
         for part in rng.permutation(order.reshape(8, size)):
             ids = np.full((size, max(len(written[i]) for i in part)), PAD)
             for row, i in zip(ids, part):
@@ -253,6 +259,12 @@ def varied(rng, evidence):
         noise = strong * cells[..., :CHANNELS].abs().mean((1, 2), keepdim=True) * torch.randn_like(cells[..., :CHANNELS]) * there
         scale = 1 + 0.1 * torch.randn(len(cells), 1, 1, device=cells.device)
         cells = torch.cat([(cells[..., :CHANNELS] + noise) * scale, cells[..., CHANNELS:]], -1)
+        if sense == "clip":  # where moments are compared; what differs a little more is no other kind
+            planes = shapes[..., HEAT**2 : -MEASURES]
+            there = (planes.abs().sum(-1, keepdim=True) > 0).float()
+            more = 1 + 0.1 * torch.randn_like(planes[..., :1])
+            planes = planes * more + 0.1 * (torch.randn_like(planes[..., :1]) + torch.randn_like(planes)) * there
+            shapes = torch.cat([shapes[..., : HEAT**2], planes, shapes[..., -MEASURES:]], -1)
         of = [shapes, cells, quality]
         out.append(mirrored(of, rng.random(3) < 0.5) if sense == "image" else of)
     return out
@@ -289,6 +301,23 @@ def alone(samples):
     return np.concatenate(rows)
 
 
+def grown(model, tokenizer, package):
+    """The weights of `model`, begun from those of a package that knew fewer senses, kinds or words: what has a name there is
+    taken over, a token by its bytes; a sense that was not there begins as sight."""
+    before, tokens = weights(package / "recipe" / "weights.safetensors"), Tokenizer.load(package / "tokenizer.json").index
+    known = [(i, tokens[token]) for token, i in tokenizer.index.items() if token in tokens]
+    known += [(i, i) for i in range(len(SPECIAL))]
+    new, old = map(list, zip(*known))
+    state = model.state_dict()
+    for name, own in state.items():
+        kept = before.get(name, before.get(name.replace(".clip.", ".image."))).to(own.device)
+        if name.endswith("embedding.weight"):
+            own[new] = kept[old]
+        else:
+            own[: len(kept)] = kept  # of kinds, the new ones come last
+    return state
+
+
 def of_sense():
     return [[label in OF_SENSE[sense] for label in LABELS] for sense in SENSES]
 
@@ -306,7 +335,7 @@ def files_of(caches, without=()):
         for i, file in enumerate(files):
             family = str(np.load(file)["family"])
             if family not in without:
-                out["audio" if family == "machine" else "image"][is_held_out(file, i)].append(file)
+                out[SENSE_OF.get(family, "image")][is_held_out(file, i)].append(file)
     return out
 
 
@@ -315,6 +344,7 @@ def main():
     parser.add_argument("--cache", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--begin", type=Path, help="weights to begin from, with a tokenizer beside them: another run's state.pt")
+    parser.add_argument("--grow", type=Path, help="a package to begin from that knew fewer senses, kinds or words; the vocabulary is learned anew")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--first", type=float, default=0.3, help="share of the time for what findings are, before words")
     parser.add_argument("--without", nargs="*", default=[], help="sets to leave out, such as those that want share-alike: cookie ballscrew")
@@ -325,7 +355,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--dropped", type=float, default=0.15, help="share of the evidence that is left out while it is taught")
     parser.add_argument("--questions", type=float, default=0.5, help="share of texts that answer a question")
-    parser.add_argument("--senses", type=float, default=1.0, help="share of the rate at which the senses learn; 0: they know enough, which is faster")
+    parser.add_argument("--senses", nargs="*", default=SENSES, choices=SENSES, help="senses that learn; the others know enough, which is faster")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -345,15 +375,16 @@ def main():
     count = {name: round(sum(p.numel() for p in child.parameters()) / 1e6, 2) for name, child in model.named_children()}
     sizes = {sense: (len(learned.of[sense]), len(judged.of[sense])) for sense in SENSES}
     print("samples to learn from, held out:", sizes, "; million parameters:", count, flush=True)
-    model.senses.requires_grad_(arguments.senses > 0)
-    of_senses = list(model.senses.parameters())
-    others = [p for name, p in model.named_parameters() if not name.startswith("senses.")]
-    groups = [dict(params=of_senses, share=arguments.senses), dict(params=others, share=1.0)]
-    optimizer = torch.optim.AdamW(groups, arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    for sense, of in model.senses.items():
+        of.requires_grad_(sense in arguments.senses)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learning, arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
     spent, step = 0.0, 0
     state_file = arguments.out / "state.pt"
     if arguments.begin:
         model.load_state_dict(torch.load(arguments.begin, map_location=device)["model"])
+    if arguments.grow:
+        model.load_state_dict(grown(model, tokenizer, arguments.grow))
     if state_file.exists():
         state = torch.load(state_file, map_location=device)
         model.load_state_dict(state["model"])
@@ -369,9 +400,10 @@ def main():
         share = spent / budget
         rate = arguments.rate * min(1, (step + 1) / 100) * (1 if share < 0.5 else max(0.02, (1 - share) / 0.5))
         for group in optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = rate
         with_words = share >= arguments.first
-        losses = losses_of(rng, model, learned, next(order) if with_words else learned.draw(rng, arguments.batch), device)
+        drawn = next(order) if with_words else learned.draw(rng, arguments.batch, arguments.senses)
+        losses = losses_of(rng, model, learned, drawn, device)
         loss = (losses * torch.tensor([3, 1, 0.5], device=device)).sum()
         optimizer.zero_grad()
         loss.backward()

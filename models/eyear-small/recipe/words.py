@@ -8,7 +8,9 @@ from pathlib import Path
 
 WORDS = tomllib.loads((Path(__file__).resolve().parents[1] / "words.toml").read_text())
 LANGUAGES = tuple(WORDS)
-SENSES = ("image", "audio")
+SENSES = ("image", "audio", "clip")
+# The senses of which a question asks.
+ASKED = {"seen": ("image", "clip"), "heard": ("audio",)}
 # What a question may be about; the same in every language.
 SORTS = tuple(entry["about"] for entry in WORDS[LANGUAGES[0]]["ask"])
 PAD, BEGIN, END = 0, 1, 2
@@ -48,13 +50,15 @@ def event(words, heard):
 
 @dataclass
 class Found:
-    """A finding: its sense, its kind, and where it is: `place` and `area` (a share) of what is seen, `heard` of a sound."""
+    """A finding: its sense, its kind, and where it is: `place` and `area` (a share) of what is seen, `heard` of a sound, `moved`
+    of a clip."""
 
     sense: str
     kind: str
     place: str = ""
     area: float = 0.0
     heard: dict | None = None
+    moved: dict | None = None
     new: bool = True
 
 
@@ -78,7 +82,12 @@ def finding(rng, words, found):
     kind = str(rng.choice(words["kind"][found.sense][found.kind]))
     if found.sense == "audio":
         return template.format(event=event(words, found.heard), db=f"{found.heard['db']:+.0f}", kind=kind)
-    return template.format(place=words["place"][found.place], kind=kind, area=area(found.area))
+    place = words["place"][found.place]
+    if found.sense == "clip":
+        begin, end = (f"{second:.1f}" for second in found.moved["seconds"])
+        motion = words["motion"][found.moved["character"]]
+        return template.format(**{"place": place, "from": begin, "to": end, "motion": motion, "kind": kind})
+    return template.format(place=place, kind=kind, area=area(found.area))
 
 
 def findings(rng, words, told, senses=SENSES):
@@ -135,9 +144,9 @@ def answer(rng, language, told, entry, kind=None):
     about, absent = shown, False
     if kind:
         about = [found for found in shown if (found.sense, found.kind) == kind]
-    elif entry["about"] in ("seen", "heard"):
-        sense = {"seen": "image", "heard": "audio"}[entry["about"]]
-        about, absent = [found for found in shown if found.sense == sense], sense not in told.there
+    elif entry["about"] in ASKED:
+        senses = ASKED[entry["about"]]
+        about, absent = [found for found in shown if found.sense in senses], not set(senses) & set(told.there)
     elif entry["about"] == "change":
         about, absent = [found for found in shown if found.new], not told.since
     elif entry["about"] == "decided":
@@ -150,7 +159,7 @@ def answer(rng, language, told, entry, kind=None):
     elif about:
         # Of several, the first: the most severe.
         slots["finding"] = finding(rng, words, about[0])
-        everything = {"findings": SENSES, "seen": ("image",), "heard": ("audio",)}
+        everything = {"findings": SENSES, **ASKED}
         slots |= {slot: words["glue"].join(findings(rng, words, told, senses)) for slot, senses in everything.items()}
         slots["new"] = words["glue"].join(finding(rng, words, found) for found in about)
     return said.format(**slots)
