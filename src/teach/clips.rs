@@ -15,7 +15,8 @@ use crate::sample::Clip;
 /// Teaches a part from good clips, which are looked at as pictures of their motion. `read` brings a clip.
 ///
 /// # Errors
-/// As [`teach`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input) when clips are of different lengths, for their steps would be of different times.
+/// As [`teach`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input) when clips are of different lengths, for their
+/// steps would be of different times.
 pub fn teach_clips(
     (eye, kymograph): (&mut Eye, &mut Kymograph),
     manifest: &Manifest,

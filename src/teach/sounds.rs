@@ -20,8 +20,8 @@ const LEAST_STEADY: usize = 3;
 /// Teaches a part from good sounds, which are looked at as pictures of them. `read` brings a sound.
 ///
 /// # Errors
-/// As [`teach`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input) when sounds are of different lengths, for their pictures would be stretched
-/// differently.
+/// As [`teach`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input) when sounds are of different lengths, for their
+/// pictures would be stretched differently.
 pub fn teach_sounds(
     ear: &mut Ear,
     manifest: &Manifest,
