@@ -302,6 +302,50 @@ fn evaluation_tells_which_good_pictures_it_could_not_read() {
 }
 
 #[test]
+fn evaluation_leaves_out_what_it_cannot_read_and_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let set = dir.path().join("set");
+    for folder in ["train/good", "test/good", "test/impurity", "ground_truth/impurity"] {
+        fs::create_dir_all(set.join(folder)).unwrap();
+        for file in files(&format!("tests/data/paper/{folder}")).iter().take(4) {
+            fs::copy(file, set.join(folder).join(Path::new(file).file_name().unwrap())).unwrap();
+        }
+    }
+    let figures = |flags: &[&str], code: i32| {
+        let output = eyear(&[&["eval", text(&set), "--json"], flags].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (lines(&output).remove(0), told)
+    };
+    let (mut whole, _) = figures(&[], 0);
+    assert_eq!(whole["unreadable"], 0);
+    // One whose picture is damaged and one whose mask is: both are left out of every figure.
+    let good = files(text(&set.join("test/good"))).remove(0);
+    fs::write(set.join("test/good/aaa.png"), &fs::read(&good).unwrap()[..900]).unwrap();
+    let bad = files(text(&set.join("test/impurity"))).remove(0);
+    fs::copy(&bad, set.join("test/impurity/zzz.png")).unwrap();
+    fs::write(set.join("ground_truth/impurity/zzz_mask.png"), b"").unwrap();
+    let (mut rest, told) = figures(&[], 2);
+    assert!(told.contains("aaa.png") && told.contains("zzz_mask.png") && told.lines().count() == 2, "{told}");
+    assert_eq!(rest["unreadable"], 2);
+    for figures in [&mut whole, &mut rest] {
+        let figures = figures.as_object_mut().unwrap();
+        figures
+            .retain(|name, _| !["unreadable", "latency_ms", "images_per_s", "peak_memory_mb"].contains(&name.as_str()));
+    }
+    assert_eq!(whole, rest);
+    // Worsened samples are those that the clean figures count.
+    let (robust, _) = figures(&["--robust"], 2);
+    let noisy = &robust["robust"][1]["overkill"]["of"];
+    assert_eq!(*noisy, 4, "{robust}");
+    let page = dir.path().join("page");
+    let output = eyear(&["eval", text(&set), "--out", text(&page)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("judged 4 good and 4 bad, 2 unreadable"));
+    assert!(fs::read_to_string(page.join("set.html")).unwrap().contains("unreadable"));
+}
+
+#[test]
 fn bench_times_each_stage_beside_other_work() {
     let (_dir, part, _) = paper();
     let good = files(GOOD).remove(0);

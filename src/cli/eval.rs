@@ -12,7 +12,7 @@ use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
-use eyear::evaluate::run::{self, Figures};
+use eyear::evaluate::run::{self, Evaluation, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
 use eyear::manifest::{Precision, Sense};
@@ -173,7 +173,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             words.iter().for_each(|words| words.write(&inspector.borrow()));
             bar.inc(1);
         };
-        let (mut figures, judged) = run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
+        let Evaluation { mut figures, judged, unreadable } =
+            run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
+        for (sample, error) in unreadable {
+            outcome = Outcome::Incomplete;
+            bar.suspend(|| complain(&format!("error: {}", super::one_line(&error.into()))));
+            dataset.test.retain(|other| *other != sample);
+        }
         figures.words = words.map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
         if arguments.baselines && sense == Sense::Clip {
@@ -368,7 +374,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result<()> {
     let [good, bad] = figures.judged;
     let (name, taught) = (&figures.dataset, figures.taught);
-    writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad")?;
+    let unreadable = match figures.unreadable {
+        0 => String::new(),
+        left_out => format!(", {left_out} unreadable"),
+    };
+    writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad{unreadable}")?;
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let interval = figures.auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));

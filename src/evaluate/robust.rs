@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::dataset::{Dataset, Sample};
 use super::interval::Rate;
 use super::metrics::{auroc, escape, overkill};
-use super::run::{self, CONFIDENCE, Figures, Judged, Seen, strangeness};
+use super::run::{self, CONFIDENCE, Evaluation, Figures, Judged, Seen, strangeness};
 use crate::error::Result;
 use crate::manifest::Sense;
 use crate::random::Random;
@@ -218,7 +218,12 @@ pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &H
             number += 1;
             judged(sample, worsening, seed_of(seed, worsening.name(), number), paired, hands)
         };
-        let (figures, judged) = run::run(dataset, clean.0.taught, &mut judge, hands.mask, hands.progress)?;
+        let Evaluation { figures, judged, unreadable } =
+            run::run(dataset, clean.0.taught, &mut judge, hands.mask, hands.progress)?;
+        // Rows of other samples could not be held side by side.
+        if let Some((_, error)) = unreadable.into_iter().next() {
+            return Err(error);
+        }
         rows.push(row(Some(worsening), &figures, &judged, paired)?);
     }
     Ok(rows)
@@ -406,7 +411,8 @@ mod tests {
             let report = by_brightness(frame.as_ref(), None)?;
             Ok((frame, report))
         };
-        let (figures, all) = run::run(&dataset, 5, &mut |sample| judged(sample), &mask, &|| ()).unwrap();
+        let Evaluation { figures, judged: all, .. } =
+            run::run(&dataset, 5, &mut |sample| judged(sample), &mask, &|| ()).unwrap();
         let told = RefCell::new(0);
         let progress = || *told.borrow_mut() += 1;
         let hands = Hands { read: &read, judge: &by_brightness, mask: &mask, progress: &progress };

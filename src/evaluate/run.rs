@@ -12,7 +12,7 @@ use super::interval::{Interval, Rate, auroc_interval};
 use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
 use super::robust::Worsened;
 use super::words::WordFigures;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fuse;
 use crate::manifest::Sense;
 use crate::report::{Report, Verdict};
@@ -34,6 +34,8 @@ pub struct Figures {
     pub taught: usize,
     /// Good and bad pictures that were judged.
     pub judged: [usize; 2],
+    /// Samples that could not be read, which no figure counts.
+    pub unreadable: usize,
     /// Area under the ROC curve of the joint score, of parts that are seen and heard. What no sense is named for, as
     /// overkill and escape, is then that of the joint verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,27 +142,49 @@ pub struct Judged {
     pub report: Report,
 }
 
+/// What came of a data set.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The figures of the samples that could be read.
+    pub figures: Figures,
+    /// These samples.
+    pub judged: Vec<Judged>,
+    /// Those that could not be, or whose masks could not be, with the reason.
+    pub unreadable: Vec<(Sample, Error)>,
+}
+
 /// The picture of a sample, where there is one, and what was said of it.
 pub type Seen = (Option<Frame>, Report);
 
 /// Judges `dataset.test`. `judge` reads a sample, judges it and gives its picture, where there is one; `mask` reads a mask; `progress` is told after each.
 ///
 /// # Errors
-/// The first sample that cannot be read, or a failing runtime.
+/// A failing runtime; a sample that cannot be read is left out and told.
 pub fn run(
     dataset: &Dataset,
     taught: usize,
     judge: &mut dyn FnMut(&Sample) -> Result<Seen>,
     mask: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(),
-) -> Result<(Figures, Vec<Judged>)> {
+) -> Result<Evaluation> {
     let mut pixels = PixelMetrics::new();
     let mut judged = Vec::new();
+    let mut unreadable = Vec::new();
     let mut times = Vec::new();
     for sample in &dataset.test {
         let start = Instant::now();
-        let (frame, report) = judge(sample)?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        let seen = judge(sample);
+        let time = start.elapsed().as_secs_f64() * 1e3;
+        let seen = seen.and_then(|seen| Ok((seen, sample.mask.as_deref().map(mask).transpose()?)));
+        let ((frame, report), mask) = match seen {
+            Err(error) if matches!(error.kind(), ErrorKind::Input | ErrorKind::Io) => {
+                unreadable.push((sample.clone(), error));
+                progress();
+                continue;
+            }
+            seen => seen?,
+        };
+        times.push(time);
         let frame = frame.filter(|_| (!sample.is_bad || sample.mask.is_some()) && report.picture.is_none());
         if let Some(frame) = frame {
             let shrink = (PIXEL_SIDE as f64 / frame.width().max(frame.height()) as f64).min(1.0);
@@ -169,7 +193,7 @@ pub fn run(
             let mut heat = Vec::new();
             let from = [report.heatmap.rows, report.heatmap.columns];
             crate::memory::features::interpolate(&report.heatmap.values, from, [height, width], &mut heat);
-            let mask = sample.mask.as_deref().map(mask).transpose()?.map(|mask| {
+            let mask = mask.map(|mask| {
                 let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
                 let bad =
                     |x: usize, y: usize| mask.rgb(at(x, width, mask.width()), at(y, height, mask.height())) != [0; 3];
@@ -238,6 +262,7 @@ pub fn run(
         dataset: dataset.name.clone(),
         taught,
         judged: [judged.len() - bad, bad],
+        unreadable: unreadable.len(),
         joint_auroc: area.filter(|_| paired),
         joint_pauc: partial(&scores, &is_bad)?.filter(|_| paired),
         image_auroc: if paired { of_sense("sight") } else { area.filter(|_| sense == Sense::Image) },
@@ -267,7 +292,7 @@ pub fn run(
         baselines: None,
         robust: None,
     };
-    Ok((figures, judged))
+    Ok(Evaluation { figures, judged, unreadable })
 }
 
 /// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,

@@ -88,6 +88,11 @@ fn table(figures: &Figures) -> String {
         row(words::OVERKILL, &overkill[0], &overkill[1]),
         row(words::ESCAPE, &escape[0], &escape[1]),
         row(words::INVALID, &figures.invalid.to_string(), ""),
+        if figures.unreadable > 0 {
+            row(words::UNREADABLE, &figures.unreadable.to_string(), "")
+        } else {
+            String::new()
+        },
         of_both.unwrap_or_default(),
         of_sight.unwrap_or_default(),
         of_sense,
@@ -369,6 +374,7 @@ mod tests {
             f1_max: Some(0.8),
             overkill: Rate::new(3, 30, 0.95).unwrap(),
             escape: Rate::new(1, 4, 0.95).unwrap(),
+            unreadable: 0,
             unsure: [0, 0],
             invalid: 0,
             per_kind: BTreeMap::from([("<dent>".to_string(), kind)]),

@@ -144,11 +144,11 @@ def texts(rng, samples, count):
     return out
 
 
-def batches(rng, samples, tokenizer, size, questions):
+def batches(rng, samples, tokenizer, size, questions, senses):
     """Rows, prompts and what is to be written of them, batch after batch; samples of the same senses and texts of about one
     length go together."""
     while True:
-        rows = samples.draw(rng, 8 * size)
+        rows = samples.draw(rng, 8 * size, senses)
         prompts, written = written_of(rng, samples, rows, tokenizer, questions)
         order = np.lexsort([[len(text) for text in written], *(rows >= 0).T])
         for part in rng.permutation(order.reshape(8, size)):
@@ -355,6 +355,7 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--dropped", type=float, default=0.15, help="share of the evidence that is left out while it is taught")
     parser.add_argument("--questions", type=float, default=0.5, help="share of texts that answer a question")
+    parser.add_argument("--only-senses", action="store_true", help="what joins the senses and writes stays as it is, with its vocabulary")
     parser.add_argument("--senses", nargs="*", default=SENSES, choices=SENSES, help="senses that learn; the others know enough, which is faster")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
@@ -366,8 +367,9 @@ def main():
     files = files_of(arguments.cache, arguments.without)
     learned, judged = (Samples({sense: Episodes(sense, of[half], device) for sense, of in files.items()}) for half in (0, 1))
     tokenizer_file = arguments.out / "tokenizer.json"
-    if arguments.begin and not tokenizer_file.exists():
-        shutil.copy(arguments.begin.parent / "tokenizer.json", tokenizer_file)
+    vocabulary = arguments.begin.parent if arguments.begin else arguments.grow if arguments.only_senses else None
+    if vocabulary and not tokenizer_file.exists():
+        shutil.copy(vocabulary / "tokenizer.json", tokenizer_file)
     if not tokenizer_file.exists():
         Tokenizer.learn(texts(np.random.default_rng(0), learned, 20_000), 1024).save(tokenizer_file)
     tokenizer = Tokenizer.load(tokenizer_file)
@@ -377,6 +379,10 @@ def main():
     print("samples to learn from, held out:", sizes, "; million parameters:", count, flush=True)
     for sense, of in model.senses.items():
         of.requires_grad_(sense in arguments.senses)
+    if arguments.only_senses:
+        for name, of in model.named_children():
+            if name != "senses":
+                of.requires_grad_(False)
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, arguments.rate, weight_decay=0.05, betas=(0.9, 0.98))
     spent, step = 0.0, 0
@@ -394,7 +400,8 @@ def main():
     log = (arguments.out / "log.jsonl").open("a")
     budget, last, sums = 60 * arguments.minutes, time.time(), []
     model.train()
-    writing = Texts([arguments.seed, step], learned, tokenizer, arguments.batch, arguments.questions)
+    of_texts = arguments.senses if arguments.only_senses else SENSES
+    writing = Texts([arguments.seed, step], learned, tokenizer, arguments.batch, arguments.questions, of_texts)
     order = iter(torch.utils.data.DataLoader(writing, batch_size=None, num_workers=arguments.workers))
     while spent < budget:
         share = spent / budget
