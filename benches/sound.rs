@@ -52,7 +52,7 @@ fn encode(c: &mut Criterion) {
     let heard = sound::read(&good[0]).unwrap();
     let mut group = c.benchmark_group("sound of 2 s");
     for precision in [Precision::Int8, Precision::Fp32] {
-        let mut ear = Ear::open(&manifest, precision, BACKENDS[0], options).unwrap();
+        let mut ear = Ear::open(&manifest, precision, BACKENDS[0], &options).unwrap();
         let frames = ear.parts().1.picture(&heard).unwrap().width();
         ear.fit(frames).unwrap();
         let name = format!("log-mel + encoder/{}", precision.as_str());
@@ -67,9 +67,9 @@ fn encode(c: &mut Criterion) {
     }
     let wishes =
         Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
-    let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], options).unwrap();
+    let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], &options).unwrap();
     let (part, _) = teach_sounds(&mut ear, &manifest, &wishes, &good, &sound::read, &|_, _| ()).unwrap();
-    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();
+    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &options).unwrap();
     group.bench_function("hear/int8", |b| b.iter(|| inspector.hear(black_box(&heard)).unwrap()));
     group.finish();
 }

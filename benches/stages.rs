@@ -22,7 +22,7 @@ fn stages(c: &mut Criterion) {
     for (set, kind) in [("paper", Kind::Texture), ("screws4", Kind::Golden)] {
         let good = recording::list(&[data.join(set).join("train/good")], recording::is_picture).unwrap();
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
-        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], threads).unwrap();
+        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], &threads).unwrap();
         let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
         let (learned, golden) = (part.learned.clone(), part.golden.clone());
         let fixture = part.reference.as_ref().map(|reference| Fixture::new(reference).unwrap());
@@ -44,7 +44,7 @@ fn stages(c: &mut Criterion) {
         eye.see(&frame, fixture.as_ref(), &[], &mut look).unwrap();
         group.bench_function("encode", |b| b.iter(|| eye.encode().unwrap()));
         group.bench_function("compare", |b| b.iter(|| eye.compare(&learned, golden.as_ref(), &mut look).unwrap()));
-        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], threads).unwrap();
+        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &threads).unwrap();
         group.bench_function("inspect", |b| b.iter(|| inspector.inspect(black_box(&frame)).unwrap()));
         group.finish();
     }

@@ -20,7 +20,7 @@ fn words(c: &mut Criterion) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cookie");
     let options = Options { threads: 1, ..Options::default() };
     let (seen, small) = (Manifest::find("vision-lite0").unwrap(), Manifest::find("eyear-small").unwrap());
-    let mut decoder = Decoder::load(&small, Precision::Int8, BACKENDS[0], options).unwrap();
+    let mut decoder = Decoder::load(&small, Precision::Int8, BACKENDS[0], &options).unwrap();
     let (latents, token) = (vec![0.1; 12 * decoder.width()], vec![0.1; decoder.width()]);
     let mut group = c.benchmark_group("words");
     group.bench_function("first token", |b| {
@@ -42,10 +42,10 @@ fn words(c: &mut Criterion) {
 
     let good = recording::list(&[data.join("train/good")], recording::is_picture).unwrap();
     let wishes = Wishes { name: "biscuit".into(), overkill: 0.01, kind: None, mask: None, groups: Vec::new() };
-    let mut eye = Eye::open(&seen, Sense::Image, Precision::Int8, BACKENDS[0], options).unwrap();
+    let mut eye = Eye::open(&seen, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
     let (part, _) = teach(&mut eye, &seen, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
-    let mut inspector = Inspector::new(&seen, part, BACKENDS[0], options).unwrap();
-    let mut writer = Writer::open(&small, Precision::Int8, BACKENDS[0], options).unwrap();
+    let mut inspector = Inspector::new(&seen, part, BACKENDS[0], &options).unwrap();
+    let mut writer = Writer::open(&small, Precision::Int8, BACKENDS[0], &options).unwrap();
     let picture = recording::list(&[data.join("test/broken")], recording::is_picture).unwrap().remove(0);
     let frame = recording::read(&picture).unwrap();
     let report = inspector.inspect(&frame).unwrap();

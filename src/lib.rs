@@ -13,6 +13,7 @@ mod random;
 
 // What is written down.
 pub mod manifest;
+pub mod board;
 pub mod station;
 pub mod report;
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use half::f16;
 use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -35,6 +36,48 @@ impl fmt::Display for DType {
             Self::U8 => "u8",
             Self::I32 => "i32",
             Self::I64 => "i64",
+        })
+    }
+}
+
+/// How the numbers of a model are stored: a variant of a part, never a second code path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    Fp32,
+    /// 16-bit floats.
+    Fp16,
+    /// 8-bit integers with quantize/dequantize nodes (QDQ).
+    Int8,
+    /// 4-bit weights.
+    Int4,
+}
+
+impl Precision {
+    /// The word that stands in manifests and arguments.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Precision {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Fp32, Self::Fp16, Self::Int8, Self::Int4].into_iter().find(|p| p.as_str() == text).ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("precision is one of fp32, fp16, int8, int4; got `{text}`"))
         })
     }
 }

@@ -212,10 +212,10 @@ fn measure() {
     for (set, kind, [calls, larges, most]) in MOST {
         let files: Vec<PathBuf> =
             recording::list(&[root.join("tests/data").join(set).join("train/good")], recording::is_picture).unwrap();
-        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], options).unwrap();
+        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
         let (part, _) = teach::teach(&mut eye, &manifest, &wishes, &files[..6], &recording::read, &|_, _| {}).unwrap();
-        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], options).unwrap();
+        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &options).unwrap();
         let frames: Vec<Frame> = files[..4].iter().map(|file| recording::read(file).unwrap()).collect();
         for frame in frames.iter().chain(&frames) {
             inspector.inspect(frame).unwrap();

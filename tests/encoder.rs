@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use eyear::Result;
 use eyear::backend::{BACKENDS, Backend, Info, Options, Placement, Session};
+use eyear::board::Provider;
 use eyear::encode::MapEncoder;
 use eyear::inspect::{Eye, Inspector};
 use eyear::manifest::{Manifest, Precision, Sense};
@@ -71,11 +72,11 @@ impl Apart {
 fn fine_maps_in_tiles_are_those_of_one_run_and_coarse_ones_come_near() {
     let manifest = package();
     let options = Options::default();
-    let mut tiled = MapEncoder::load(&manifest, Sense::Image, Precision::Fp32, BACKENDS[0], options).unwrap();
+    let mut tiled = MapEncoder::load(&manifest, Sense::Image, Precision::Fp32, BACKENDS[0], &options).unwrap();
     tiled.resize(SIDE, SIDE).unwrap();
     let spec = tiled.spec().clone();
     let file = &spec.variant(Precision::Fp32).unwrap().file;
-    let mut whole = BACKENDS[0].open(file, &manifest.load(file).unwrap(), options).unwrap();
+    let mut whole = BACKENDS[0].open(file, &manifest.load(file).unwrap(), &options).unwrap();
     let order: Vec<usize> =
         spec.outputs.iter().map(|map| whole.outputs().iter().position(|o| o.name == map.name).unwrap()).collect();
     let mut shapes = vec![Vec::new(); order.len()];
@@ -137,7 +138,15 @@ impl Backend for Stuck {
         BACKENDS[0].check()
     }
 
-    fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>> {
+    fn offered(&self) -> Result<Vec<String>> {
+        BACKENDS[0].offered()
+    }
+
+    fn offers(&self, provider: &Provider) -> Result<()> {
+        BACKENDS[0].offers(provider)
+    }
+
+    fn open(&self, name: &str, model: &[u8], options: &Options) -> Result<Box<dyn Session>> {
         let inner = BACKENDS[0].open(name, model, options)?;
         Ok(Box::new(StuckSession { inner, value: self.0, outputs: Vec::new() }))
     }
@@ -180,10 +189,14 @@ impl Session for StuckSession {
     fn placement(&self) -> &[Placement] {
         self.inner.placement()
     }
+
+    fn notices(&self) -> &[String] {
+        self.inner.notices()
+    }
 }
 
 fn taught(manifest: &Manifest, set: &str, kind: Kind) -> Part {
-    let mut eye = Eye::open(manifest, Sense::Image, Precision::Int8, BACKENDS[0], Options::default()).unwrap();
+    let mut eye = Eye::open(manifest, Sense::Image, Precision::Int8, BACKENDS[0], &Options::default()).unwrap();
     let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
     let good: Vec<PathBuf> = pictures(&format!("tests/data/{set}/train/good")).into_iter().take(6).collect();
     teach::teach(&mut eye, manifest, &wishes, &good, &recording::read, &|_, _| {}).unwrap().0
@@ -196,7 +209,7 @@ fn an_encoder_that_computes_nonsense_passes_no_part() {
         let part = taught(&manifest, set, kind);
         let frame = recording::read(&pictures(&format!("tests/data/{set}/train/good"))[0]).unwrap();
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, 1e30] {
-            let inspector = Inspector::new(&manifest, part.clone(), &Stuck(value), Options::default());
+            let inspector = Inspector::new(&manifest, part.clone(), &Stuck(value), &Options::default());
             let report = inspector.and_then(|mut inspector| inspector.inspect(&frame));
             match report {
                 Ok(report) => assert_ne!(report.verdict, Verdict::Pass, "{set}, features of {value}"),

@@ -327,7 +327,8 @@ fn what_is_seen_and_heard_is_told_sense_by_sense_and_which_decided() {
 
 fn decoder() -> (Decoder, Tokenizer) {
     let manifest = Manifest::find("eyear-small").unwrap();
-    let decoder = Decoder::load(&manifest, Precision::Int8, BACKENDS[0], Options { threads: 1, spin: false }).unwrap();
+    let decoder =
+        Decoder::load(&manifest, Precision::Int8, BACKENDS[0], &Options { threads: 1, ..Options::default() }).unwrap();
     let file = &manifest.language().unwrap().tokenizer.file;
     let tokenizer = Tokenizer::parse(&manifest.load(file).unwrap(), file).unwrap();
     (decoder, tokenizer)

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::board::Provider;
 use crate::error::Result;
 use crate::tensor::TensorSpec;
 
@@ -22,26 +23,53 @@ pub trait Backend: Sync {
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason and the command that mends it.
     fn check(&self) -> Result<Info>;
 
+    /// Names of the execution providers that it was built with, as [`Options::providers`] takes them.
+    ///
+    /// # Errors
+    /// As [`Backend::check`].
+    fn offered(&self) -> Result<Vec<String>>;
+
+    /// Whether an execution provider can be registered here. That it also runs a model, only [`Backend::open`] shows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) naming a wrong option;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason.
+    fn offers(&self, provider: &Provider) -> Result<()>;
+
     /// Opens a model held in memory. `name` is used in messages only.
     ///
     /// # Errors
     /// As [`Backend::check`]; [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when the model is refused.
-    fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>>;
+    fn open(&self, name: &str, model: &[u8], options: &Options) -> Result<Box<dyn Session>>;
 }
 
 /// How a session is to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Threads within one operator. 1 runs on the caller's thread alone.
     pub threads: usize,
     /// Whether idle threads spin for work. Faster on an idle machine, ruinous on a shared one: off by default.
     pub spin: bool,
+    /// Execution providers to try, best first; the CPU alone where there are none. One that cannot be used is left out and
+    /// told by [`Session::notices`].
+    pub providers: Vec<Provider>,
+    /// Whether a provider that cannot be used, or that takes no node, is an error.
+    pub require: bool,
+    /// A folder where providers keep what they build once, such as engines.
+    pub cache: Option<PathBuf>,
+}
+
+impl Options {
+    /// The same on the CPU alone: for models that are too small to gain by anything else.
+    pub fn on_cpu(&self) -> Self {
+        Self { providers: Vec::new(), require: false, ..self.clone() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads: cores.min(4), spin: false }
+        Self { threads: cores.min(4), spin: false, providers: Vec::new(), require: false, cache: None }
     }
 }
 
@@ -56,8 +84,23 @@ pub struct Info {
     pub version: String,
     /// Execution providers compiled into it.
     pub providers: Vec<String>,
+    /// Devices that it offers: the processor, and those of plug-ins that were registered.
+    pub devices: Vec<Device>,
     /// Whether it holds a telemetry client. It is switched off in every case.
     pub has_telemetry: bool,
+}
+
+/// A device that a provider offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The provider.
+    pub provider: String,
+    /// `cpu`, `gpu`, `npu` or `fpga`.
+    pub kind: &'static str,
+    /// Who made it.
+    pub vendor: String,
+    /// Its maker's number for it.
+    pub id: u32,
 }
 
 /// How many nodes of a model's graph an execution provider took.
@@ -118,4 +161,7 @@ pub trait Session: Send {
 
     /// Which provider took how many nodes.
     fn placement(&self) -> &[Placement];
+
+    /// What was asked for and did not come to be, a sentence each: a provider that cannot be used here, or that took no node.
+    fn notices(&self) -> &[String];
 }

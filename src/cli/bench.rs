@@ -78,8 +78,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
     let manifest = arguments.model.manifest(Sense::Image)?;
     let part = super::seen_part(&arguments.part)?;
-    let options = arguments.model.options();
-    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), options)?;
+    let options = arguments.model.options()?;
+    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), &options)?;
 
     let done = Arc::new(AtomicBool::new(false));
     let busy = (0..arguments.busy).map(|i| {

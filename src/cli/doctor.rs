@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
+use eyear::board::{self, Board, Thermometer};
 use eyear::encode::MapEncoder;
 use eyear::inspect::Writer;
 use eyear::manifest::{Golden, Manifest, Precision, Variant};
@@ -37,6 +38,7 @@ enum What {
 struct Findings {
     version: &'static str,
     machine: Machine,
+    board: OnBoard,
     runtimes: Vec<Runtime>,
     models: Vec<Model>,
     healthy: bool,
@@ -52,6 +54,36 @@ struct Machine {
     memory_mb: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_free_mb: Option<u64>,
+}
+
+/// The board that this machine is, and how it is.
+#[derive(Default, Serialize)]
+struct OnBoard {
+    name: String,
+    title: String,
+    proven: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jetpack: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accelerators: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    celsius: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    /// Of the first core now, and the most it may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    megahertz: Option<[u32; 2]>,
+    /// `under-voltage`, `throttled`, …
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held_back: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    power: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<String>,
+    /// The board's providers, and why one cannot be used here.
+    providers: Vec<(String, Option<String>)>,
 }
 
 #[derive(Default, Serialize)]
@@ -104,7 +136,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         })
         .collect();
     let healthy = runs && !models.is_empty() && models.iter().all(|model| model.error.is_none());
-    let findings = Findings { version: env!("CARGO_PKG_VERSION"), machine: machine(), runtimes, models, healthy };
+    let (version, board) = (env!("CARGO_PKG_VERSION"), board()?);
+    let findings = Findings { version, machine: machine(), board, runtimes, models, healthy };
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
@@ -125,6 +158,31 @@ fn runtime(backend: &dyn Backend) -> Runtime {
         }
         Err(error) => Runtime { name, found: None, error: Some(error.chain()) },
     }
+}
+
+fn board() -> Result<OnBoard> {
+    let here = board::Machine::here();
+    let board = Board::detect(&here)?;
+    let condition = Thermometer::new("/").read();
+    let providers = board.providers.iter().map(|asked| {
+        let why = BACKENDS[0].offers(asked).err();
+        (asked.name.clone(), why.map(|error| error.chain()))
+    });
+    Ok(OnBoard {
+        providers: providers.collect(),
+        name: board.name,
+        title: board.title,
+        proven: board.proven.as_str(),
+        model: here.model,
+        jetpack: here.jetpack,
+        accelerators: here.accelerators,
+        celsius: condition.celsius,
+        zone: condition.zone,
+        megahertz: condition.megahertz,
+        held_back: condition.held_back,
+        power: board.power,
+        camera: board.camera,
+    })
 }
 
 /// What brings a package back.
@@ -153,13 +211,13 @@ fn model(manifest: &Manifest, runs: bool) -> Model {
             Err(Error::new(ErrorKind::Runtime, what))
         };
         for (sense, variant) in variants.filter(|_| runs) {
-            let mut encoder = MapEncoder::load(manifest, sense, variant.precision, BACKENDS[0], Options::default())?;
+            let mut encoder = MapEncoder::load(manifest, sense, variant.precision, BACKENDS[0], &Options::default())?;
             let similarity = encoder.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
             compare(variant.precision, &encoder.spec().golden, similarity)?;
         }
         if let (true, Ok(language)) = (runs, manifest.language()) {
             for Variant { precision, .. } in &language.fusion.variants {
-                let mut writer = Writer::open(manifest, *precision, BACKENDS[0], Options::default())?;
+                let mut writer = Writer::open(manifest, *precision, BACKENDS[0], &Options::default())?;
                 let similarity = writer.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
                 compare(*precision, &language.fusion.golden, similarity)?;
             }
@@ -205,11 +263,39 @@ fn machine() -> Machine {
     }
 }
 
+fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
+    let model = board.model.as_ref().map_or(String::new(), |model| format!("; {model}"));
+    let jetpack = board.jetpack.as_ref().map_or(String::new(), |release| format!("; {release}"));
+    writeln!(out, "board    {}: {} ({}){model}{jetpack}", board.name, board.title, board.proven)?;
+    let heat = board
+        .celsius
+        .map(|degrees| format!("{degrees:.0} degrees Celsius ({})", board.zone.as_deref().unwrap_or("no name")));
+    let clock = board.megahertz.map(|[now, most]| format!("{now} of {most} MHz"));
+    let state: Vec<String> = heat.into_iter().chain(clock).collect();
+    if !state.is_empty() {
+        writeln!(out, "         {}", state.join(", "))?;
+    }
+    if !board.held_back.is_empty() {
+        writeln!(out, "         held back: {}; see to its supply and its cooling", board.held_back.join(", "))?;
+    }
+    if !board.accelerators.is_empty() {
+        writeln!(out, "         accelerators: {}", board.accelerators.join(", "))?;
+    }
+    for (what, text) in [("power", &board.power), ("camera", &board.camera)] {
+        text.as_ref().map_or(Ok(()), |text| writeln!(out, "         {what}: {text}"))?;
+    }
+    for (name, why) in &board.providers {
+        writeln!(out, "         {}", why.as_ref().map_or_else(|| format!("provider `{name}` is there"), Clone::clone))?;
+    }
+    Ok(())
+}
+
 fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     let Machine { arch, os, cores, instructions, memory_mb, memory_free_mb } = &findings.machine;
     let free = memory_free_mb.map_or(String::new(), |mb| format!(" ({mb} MB free)"));
     let memory = memory_mb.map_or(String::new(), |mb| format!(", {mb} MB of memory{free}"));
     writeln!(out, "eyear {} on {os} {arch}, {cores} cores ({}){memory}", findings.version, instructions.join(", "))?;
+    tell_board(out, &findings.board)?;
     for runtime in &findings.runtimes {
         match (&runtime.found, &runtime.error) {
             (Some(library), _) => {

@@ -92,7 +92,8 @@ impl WordArguments {
         if !self.words {
             return Ok(None);
         }
-        let writer = Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, model.backend(), model.options())?;
+        let writer =
+            Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, model.backend(), &model.options()?.on_cpu())?;
         let language = writer.words().language(&self.language)?.clone();
         let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Audio] } else { vec![dataset.sense()] };
         let folders = if self.kinds.is_empty() { Vec::new() } else { folders(folder, inject)? };

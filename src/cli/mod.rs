@@ -12,6 +12,7 @@ mod eval_robust;
 mod eval_words;
 mod inspect;
 mod model;
+mod prepare;
 mod record;
 mod report;
 mod run;
@@ -19,12 +20,13 @@ mod status;
 mod teach;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{BACKENDS, Backend, Options};
+use eyear::board::{Board, Provider};
 use eyear::inspect::{Ear, Eye, MomentInspector};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
@@ -53,6 +55,7 @@ enum Command {
     Record(record::Arguments),
     Eval(eval::Arguments),
     Bench(bench::Arguments),
+    Prepare(prepare::Arguments),
     Doctor(doctor::Arguments),
     Model(model::Arguments),
 }
@@ -78,6 +81,16 @@ pub struct ModelArguments {
     /// Threads for the encoder [default: one per core, up to four]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
+    /// Execution provider of the encoders, such as `openvino:device=CPU`, to be tried before the next that is given and the
+    /// CPU; may be given several times [default: those of the board, else the CPU alone]
+    #[arg(long, value_name = "NAME[:OPTION=VALUE,…]", value_parser = provider)]
+    provider: Vec<Provider>,
+    /// Fail where a provider that is asked for cannot be used, or takes no node of the model
+    #[arg(long)]
+    require_provider: bool,
+    /// Board whose providers and threads are used: a name, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    board: Option<String>,
 }
 
 impl ModelArguments {
@@ -103,9 +116,39 @@ impl ModelArguments {
         self.manifest(sense)
     }
 
-    fn options(&self) -> Options {
-        let default = Options::default();
-        Options { threads: self.threads.unwrap_or(default.threads), ..default }
+    /// The board that is named.
+    fn board(&self) -> Result<Option<Board>> {
+        Ok(self.board.as_deref().map(Board::find).transpose()?)
+    }
+
+    fn options(&self) -> Result<Options> {
+        let (default, board) = (Options::default(), self.board()?);
+        let of_board = board.as_ref().and_then(|board| board.threads);
+        let providers = match (&*self.provider, board) {
+            ([], Some(board)) => board.providers,
+            (named, _) => named.to_vec(),
+        };
+        let threads = self.threads.or(of_board).unwrap_or(default.threads);
+        Ok(Options { threads, providers, require: self.require_provider, cache: cache(), ..default })
+    }
+
+    /// The same for a package in a precision: on a board, by what `eyear prepare` chose.
+    fn options_of(&self, manifest: &Manifest, precision: Precision) -> Result<Options> {
+        let options = self.options()?;
+        let Some(board) = self.board()?.filter(|_| self.provider.is_empty()) else { return Ok(options) };
+        match prepare::chosen(&board, manifest, precision)? {
+            Some((provider, threads)) => {
+                Ok(Options { providers: vec![provider], threads: self.threads.unwrap_or(threads), ..options })
+            }
+            None => {
+                let name = &board.name;
+                complain(&format!(
+                    "note: the CPU serves, for {} in {precision} is not prepared: run `eyear prepare --board {name}`",
+                    manifest.name
+                ));
+                Ok(options.on_cpu())
+            }
+        }
     }
 
     fn backend(&self) -> &'static dyn Backend {
@@ -122,18 +165,52 @@ impl ModelArguments {
 
     /// What looks at the pictures of a sense.
     fn eye_of(&self, sense: Sense, manifest: &Manifest, precision: Precision) -> Result<Eye> {
-        Ok(Eye::open(manifest, sense, precision, self.backend(), self.options())?)
+        let eye = Eye::open(manifest, sense, precision, self.backend(), &self.options_of(manifest, precision)?)?;
+        told(eye.notices());
+        Ok(eye)
     }
 
     fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
         let both = matches!(taught, Taught::Both(_));
         let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
-        MomentInspector::new(taught, &manifest, self.backend(), self.options())
+        let options = match taught.parts()[..] {
+            [part] => self.options_of(&manifest(part.card.kind.sense())?, part.card.model.precision)?,
+            _ => self.options()?,
+        };
+        let inspector = MomentInspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
+        inspector.inspectors().iter().for_each(|one| told(one.notices()));
+        Ok(inspector)
     }
 
     fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
-        Ok(Ear::open(manifest, precision, self.backend(), self.options())?)
+        let ear = Ear::open(manifest, precision, self.backend(), &self.options_of(manifest, precision)?)?;
+        told(ear.notices());
+        Ok(ear)
     }
+}
+
+/// Tells what was asked of a runtime and did not come to be.
+fn told(notices: &[String]) {
+    notices.iter().for_each(|notice| complain(&format!("note: {notice}")));
+}
+
+/// `NAME` or `NAME:OPTION=VALUE,…`: options and values as TOML has them; a value that is none of its kinds is text.
+fn provider(text: &str) -> Result<Provider, String> {
+    let (name, options) = text.split_once(':').unwrap_or((text, ""));
+    let mut lines = String::new();
+    for pair in options.split(',').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` of `{text}` wants OPTION=VALUE"))?;
+        let value = value.parse().unwrap_or_else(|_| toml::Value::String(value.into()));
+        lines += &format!("{key} = {value}\n");
+    }
+    let options = lines.parse().map_err(|error: toml::de::Error| format!("`{text}`: {}", error.message()))?;
+    Ok(Provider { name: name.trim().into(), options })
+}
+
+/// Where providers keep what they build once: `$EYEAR_CACHE`, else the user's own folder for such.
+fn cache() -> Option<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    of("EYEAR_CACHE").or_else(|| Some(of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")))?.join("eyear")))
 }
 
 /// The part in a folder, for a command that looks at pictures alone.
@@ -187,6 +264,7 @@ pub fn run() -> ExitCode {
         Command::Record(arguments) => record::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),
     };

@@ -170,7 +170,7 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
 
 fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
     let inspector = model.inspector(taught)?;
-    let writer = writer(&words.writer, &inspector, model.backend(), model.options())?;
+    let writer = writer(&words.writer, &inspector, model.backend(), &model.options()?.on_cpu())?;
     Ok((inspector, writer))
 }
 
@@ -179,7 +179,7 @@ pub(super) fn writer(
     package: &str,
     inspector: &MomentInspector,
     backend: &dyn Backend,
-    options: Options,
+    options: &Options,
 ) -> Result<Writer> {
     let writer = Writer::open(&Manifest::find(package)?, Precision::Int8, backend, options)?;
     for one in inspector.inspectors() {

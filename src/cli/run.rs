@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let default = Options::default();
     let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
-    let mut inspector = MomentInspector::new(taught, &manifest, BACKENDS[0], options)?;
+    let mut inspector = MomentInspector::new(taught, &manifest, BACKENDS[0], &options)?;
     if inspector.has(Sense::Clip) {
         let part = station.part.display();
         bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");
@@ -76,8 +76,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let writer = station.words.as_ref().map(|words| -> Result<_> {
         // One thread: the rest of the machine is for what decides.
-        let options = Options { threads: 1, ..options };
-        let writer = report::writer(&words.writer, &inspector, BACKENDS[0], options).context("words.writer")?;
+        let options = Options { threads: 1, ..options.on_cpu() };
+        let writer = report::writer(&words.writer, &inspector, BACKENDS[0], &options).context("words.writer")?;
         writer.words().language(&words.language).context("words.language")?;
         Ok(writer)
     });

@@ -73,7 +73,7 @@ impl Decoder {
     /// # Errors
     /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when graph and manifest disagree,
     /// [`ErrorKind::Unavailable`] when the package has none.
-    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.decoder;
         let file = spec.file(precision, "decoder")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;

@@ -52,7 +52,7 @@ impl MapEncoder {
         sense: Sense,
         precision: Precision,
         backend: &dyn Backend,
-        options: Options,
+        options: &Options,
     ) -> Result<Self> {
         let spec = manifest.encoder(sense)?.clone();
         let file = &spec.variant(precision)?.file;
@@ -205,6 +205,27 @@ impl MapEncoder {
         self.session.placement()
     }
 
+    /// What was asked for and did not come to be, a sentence each ([`Session::notices`]).
+    pub fn notices(&self) -> &[String] {
+        self.session.notices()
+    }
+
+    /// The package's golden input, `f32[3, height, width]`, with its height and width.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Integrity`] when the file does not hold what the manifest says.
+    pub fn golden_input(&self, manifest: &Manifest) -> Result<(Vec<f32>, [usize; 2])> {
+        let golden = &self.spec.golden;
+        let (pixels, shape) = tensor::read(&golden.input, &manifest.load(&golden.input)?, &self.spec.input)?;
+        match shape[..] {
+            [1, 3, height, width] => Ok((pixels, [height, width])),
+            _ => {
+                let what = format!("{}: `{}` must be f32[1, 3, ?, ?], got {shape:?}", golden.input, self.spec.input);
+                Err(Error::new(ErrorKind::Integrity, what))
+            }
+        }
+    }
+
     /// Cosine similarity of each map with the reference's, on the package's golden input.
     ///
     /// The golden input may have another size than the encoder; the encoder's own size is restored.
@@ -213,12 +234,8 @@ impl MapEncoder {
     /// [`ErrorKind::Integrity`] when a golden file does not hold what the manifest says.
     pub fn golden_similarity(&mut self, manifest: &Manifest) -> Result<Vec<f32>> {
         let golden = self.spec.golden.clone();
-        let (input, output) = (manifest.load(&golden.input)?, manifest.load(&golden.output)?);
-        let (pixels, shape) = tensor::read(&golden.input, &input, &self.spec.input)?;
-        let [1, 3, height, width] = shape[..] else {
-            let what = format!("{}: `{}` must be f32[1, 3, ?, ?], got {shape:?}", golden.input, self.spec.input);
-            return Err(Error::new(ErrorKind::Integrity, what));
-        };
+        let output = manifest.load(&golden.output)?;
+        let (pixels, [height, width]) = self.golden_input(manifest)?;
         let [own_height, own_width] = self.size();
         self.resize(height, width)?;
         self.input_mut()?.copy_from_slice(&pixels);

@@ -30,7 +30,7 @@ impl TextEncoder {
     /// # Errors
     /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when the graph has other tensors,
     /// [`ErrorKind::Unavailable`] when the package has none.
-    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.text_encoder;
         let file = spec.file(precision, "text_encoder")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;

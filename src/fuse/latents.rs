@@ -50,7 +50,7 @@ impl Fusion {
     /// # Errors
     /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Config`] when the graph has other tensors,
     /// [`ErrorKind::Unavailable`] when the package has none.
-    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.fusion;
         let file = spec.file(precision, "fusion")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;

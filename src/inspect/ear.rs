@@ -24,7 +24,7 @@ impl Ear {
     ///
     /// # Errors
     /// As [`Eye::open`].
-    pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spectrograph = spectrograph(manifest)?;
         Ok(Self { eye: Eye::open(manifest, Sense::Audio, precision, backend, options)?, spectrograph })
     }
@@ -40,6 +40,11 @@ impl Ear {
             true => Ok(()),
             false => encoder.resize(height, width),
         }
+    }
+
+    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    pub fn notices(&self) -> &[String] {
+        self.eye.notices()
     }
 
     /// The eye, and what makes pictures for it.

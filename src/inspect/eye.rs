@@ -48,7 +48,7 @@ impl Eye {
         sense: Sense,
         precision: Precision,
         backend: &dyn Backend,
-        options: Options,
+        options: &Options,
     ) -> Result<Self> {
         let encoder = MapEncoder::load(manifest, sense, precision, backend, options)?;
         let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
@@ -74,6 +74,11 @@ impl Eye {
     /// The encoder.
     pub fn encoder(&mut self) -> &mut MapEncoder {
         &mut self.encoder
+    }
+
+    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    pub fn notices(&self) -> &[String] {
+        self.encoder.notices()
     }
 
     /// Whether a part was taught with maps like this encoder's.

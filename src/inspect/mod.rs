@@ -60,7 +60,7 @@ impl Inspector {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the part was taught with another model; else as [`Eye::open`].
-    pub fn new(manifest: &Manifest, part: Part, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn new(manifest: &Manifest, part: Part, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let taught = &part.card.model;
         if taught.digest != manifest.digest() {
             let what = format!(
@@ -133,6 +133,11 @@ impl Inspector {
     /// The part that is judged by.
     pub fn part(&self) -> &Part {
         &self.part
+    }
+
+    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    pub fn notices(&self) -> &[String] {
+        self.eye.notices()
     }
 
     /// What samples are judged by.

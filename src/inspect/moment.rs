@@ -45,7 +45,7 @@ impl MomentInspector {
         taught: Taught,
         manifest: &dyn Fn(Sense) -> Result<Manifest, E>,
         backend: &dyn Backend,
-        options: Options,
+        options: &Options,
     ) -> Result<Self, E> {
         let open = |part: Part| -> Result<Inspector, E> {
             Ok(Inspector::new(&manifest(part.card.kind.sense())?, part, backend, options)?)

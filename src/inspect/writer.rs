@@ -51,7 +51,7 @@ impl Writer {
     /// # Errors
     /// [`ErrorKind::Unavailable`] when the package has none; [`ErrorKind::Config`] when they do not go together;
     /// [`ErrorKind::Integrity`] on a wrong digest.
-    pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: Options) -> Result<Self> {
+    pub fn open(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = manifest.language()?;
         let text = TextEncoder::load(manifest, precision, backend, options)?;
         let fusion = Fusion::load(manifest, precision, backend, options)?;

@@ -1,6 +1,7 @@
 //! ONNX Runtime through the crate `ort`, loaded at run time: the one place that names `ort`.
 
 mod library;
+mod provider;
 
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,9 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use self::library::Place;
+use self::provider::Wanted;
 use super::{Backend, Info, Options, Placement, Session};
+use crate::board;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{DType, TensorSpec};
 
@@ -84,30 +87,138 @@ impl Backend for OnnxRuntime {
     }
 
     fn check(&self) -> Result<Info> {
-        let Runtime { library, place, .. } = runtime()?;
+        let Runtime { environment, library, place } = runtime()?;
         Ok(Info {
             library: library.clone(),
             found: place.as_str(),
             version: version(library)?,
             providers: providers()?,
+            devices: environment.devices().map(|device| provider::told(&device)).collect(),
             has_telemetry: library::has_telemetry(library)?,
         })
     }
 
-    fn open(&self, name: &str, model: &[u8], options: Options) -> Result<Box<dyn Session>> {
-        let Runtime { environment, .. } = runtime()?;
-        let refused = |error: ort::Error| failed(format!("ONNX Runtime refuses {name}"), error);
-        let builder = session_builder(environment, options).map_err(refused)?;
-        let mut builder = builder;
-        let session = builder.commit_from_memory(model).map_err(refused)?;
+    fn offered(&self) -> Result<Vec<String>> {
+        runtime()?;
+        let has = providers()?;
+        let ours = provider::PROVIDERS.iter().filter(|ours| has.iter().any(|id| id == ours.id()));
+        Ok(ours.map(|ours| ours.name().to_string()).collect())
+    }
+
+    fn offers(&self, provider: &board::Provider) -> Result<()> {
+        let plan = Plan { name: String::new(), model: Vec::new(), options: Options::default(), symbols: Vec::new() };
+        plan.builder(&[provider], &[]).map(drop)
+    }
+
+    fn open(&self, name: &str, model: &[u8], options: &Options) -> Result<Box<dyn Session>> {
+        for asked in &options.providers {
+            provider::find(&asked.name)?;
+        }
+        // The CPU alone tells what the model takes and gives. Others are given the sizes too, when they are bound.
+        let plan = Plan { name: name.into(), model: model.into(), options: options.on_cpu(), symbols: Vec::new() };
+        let Made { session, placement, notices } = plan.make(&[])?;
+        let symbols = |outlet: &Outlet| match outlet.dtype() {
+            ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let symbols = session.inputs().iter().map(symbols).collect();
         let inputs = session.inputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
         let outputs = session.outputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
-        let placement = placement(&session).map_err(refused)?;
-        Ok(Box::new(OnnxSession { session, inputs, outputs, placement, shared: Vec::new(), bound: None }))
+        let plan = (!options.providers.is_empty()).then(|| Plan { options: options.clone(), symbols, ..plan });
+        let bound = None;
+        let shared = Vec::new();
+        Ok(Box::new(OnnxSession { bound, session, inputs, outputs, placement, notices, shared, plan, sizes: None }))
     }
 }
 
-fn session_builder(environment: &Environment, options: Options) -> ort::Result<SessionBuilder> {
+/// How a session is made: again for other sizes of its inputs, for most providers beside the CPU take nodes of fixed sizes only.
+struct Plan {
+    name: String,
+    model: Vec<u8>,
+    options: Options,
+    /// The name of each dimension of each input that is decided when the model is run; empty where it is fixed.
+    symbols: Vec<Vec<String>>,
+}
+
+/// A session, where its nodes went, and what did not come to be.
+struct Made {
+    session: ort::session::Session,
+    placement: Vec<Placement>,
+    notices: Vec<String>,
+}
+
+impl Plan {
+    /// Makes the session with these sizes of symbolic dimensions.
+    fn make(&self, sizes: &[(String, i64)]) -> Result<Made> {
+        let Self { name, options, .. } = self;
+        let refused = |error: ort::Error| failed(format!("ONNX Runtime refuses {name}"), error);
+        let mut notices = Vec::new();
+        let mut lacking = |error: Error| match options.require || error.kind() == ErrorKind::Config {
+            true => Err(error),
+            false => {
+                notices.push(error.chain());
+                Ok(())
+            }
+        };
+        let mut used: Vec<&board::Provider> = Vec::new();
+        for asked in &options.providers {
+            match self.builder(&[asked], sizes) {
+                Ok(_) => used.push(asked),
+                Err(error) => lacking(error)?,
+            }
+        }
+        // A provider may register and still fail on the model: it is left out, the last that was asked for first.
+        let session = loop {
+            let mut builder = self.builder(&used, sizes)?;
+            match (builder.commit_from_memory(&self.model), used.pop()) {
+                (Ok(session), last) => {
+                    used.extend(last);
+                    break session;
+                }
+                (Err(error), None) => return Err(refused(error)),
+                (Err(error), Some(last)) => {
+                    let what = format!("provider `{}` fails on {name}", last.name);
+                    lacking(failed(what, error))?;
+                }
+            }
+        };
+        let placement = placement(&session).map_err(refused)?;
+        let elsewhere = placement.iter().any(|placement| placement.provider != provider::CPU);
+        for asked in used.iter().filter(|asked| asked.name != "cpu") {
+            let took = match provider::find(&asked.name)?.id() {
+                // A plug-in's name is its own.
+                "" => elsewhere,
+                id => placement.iter().any(|placement| placement.provider == id),
+            };
+            if !took {
+                let what = format!("provider `{}` took no node of {name}: all run elsewhere", asked.name);
+                lacking(Error::new(ErrorKind::Unavailable, what))?;
+            }
+        }
+        Ok(Made { session, placement, notices })
+    }
+
+    /// What the session is built by, with these providers before the CPU.
+    fn builder(&self, providers: &[&board::Provider], sizes: &[(String, i64)]) -> Result<SessionBuilder> {
+        let Runtime { environment, library, .. } = runtime()?;
+        let plain = |error: ort::Error| failed("ONNX Runtime makes no session".into(), error);
+        let mut builder = session_builder(environment, &self.options).map_err(plain)?;
+        for (dimension, size) in sizes {
+            builder = builder.with_dimension_override(dimension, *size).map_err(|error| plain(error.into()))?;
+        }
+        for asked in providers {
+            let cache = match &self.options.cache {
+                Some(root) => Some(provider::cache_of(root, &self.model, &version(library)?, sizes, asked)),
+                None => None,
+            };
+            let wanted = Wanted { asked, threads: self.options.threads, cache, environment };
+            builder = provider::find(&asked.name)?.append(&wanted, builder)?;
+        }
+        Ok(builder)
+    }
+}
+
+fn session_builder(environment: &Environment, options: &Options) -> ort::Result<SessionBuilder> {
     let plain = ort::Error::<()>::from;
     ort::session::Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)
@@ -128,8 +239,34 @@ struct OnnxSession {
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     placement: Vec<Placement>,
+    notices: Vec<String>,
     /// Inputs and the outputs that have their memory.
     shared: Vec<[usize; 2]>,
+    /// How it is made for other sizes; none on the CPU alone, which takes any.
+    plan: Option<Plan>,
+    /// The sizes it was made for by its plan.
+    sizes: Option<Vec<(String, i64)>>,
+}
+
+impl OnnxSession {
+    /// Makes the session anew for inputs of other sizes, where its providers want to know them.
+    fn fix(&mut self, inputs: &[Vec<usize>]) -> Result<()> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let mut sizes: Vec<(String, i64)> = Vec::new();
+        for (symbol, &size) in plan.symbols.iter().flatten().zip(inputs.iter().flatten()) {
+            if !symbol.is_empty() && sizes.iter().all(|(known, _)| known != symbol) {
+                sizes.push((symbol.clone(), size as i64));
+            }
+        }
+        if self.sizes.as_ref() != Some(&sizes) {
+            // What is bound belongs to the session that goes.
+            self.bound = None;
+            let Made { session, placement, notices } = plan.make(&sizes)?;
+            (self.session, self.placement, self.notices) = (session, placement, notices);
+            self.sizes = Some(sizes);
+        }
+        Ok(())
+    }
 }
 
 struct Bound {
@@ -199,6 +336,7 @@ impl Session for OnnxSession {
                 spec.accept(if spec.dtype == DType::I32 { DType::I32 } else { DType::F32 }, shape)?;
             }
         }
+        self.fix(inputs)?;
         let mut before = self.bound.take().map(|bound| bound.inputs).unwrap_or_default().into_iter();
         let failed = |error| failed("cannot reserve the model's tensors".into(), error);
         let allocator = self.session.allocator();
@@ -271,6 +409,10 @@ impl Session for OnnxSession {
 
     fn placement(&self) -> &[Placement] {
         &self.placement
+    }
+
+    fn notices(&self) -> &[String] {
+        &self.notices
     }
 }
 
