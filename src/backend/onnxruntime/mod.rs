@@ -15,6 +15,7 @@ use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 use self::library::Place;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Format;
 use crate::tensor::{DType, TensorSpec};
 
 /// The ONNX Runtime backend.
@@ -81,6 +82,10 @@ fn unusable(error: &ort::LoadDynamicError) -> String {
 impl Backend for OnnxRuntime {
     fn name(&self) -> &'static str {
         "onnxruntime"
+    }
+
+    fn format(&self) -> Format {
+        Format::Onnx
     }
 
     fn check(&self) -> Result<Info> {
