@@ -15,6 +15,15 @@ pub use crate::tensor::Precision;
 /// The newest manifest format that is understood.
 const FORMAT: u32 = 1;
 
+/// What kind of file a variant is, and so which runtime opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// ONNX.
+    Onnx,
+    /// TensorFlow Lite: a file that ends in `.tflite`.
+    Tflite,
+}
+
 /// A checked model package. Digests of files are checked when a file is loaded, or by [`Manifest::verify`].
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -127,6 +136,37 @@ pub struct Variant {
     pub file: String,
 }
 
+impl Variant {
+    /// What kind of file it is, by its ending.
+    pub fn format(&self) -> Format {
+        match Path::new(&self.file).extension() {
+            Some(ending) if ending == "tflite" => Format::Tflite,
+            _ => Format::Onnx,
+        }
+    }
+
+    /// Its precision, and its format where that is not the usual one: `int8`, `int8 tflite`.
+    pub fn label(&self) -> String {
+        label(self.precision, self.format())
+    }
+}
+
+fn label(precision: Precision, format: Format) -> String {
+    match format {
+        Format::Onnx => precision.to_string(),
+        Format::Tflite => format!("{precision} tflite"),
+    }
+}
+
+/// The variant of this precision and format.
+fn find_variant(variants: &[Variant], precision: Precision, format: Format) -> Option<&Variant> {
+    variants.iter().find(|variant| (variant.precision, variant.format()) == (precision, format))
+}
+
+fn labels(variants: &[Variant]) -> String {
+    variants.iter().map(Variant::label).collect::<Vec<_>>().join(", ")
+}
+
 /// The parts of a package that put into words what was found.
 #[derive(Debug, Clone)]
 pub struct LanguageSpec {
@@ -192,27 +232,26 @@ pub struct TokenizerSpec {
     pub words: String,
 }
 
-/// The file of one precision.
+/// The file of one precision and format.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] with those that there are.
-fn file_of<'a>(variants: &'a [Variant], precision: Precision, part: &str) -> Result<&'a str> {
-    let found = variants.iter().find(|variant| variant.precision == precision);
-    found.map(|variant| variant.file.as_str()).ok_or_else(|| {
-        let has = variants.iter().map(|variant| variant.precision.as_str()).collect::<Vec<_>>().join(", ");
-        Error::new(ErrorKind::Unavailable, format!("no {part} in {}; there is {has}", precision.as_str()))
+fn file_of<'a>(variants: &'a [Variant], precision: Precision, format: Format, part: &str) -> Result<&'a str> {
+    find_variant(variants, precision, format).map(|variant| variant.file.as_str()).ok_or_else(|| {
+        let what = format!("no {part} in {}; there is {}", label(precision, format), labels(variants));
+        Error::new(ErrorKind::Unavailable, what)
     })
 }
 
 macro_rules! has_variants {
     ($($part:ty),*) => {$(
         impl $part {
-            /// The file of one precision; `part` names it in messages.
+            /// The file of one precision and format; `part` names it in messages.
             ///
             /// # Errors
             /// [`ErrorKind::Unavailable`] with those that there are.
-            pub fn file(&self, precision: Precision, part: &str) -> Result<&str> {
-                file_of(&self.variants, precision, part)
+            pub fn file(&self, precision: Precision, format: Format, part: &str) -> Result<&str> {
+                file_of(&self.variants, precision, format, part)
             }
         }
     )*};
@@ -528,9 +567,9 @@ impl Manifest {
             return Err(format!("`{table}.variant` must name at least one file"));
         }
         for (i, variant) in encoder.variants.iter().enumerate() {
-            named(format!("variant.{}", variant.precision), &variant.file)?;
-            if encoder.variants[..i].iter().any(|other| other.precision == variant.precision) {
-                return Err(format!("`{table}.variant` has {} twice", variant.precision));
+            named(format!("variant.{}", variant.label()), &variant.file)?;
+            if find_variant(&encoder.variants[..i], variant.precision, variant.format()).is_some() {
+                return Err(format!("`{table}.variant` has {} twice", variant.label()));
             }
             if !encoder.golden.tolerance.contains_key(&variant.precision) {
                 return Err(format!("`{table}.golden.tolerance` has no {}", variant.precision));
@@ -542,15 +581,14 @@ impl Manifest {
 }
 
 impl EncoderSpec {
-    /// The variant of this precision.
+    /// The variant of this precision and format.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] listing the precisions there are.
-    pub fn variant(&self, precision: Precision) -> Result<&Variant> {
-        self.variants.iter().find(|variant| variant.precision == precision).ok_or_else(|| {
-            let has: Vec<&str> = self.variants.iter().map(|variant| variant.precision.as_str()).collect();
-            let what = format!("the encoder has no {precision} variant; it has {}", has.join(", "));
-            Error::new(ErrorKind::Unavailable, what)
+    /// [`ErrorKind::Unavailable`] listing the variants there are.
+    pub fn variant(&self, precision: Precision, format: Format) -> Result<&Variant> {
+        find_variant(&self.variants, precision, format).ok_or_else(|| {
+            let (wanted, has) = (label(precision, format), labels(&self.variants));
+            Error::new(ErrorKind::Unavailable, format!("the encoder has no {wanted} variant; it has {has}"))
         })
     }
 }
@@ -599,8 +637,32 @@ mod tests {
         let manifest = manifest.unwrap();
         manifest.verify().unwrap();
         assert_eq!(manifest.digest().len(), 64);
-        let error = manifest.encoder(Sense::Image).unwrap().variant(Precision::Fp32).unwrap_err();
+        let error = manifest.encoder(Sense::Image).unwrap().variant(Precision::Fp32, Format::Onnx).unwrap_err();
         assert_eq!(error.message(), "the encoder has no fp32 variant; it has int8");
+    }
+
+    #[test]
+    fn a_precision_may_stand_once_in_each_format() {
+        let second = |file: &'static str| {
+            move |text: String| {
+                let variant = format!("[[image_encoder.variant]]\nprecision = \"int8\"\nfile = \"{file}\"\n");
+                let digests = "\n\"net.tflite\" = ";
+                text.replace("[image_encoder.golden]", &format!("{variant}[image_encoder.golden]")).replace(
+                    "\n\"in.safetensors\" = ",
+                    &format!("{digests}\"{}\"\n\"in.safetensors\" = ", "0".repeat(64)),
+                )
+            }
+        };
+        let (_dir, manifest) = package(second("net.tflite"));
+        let manifest = manifest.unwrap();
+        let encoder = manifest.encoder(Sense::Image).unwrap();
+        for (format, file) in [(Format::Onnx, "net.onnx"), (Format::Tflite, "net.tflite")] {
+            assert_eq!(encoder.variant(Precision::Int8, format).unwrap().file, file);
+        }
+        let error = encoder.variant(Precision::Fp32, Format::Tflite).unwrap_err();
+        assert_eq!(error.message(), "the encoder has no fp32 tflite variant; it has int8, int8 tflite");
+        let (_dir, manifest) = package(second("net.onnx"));
+        assert!(manifest.unwrap_err().message().contains("`image_encoder.variant` has int8 twice"));
     }
 
     #[test]

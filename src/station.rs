@@ -24,6 +24,9 @@ pub struct Station {
     /// Model package of sounds, for a part that is heard.
     #[serde(default = "default_sound_model")]
     pub sound_model: String,
+    /// Runtime of the encoder, as `eyear::backend::find` takes it.
+    #[serde(default = "default_backend")]
+    pub backend: String,
     /// Threads for the encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
     /// Where pictures come from; a station without a camera listens.
@@ -52,6 +55,10 @@ pub struct Station {
 
 fn default_model() -> String {
     "vision-lite0".into()
+}
+
+fn default_backend() -> String {
+    "onnxruntime".into()
 }
 
 fn default_sound_model() -> String {

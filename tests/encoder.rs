@@ -9,7 +9,7 @@ use eyear::backend::{BACKENDS, Backend, Info, Options, Placement, Session};
 use eyear::board::Provider;
 use eyear::encode::MapEncoder;
 use eyear::inspect::{Eye, Inspector};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::manifest::{Format, Manifest, Precision, Sense};
 use eyear::memory::part::{Kind, Part};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Planes;
@@ -75,7 +75,7 @@ fn fine_maps_in_tiles_are_those_of_one_run_and_coarse_ones_come_near() {
     let mut tiled = MapEncoder::load(&manifest, Sense::Image, Precision::Fp32, BACKENDS[0], &options).unwrap();
     tiled.resize(SIDE, SIDE).unwrap();
     let spec = tiled.spec().clone();
-    let file = &spec.variant(Precision::Fp32).unwrap().file;
+    let file = &spec.variant(Precision::Fp32, Format::Onnx).unwrap().file;
     let mut whole = BACKENDS[0].open(file, &manifest.load(file).unwrap(), &options).unwrap();
     let order: Vec<usize> =
         spec.outputs.iter().map(|map| whole.outputs().iter().position(|o| o.name == map.name).unwrap()).collect();
@@ -132,6 +132,10 @@ struct StuckSession {
 impl Backend for Stuck {
     fn name(&self) -> &'static str {
         "stuck"
+    }
+
+    fn format(&self) -> Format {
+        BACKENDS[0].format()
     }
 
     fn check(&self) -> Result<Info> {

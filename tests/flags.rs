@@ -54,17 +54,17 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
 const TRIED: [(&[&str], &str); 15] = [
-    (&["teach"], "add bearing good input kind mask model overkill precision roi threads undo"),
-    (&["inspect"], "evidence json model out threads"),
+    (&["teach"], "add backend bearing good input kind mask model overkill precision roi threads undo"),
+    (&["inspect"], "backend evidence json model out threads"),
     // In words.rs.
-    (&["report"], "beam json language model out say seed threads writer"),
-    (&["ask"], "beam json language model seed since threads writer"),
+    (&["report"], "backend beam json language model out say seed threads writer"),
+    (&["ask"], "backend beam json language model seed since threads writer"),
     (
         &["eval"],
-        "baselines held-out-half inject input json kind kinds language model modelled out overkill part precision robust seed shots snr \
+        "backend baselines held-out-half inject input json kind kinds language model modelled out overkill part precision robust seed shots snr \
          taught-seconds threads window words writer",
     ),
-    (&["bench"], "busy json model rounds threads"),
+    (&["bench"], "backend busy json model rounds threads"),
     (&["doctor"], "json"),
     // In microphone.rs.
     (&["doctor", "microphone"], "channels device format json rate seconds station"),

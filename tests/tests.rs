@@ -35,5 +35,8 @@ mod station;
 mod tampered;
 /// Nothing is sent, nothing else is written.
 mod telemetry;
+/// The second runtime.
+#[cfg(feature = "tflite")]
+mod tflite;
 /// Words of what was found.
 mod words;

@@ -4,18 +4,51 @@
 use std::path::PathBuf;
 
 use crate::board::Provider;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Format;
 use crate::tensor::TensorSpec;
 
 pub mod onnxruntime;
+#[cfg(feature = "tflite")]
+pub mod tflite;
 
 /// Every backend of this build, best first.
-pub const BACKENDS: &[&dyn Backend] = &[&onnxruntime::OnnxRuntime];
+pub const BACKENDS: &[&dyn Backend] = &[
+    &onnxruntime::OnnxRuntime,
+    #[cfg(feature = "tflite")]
+    &tflite::Tflite::PLAIN,
+];
+
+/// The backend that a user named: `onnxruntime`, `tflite`, or `tflite:LIBRARY[,KEY=VALUE...]` with a delegate, several of
+/// them divided by colons. One that was set up so lives as long as the process.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] with those of this build; [`ErrorKind::Config`] when what follows the colon cannot be read.
+pub fn find(text: &str) -> Result<&'static dyn Backend> {
+    let (name, setting) = text.split_once(':').map_or((text, None), |(name, setting)| (name, Some(setting)));
+    let known = BACKENDS.iter().find(|backend| backend.name() == name).copied();
+    let backend = known.ok_or_else(|| {
+        let has = BACKENDS.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ");
+        Error::new(ErrorKind::Unavailable, format!("no backend `{name}` in this build; it has {has}"))
+    })?;
+    match setting {
+        None => Ok(backend),
+        #[cfg(feature = "tflite")]
+        Some(delegates) if backend.name() == tflite::Tflite::PLAIN.name() => {
+            let delegates = delegates.split(':').map(str::parse).collect::<Result<_>>()?;
+            Ok(Box::leak(Box::new(tflite::Tflite::with_delegates(delegates))))
+        }
+        Some(setting) => Err(Error::new(ErrorKind::Config, format!("backend `{name}` takes no `:{setting}`"))),
+    }
+}
 
 /// A runtime that can execute models.
 pub trait Backend: Sync {
     /// Its name, as it stands in reports.
     fn name(&self) -> &'static str;
+
+    /// The kind of files that it opens.
+    fn format(&self) -> Format;
 
     /// Whether it can run here.
     ///

@@ -162,6 +162,8 @@ fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
             "--json",
             "--model",
             arguments.model.package(Sense::Image),
+            "--backend",
+            &arguments.model.backend.text,
         ]);
         if let Some(threads) = arguments.model.threads {
             command.arg("--threads").arg(threads.to_string());

@@ -9,7 +9,7 @@ use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::board::{self, Board, Thermometer};
 use eyear::encode::MapEncoder;
 use eyear::inspect::Writer;
-use eyear::manifest::{Golden, Manifest, Precision, Variant};
+use eyear::manifest::{Format, Golden, Manifest, Variant};
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
@@ -110,8 +110,8 @@ struct Model {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     licence: Option<String>,
-    /// Least cosine similarity with the reference over all maps, per precision.
-    parity: Vec<(&'static str, f32)>,
+    /// Least cosine similarity with the reference over all maps, per variant that a runtime of this build opens.
+    parity: Vec<(String, f32)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -124,11 +124,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         None => {}
     }
     let runtimes: Vec<Runtime> = BACKENDS.iter().map(|backend| runtime(*backend)).collect();
-    let runs = runtimes.iter().any(|runtime| runtime.found.is_some());
+    let ready = BACKENDS.iter().zip(&runtimes).filter(|(_, runtime)| runtime.found.is_some());
+    let ready: Vec<&dyn Backend> = ready.map(|(backend, _)| *backend).collect();
+    let runs = !ready.is_empty();
     let models: Vec<Model> = Manifest::all()
         .into_iter()
         .map(|(dir, package)| match package {
-            Ok(manifest) => model(&manifest, runs),
+            Ok(manifest) => model(&manifest, &ready),
             Err(error) => {
                 let error = Some(format!("{}; {}", error.chain(), remedy(&dir)));
                 Model { name: dir.display().to_string(), error, ..Model::default() }
@@ -190,37 +192,41 @@ fn remedy(dir: &Path) -> String {
     format!("copy the package here anew, or run `git checkout -- {}` where eyear was cloned", dir.display())
 }
 
-/// Digests of all files, and the golden input through each precision.
-fn model(manifest: &Manifest, runs: bool) -> Model {
+/// Digests of all files, and the golden input through each variant that one of the `ready` runtimes opens.
+fn model(manifest: &Manifest, ready: &[&dyn Backend]) -> Model {
     let mut model = Model { name: manifest.name.clone(), licence: Some(manifest.licence.clone()), ..Model::default() };
     let mut check = || -> eyear::Result<()> {
         manifest.verify()?;
         let variants =
             manifest.encoders().flat_map(|(sense, of)| of.variants.iter().map(move |variant| (sense, variant)));
-        let mut compare = |precision: Precision, golden: &Golden, similarity: f32| {
-            model.parity.push((precision.as_str(), similarity));
-            let least = golden.tolerance.get(&precision).copied().unwrap_or(0.99);
+        let mut compare = |variant: &Variant, golden: &Golden, similarity: f32| {
+            model.parity.push((variant.label(), similarity));
+            let least = golden.tolerance.get(&variant.precision).copied().unwrap_or(0.99);
             if similarity >= least {
                 return Ok(());
             }
+            let remedy = match variant.format() {
+                Format::Onnx => "set ORT_DYLIB_PATH to another ONNX Runtime",
+                Format::Tflite => "use `--backend onnxruntime`",
+            };
+            let (name, label) = (&manifest.name, variant.label());
             let what = format!(
-                "{} in {precision} computes something else here: similarity {similarity:.4}, least {least}; \
-                 set ORT_DYLIB_PATH to another ONNX Runtime",
-                manifest.name
+                "{name} in {label} computes something else here: similarity {similarity:.4}, least {least}; {remedy}"
             );
             Err(Error::new(ErrorKind::Runtime, what))
         };
-        for (sense, variant) in variants.filter(|_| runs) {
-            let mut encoder = MapEncoder::load(manifest, sense, variant.precision, BACKENDS[0], &Options::default())?;
+        for (sense, variant) in variants {
+            // What no runtime of this build opens has its digest checked, and no more.
+            let Some(backend) = ready.iter().find(|backend| backend.format() == variant.format()) else { continue };
+            let mut encoder = MapEncoder::load(manifest, sense, variant.precision, *backend, &Options::default())?;
             let similarity = encoder.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
-            compare(variant.precision, &encoder.spec().golden, similarity)?;
+            compare(variant, &encoder.spec().golden, similarity)?;
         }
-        if let (true, Ok(language)) = (runs, manifest.language()) {
-            for Variant { precision, .. } in &language.fusion.variants {
-                let mut writer = Writer::open(manifest, *precision, BACKENDS[0], &Options::default())?;
-                let similarity = writer.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
-                compare(*precision, &language.fusion.golden, similarity)?;
-            }
+        for variant in manifest.language().iter().flat_map(|language| &language.fusion.variants) {
+            let Some(backend) = ready.iter().find(|backend| backend.format() == variant.format()) else { continue };
+            let mut writer = Writer::open(manifest, variant.precision, *backend, &Options::default())?;
+            let similarity = writer.golden_similarity(manifest)?.into_iter().fold(1.0, f32::min);
+            compare(variant, &manifest.language()?.fusion.golden, similarity)?;
         }
         Ok(())
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use eyear::backend::BACKENDS;
 use eyear::decode::Sampling;
 use eyear::decode::words::Language;
 use eyear::evaluate::dataset::{Dataset, Sample};
@@ -92,8 +93,8 @@ impl WordArguments {
         if !self.words {
             return Ok(None);
         }
-        let writer =
-            Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, model.backend(), &model.options()?.on_cpu())?;
+        let options = model.options()?.on_cpu();
+        let writer = Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, BACKENDS[0], &options)?;
         let language = writer.words().language(&self.language)?.clone();
         let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Audio] } else { vec![dataset.sense()] };
         let folders = if self.kinds.is_empty() { Vec::new() } else { folders(folder, inject)? };

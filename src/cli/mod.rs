@@ -22,10 +22,11 @@ mod teach;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use eyear::backend::{BACKENDS, Backend, Options};
+use eyear::backend::{self, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::inspect::{Ear, Eye, MomentInspector};
 use eyear::manifest::{Manifest, Precision, Sense};
@@ -91,6 +92,25 @@ pub struct ModelArguments {
     /// Board whose providers and threads are used: a name, or a file
     #[arg(long, value_name = "NAME|FILE")]
     board: Option<String>,
+    /// Runtime of the encoder: onnxruntime, or in a build that has it tflite, or tflite:LIBRARY[,KEY=VALUE...] with an
+    /// accelerator's delegate
+    #[arg(long, value_name = "NAME", default_value = "onnxruntime")]
+    backend: Runtime,
+}
+
+/// A backend, and how it was written.
+#[derive(Clone)]
+struct Runtime {
+    text: String,
+    backend: &'static dyn Backend,
+}
+
+impl FromStr for Runtime {
+    type Err = eyear::Error;
+
+    fn from_str(text: &str) -> eyear::Result<Self> {
+        Ok(Self { text: text.to_string(), backend: backend::find(text)? })
+    }
 }
 
 impl ModelArguments {
@@ -151,8 +171,9 @@ impl ModelArguments {
         }
     }
 
+    /// The encoder's runtime. What writes takes the first there is: its graphs are ONNX.
     fn backend(&self) -> &'static dyn Backend {
-        BACKENDS[0]
+        self.backend.backend
     }
 
     fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {

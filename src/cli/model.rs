@@ -57,7 +57,7 @@ struct Line<'a> {
 /// One precision of a package.
 #[derive(Serialize)]
 struct Precision<'a> {
-    name: &'static str,
+    name: String,
     file: &'a str,
     bytes: u64,
 }
@@ -67,7 +67,7 @@ impl<'a> Line<'a> {
         let bytes = |file: &str| manifest.files().find(|(name, _)| *name == file).map_or(0, |(_, bytes)| bytes);
         let precisions = manifest.variants().map(|variant| {
             let file = variant.file.as_str();
-            Precision { name: variant.precision.as_str(), file, bytes: bytes(file) }
+            Precision { name: variant.label(), file, bytes: bytes(file) }
         });
         // Words that cannot be read are for `verify` to tell.
         let words = manifest.language().and_then(|spec| Words::parse(&manifest.load(&spec.tokenizer.words)?, ""));
@@ -114,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                         } = Line::of(&manifest);
                         let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
                         let mut sizes = BTreeMap::new();
-                        precisions.iter().for_each(|p| *sizes.entry(p.name).or_default() += p.bytes);
+                        precisions.iter().for_each(|p| *sizes.entry(&p.name).or_default() += p.bytes);
                         let sizes: Vec<String> =
                             sizes.into_iter().map(|(name, bytes)| format!("{name} {}", megabytes(bytes))).collect();
                         writeln!(out, "{name} {version}  {summary}")?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::backend::{Backend, Options};
+use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::decode::Sampling;
 use eyear::inspect::{Asked, MomentInspector, Writer};
 use eyear::manifest::{Manifest, Precision};
@@ -170,7 +170,7 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
 
 fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
     let inspector = model.inspector(taught)?;
-    let writer = writer(&words.writer, &inspector, model.backend(), &model.options()?.on_cpu())?;
+    let writer = writer(&words.writer, &inspector, BACKENDS[0], &model.options()?.on_cpu())?;
     Ok((inspector, writer))
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::backend::{BACKENDS, Options};
+use eyear::backend::{self, BACKENDS, Options};
 use eyear::dashboard::Dashboard;
 use eyear::engine::{self, Event, Outlets, Outside, Requests, Stats};
 use eyear::inspect::MomentInspector;
@@ -64,7 +64,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let default = Options::default();
     let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
-    let mut inspector = MomentInspector::new(taught, &manifest, BACKENDS[0], &options)?;
+    let backend = backend::find(&station.backend).context("backend")?;
+    let mut inspector = MomentInspector::new(taught, &manifest, backend, &options)?;
     if inspector.has(Sense::Clip) {
         let part = station.part.display();
         bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");

@@ -75,7 +75,7 @@ impl Decoder {
     /// [`ErrorKind::Unavailable`] when the package has none.
     pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.decoder;
-        let file = spec.file(precision, "decoder")?;
+        let file = spec.file(precision, backend.format(), "decoder")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;
         let disagree = |what: String| Error::new(ErrorKind::Config, format!("{file}: {what}"));
         let input = |name: &str| {

@@ -55,7 +55,7 @@ impl MapEncoder {
         options: &Options,
     ) -> Result<Self> {
         let spec = manifest.encoder(sense)?.clone();
-        let file = &spec.variant(precision)?.file;
+        let file = &spec.variant(precision, backend.format())?.file;
         let session = backend.open(file, &manifest.load(file)?, options)?;
         let disagree = |what: String| {
             let path = manifest.dir().join(file);

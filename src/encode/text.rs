@@ -32,7 +32,7 @@ impl TextEncoder {
     /// [`ErrorKind::Unavailable`] when the package has none.
     pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.text_encoder;
-        let file = spec.file(precision, "text_encoder")?;
+        let file = spec.file(precision, backend.format(), "text_encoder")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;
         let shapes = |specs: &[crate::tensor::TensorSpec]| {
             specs.iter().map(|spec| spec.shape.iter().copied().collect::<Option<Vec<_>>>()).collect::<Option<Vec<_>>>()

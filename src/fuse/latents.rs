@@ -52,7 +52,7 @@ impl Fusion {
     /// [`ErrorKind::Unavailable`] when the package has none.
     pub fn load(manifest: &Manifest, precision: Precision, backend: &dyn Backend, options: &Options) -> Result<Self> {
         let spec = &manifest.language()?.fusion;
-        let file = spec.file(precision, "fusion")?;
+        let file = spec.file(precision, backend.format(), "fusion")?;
         let mut session = backend.open(file, &manifest.load(file)?, options)?;
         let names = |specs: &[crate::tensor::TensorSpec], wanted: &[&str]| {
             specs.iter().map(|spec| spec.name.as_str()).eq(wanted.iter().copied())

@@ -1,4 +1,4 @@
-"""Makes this package again: weights → fp32 ONNX → int8 ONNX → golden → model.toml.
+"""Makes this package again: weights → fp32 ONNX → int8 ONNX → int8 TFLite → golden → model.toml.
 
     python build.py --data DIR
 
@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 import pictures
 from network import float_graph, outputs_of, read_layers
 from quantize import int8_graph, observe, session
+from tflite import TARGET, convert
 
 # Blocks whose results are outputs. The network is cut behind the last: shorten
 # the list to what a user of the package reads, and run this again.
@@ -53,6 +54,7 @@ def main():
     }
     for precision, model in models.items():
         onnx.save(model, PACKAGE / FILES[precision])
+    (PACKAGE / TARGET).write_bytes(convert(models["int8"]))
 
     pixels = pictures.golden(data)
     expected = torch_blocks(state, pixels)
@@ -152,6 +154,10 @@ file = "{FILES["fp32"]}"
 [[image_encoder.variant]]
 precision = "int8"
 file = "{FILES["int8"]}"
+
+[[image_encoder.variant]]     # the same weights and steps as the one before
+precision = "int8"
+file = "{TARGET}"
 
 [image_encoder.golden]
 input = "golden/input.safetensors"    # tensor `pixels`

@@ -18,6 +18,7 @@ use self::provider::Wanted;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::board;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Format;
 use crate::tensor::{DType, TensorSpec};
 
 /// The ONNX Runtime backend.
@@ -84,6 +85,10 @@ fn unusable(error: &ort::LoadDynamicError) -> String {
 impl Backend for OnnxRuntime {
     fn name(&self) -> &'static str {
         "onnxruntime"
+    }
+
+    fn format(&self) -> Format {
+        Format::Onnx
     }
 
     fn check(&self) -> Result<Info> {
