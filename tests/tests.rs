@@ -26,6 +26,8 @@ mod microphone;
 mod pairs;
 /// What a camera or a program may write.
 mod pictures;
+/// Providers and boards.
+mod providers;
 /// How a part judges when its samples get worse.
 mod robust;
 /// A station at work.

@@ -53,7 +53,7 @@ pub trait Backend: Sync {
     /// Whether it can run here.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason and the command that mends it.
+    /// [`ErrorKind::Unavailable`] with the reason and the command that mends it.
     fn check(&self) -> Result<Info>;
 
     /// Names of the execution providers that it was built with, as [`Options::providers`] takes them.
@@ -65,14 +65,14 @@ pub trait Backend: Sync {
     /// Whether an execution provider can be registered here. That it also runs a model, only [`Backend::open`] shows.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) naming a wrong option;
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason.
+    /// [`ErrorKind::Config`] naming a wrong option;
+    /// [`ErrorKind::Unavailable`] with the reason.
     fn offers(&self, provider: &Provider) -> Result<()>;
 
     /// Opens a model held in memory. `name` is used in messages only.
     ///
     /// # Errors
-    /// As [`Backend::check`]; [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when the model is refused.
+    /// As [`Backend::check`]; [`ErrorKind::Runtime`] when the model is refused.
     fn open(&self, name: &str, model: &[u8], options: &Options) -> Result<Box<dyn Session>>;
 }
 
@@ -164,32 +164,32 @@ pub trait Session: Send {
     /// stays as it was keeps what it holds.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when a shape does not fit what the model declares, or its elements
+    /// [`ErrorKind::Config`] when a shape does not fit what the model declares, or its elements
     /// are of another type.
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()>;
 
     /// The memory of input `i`, row-major, whose elements are `i32`.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound, or its elements are of another type.
+    /// [`ErrorKind::Runtime`] when nothing was bound, or its elements are of another type.
     fn input_i32_mut(&mut self, i: usize) -> Result<&mut [i32]>;
 
     /// The memory of input `i`, row-major, whose elements are `f32`.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound, or its elements are of another type.
+    /// [`ErrorKind::Runtime`] when nothing was bound, or its elements are of another type.
     fn input_mut(&mut self, i: usize) -> Result<&mut [f32]>;
 
     /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) with the runtime's own words.
+    /// [`ErrorKind::Runtime`] with the runtime's own words.
     fn run(&mut self) -> Result<()>;
 
     /// The memory of output `i`, row-major, as of the last run.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`](crate::ErrorKind::Runtime) when nothing was bound.
+    /// [`ErrorKind::Runtime`] when nothing was bound.
     fn output(&self, i: usize) -> Result<&[f32]>;
 
     /// Which provider took how many nodes.

@@ -182,7 +182,7 @@ fn try_all(
         match &best {
             Some((precision, best)) if *precision == one.way.precision => one.lost = Some(format!("{best} is faster")),
             _ => {
-                best = Some((one.way.precision, format!("{} ({} threads)", named(&one.way.provider), one.way.threads)))
+                best = Some((one.way.precision, format!("{} (threads: {})", named(&one.way.provider), one.way.threads)))
             }
         }
     }

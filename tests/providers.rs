@@ -1,0 +1,158 @@
+//! Providers and boards, as a user asks for them: what cannot be used is told and never passed over in silence, and what
+//! `eyear prepare` chose is what runs.
+//!
+//! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO` (`.ci/providers` brings one), a second
+//! provider really runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bad_input::{paper, refused, text};
+use crate::commands::{eyear, files, lines, said};
+
+/// Runs the command with a cache of its own and, if it is given, with another library.
+fn cached(cache: &Path, library: Option<&Path>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("EYEAR_CACHE", cache);
+    library.map(|library| command.env("ORT_DYLIB_PATH", library));
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A plug-in that does as its name says.
+fn plugin(dir: &Path, name: &str) -> PathBuf {
+    let library = dir.join(format!("lib{name}.so"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/plugin.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    assert!(built.unwrap().success());
+    library
+}
+
+#[test]
+fn a_provider_that_is_not_there_is_told_and_the_cpu_judges_the_same() {
+    let (_dir, part, _) = paper();
+    let picture = &files("tests/data/paper/test/good")[0];
+    let plain = lines(&eyear(&["inspect", &part, picture, "--json"])).remove(0);
+    let output = eyear(&["inspect", &part, picture, "--json", "--provider", "nnapi:fp16=true", "--provider", "cpu"]);
+    let note = told(&output);
+    assert_eq!(note.lines().count(), 1, "{note}");
+    assert!(note.starts_with("note: provider `nnapi` cannot be used here: "), "{note}");
+    let judged = lines(&output).remove(0);
+    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    let with = |provider: &'static str| {
+        vec!["inspect", part.as_str(), picture.as_str(), "--require-provider", "--provider", provider]
+    };
+    refused(&with("nnapi"), &["provider `nnapi` cannot be used here"]);
+    refused(&with("tpu"), &["no provider `tpu`", "openvino"]);
+    refused(&with("cuda:devise=1"), &["provider `cuda`", "devise"]);
+    refused(&with("plugin:library=/nowhere/lib.so"), &["/nowhere/lib.so", "no such file"]);
+    assert_eq!(eyear(&["inspect", &part, picture, "--provider", "cuda:device"]).status.code(), Some(2));
+    refused(&["inspect", &part, picture, "--board", "toaster"], &["no board `toaster`", "raspberry-pi-5"]);
+}
+
+#[test]
+fn prepare_keeps_what_is_fastest_and_the_board_runs_by_it() {
+    let (dir, part, _) = paper();
+    let cache = dir.path().join("cache");
+    let picture = &files("tests/data/paper/test/good")[0];
+    let inspect = |board: &str| {
+        let output = cached(&cache, None, &["inspect", &part, picture, "--json", "--board", board]);
+        (lines(&output).remove(0)["ran_on"].clone(), told(&output))
+    };
+    let (_, note) = inspect("desk");
+    assert!(note.contains("not prepared: run `eyear prepare --board desk`"), "{note}");
+    let output = cached(&cache, None, &["prepare", "--board", "desk", "--rounds", "3", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let prepared = lines(&output).remove(0);
+    let tried = prepared["tried"].as_array().unwrap();
+    for precision in ["fp32", "int8"] {
+        let of: Vec<&Value> = tried.iter().filter(|one| one["precision"] == precision).collect();
+        let lost: Vec<bool> = of.iter().map(|one| one["lost"].is_string()).collect();
+        assert!(!lost[0] && lost[1..].iter().all(|lost| *lost), "{prepared}");
+        assert!(
+            of.iter().all(|one| one["trial"]["score_off"] == 0.0 && one["trial"]["similarity"].as_f64() > Some(0.99))
+        );
+    }
+    let (ran_on, note) = inspect("desk");
+    assert_eq!((ran_on[0]["provider"].as_str(), &*note), (Some("CPUExecutionProvider"), ""));
+    // What was cut off, or was chosen with another model or library, is as if it had never been.
+    let file = cache.join("prepared/desk-vision-lite0.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    for broken in [whole[..whole.len() / 2].to_string(), whole.replace("onnxruntime 1.", "onnxruntime 0.")] {
+        fs::write(&file, broken).unwrap();
+        assert!(inspect("desk").1.contains("not prepared"));
+    }
+}
+
+#[test]
+fn a_provider_that_crashes_or_hangs_costs_its_trial_alone() {
+    let dir = TempDir::new().unwrap();
+    let [crash, hang, idle] = ["crash", "hang", "idle"].map(|name| plugin(dir.path(), name));
+    let ask = |library: &Path| format!("plugin:library={}", text(library));
+    let (crash, hang, idle) = (ask(&crash), ask(&hang), ask(&idle));
+    let providers = ["--provider", &crash, "--provider", &hang, "--provider", &idle];
+    let rest = ["--precision", "int8", "--threads", "1", "--rounds", "2", "--limit", "20", "--json"];
+    let output = cached(dir.path(), None, &[&["prepare", "--board", "desk"], &providers[..], &rest[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let prepared = lines(&output).remove(0);
+    let why = |name: &str| {
+        let tried = prepared["tried"].as_array().unwrap().iter();
+        let of = |one: &&Value| one["provider"]["library"].as_str().is_some_and(|library| library.contains(name));
+        tried.clone().find(of).unwrap()["lost"].as_str().unwrap().to_string()
+    };
+    assert!(why("crash").starts_with("it crashed: signal: 6"), "{}", why("crash"));
+    assert!(why("hang").starts_with("it was stopped after 20 s"), "{}", why("hang"));
+    assert!(why("idle").contains("no device here"), "{}", why("idle"));
+    let cpu = prepared["tried"].as_array().unwrap().iter().find(|one| one["provider"]["name"] == "cpu").unwrap();
+    assert!(cpu["lost"].is_null(), "{prepared}");
+}
+
+#[test]
+fn doctor_tells_the_board() {
+    let found = lines(&eyear(&["doctor", "--json"])).remove(0);
+    let board = &found["board"];
+    assert!(board["name"].is_string() && board["proven"].is_string(), "{board}");
+    assert!(
+        board["providers"].as_array().unwrap().iter().any(|provider| provider[0] == "cpu" && provider[1].is_null())
+    );
+    assert!(said(&eyear(&["doctor"])).lines().any(|line| line.starts_with("board    ")));
+}
+
+#[test]
+fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
+    let Some(library) = std::env::var_os("EYEAR_TEST_OPENVINO").map(PathBuf::from) else { return };
+    let (dir, part, _) = paper();
+    let cache = dir.path().join("cache");
+    let inspect = |more: &[&str]| {
+        let all = [&["inspect", &part, "tests/data/paper/test", "--json"], more].concat();
+        lines(&cached(&cache, Some(&library), &all))
+    };
+    let cpu = inspect(&[]);
+    let vino = inspect(&["--provider", "openvino", "--require-provider"]);
+    assert_eq!(cpu.len(), vino.len());
+    for (cpu, vino) in cpu.iter().zip(&vino) {
+        let ran_on = vino["ran_on"].as_array().unwrap();
+        assert_eq!((ran_on.len(), &ran_on[0]["provider"]), (1, &Value::from("OpenVINOExecutionProvider")), "{vino}");
+        assert_eq!(cpu["verdict"], vino["verdict"], "{} {}", cpu["score"], vino["score"]);
+    }
+    // What it keeps stands in a folder of its own; a damaged one is no reason to fail.
+    let kept: Vec<PathBuf> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(kept.iter().any(|dir| dir.file_name().unwrap().to_string_lossy().starts_with("openvino-")), "{kept:?}");
+    for blob in kept.iter().flat_map(|dir| fs::read_dir(dir).unwrap()) {
+        fs::write(blob.unwrap().path(), b"damaged").unwrap();
+    }
+    assert_eq!(inspect(&["--provider", "openvino"]).len(), cpu.len());
+    let output = cached(&cache, Some(&library), &["prepare", "--board", "x86-openvino", "--rounds", "5", "--json"]);
+    let prepared = lines(&output).remove(0);
+    let vino = |one: &&Value| one["provider"]["name"] == "openvino";
+    for one in prepared["tried"].as_array().unwrap().iter().filter(vino) {
+        assert!(one["trial"]["score_off"].as_f64() < Some(0.02), "{one}");
+    }
+}
