@@ -376,6 +376,25 @@ fn bench_times_each_stage_beside_other_work() {
 }
 
 #[test]
+fn the_runtime_is_picked_by_name() {
+    let (dir, part, _) = paper();
+    let good = files(GOOD).remove(0);
+    let ran_on = |of: &[&str]| lines(&eyear(&[&["inspect", &part, "--json", &good], of].concat()))[0]["ran_on"].clone();
+    assert_eq!(ran_on(&["--backend", "onnxruntime"]), ran_on(&[]));
+    misused(
+        &["inspect", &part, &good, "--backend", "abacus"],
+        &["no backend `abacus` in this build; it has onnxruntime"],
+    );
+    misused(&["inspect", &part, &good, "--backend", "onnxruntime:fast"], &["backend `onnxruntime` takes no `:fast`"]);
+    let file = dir.path().join("line.toml");
+    let camera = "[camera]\nsource = \"synthetic\"\nframes = 1\n";
+    fs::write(&file, format!("part = \"{part}\"\nbackend = \"abacus\"\n{camera}")).unwrap();
+    refused(&["run", text(&file)], &["backend: no backend `abacus` in this build; it has onnxruntime"]);
+    // Its files are known to a build that cannot run them.
+    assert!(done(&["model", "list"]).contains("int8 tflite 2.8 MB"));
+}
+
+#[test]
 fn doctor_and_model_tell_programs_too() {
     let found: Value = serde_json::from_str(&done(&["doctor", "--json"])).unwrap();
     assert_eq!(found["healthy"], true);
