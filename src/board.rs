@@ -42,9 +42,6 @@ pub struct Board {
     pub precision: Precision,
     /// Threads of an encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
-    /// Cores that the process is bound to; all where none are given.
-    #[serde(default)]
-    pub cores: Vec<usize>,
     /// Megabytes that an inspecting process should stay within; `eyear prepare` refuses what needs more.
     pub memory_mb: Option<u64>,
     /// Milliseconds that an inspection may take; `eyear prepare` says which choices keep it.
@@ -175,9 +172,6 @@ impl Board {
         }
         if board.threads.is_some_and(|threads| !(1..=256).contains(&threads)) {
             return Err(wrong("`threads` is 1 to 256".into()));
-        }
-        if let Some(core) = board.cores.iter().find(|core| **core >= 1024) {
-            return Err(wrong(format!("`cores` are numbered from 0 to 1023, got {core}")));
         }
         Ok(board)
     }
@@ -420,7 +414,6 @@ mod tests {
             ("title = 'x'\nproven = 'sure'\n", "sure"),
             ("title = 'x'\nproven = 'untried'\nthreads = 0\n", "`threads` is 1 to 256"),
             ("title = 'x'\nproven = 'untried'\nprecision = 'int7'\n", "int7"),
-            ("title = 'x'\nproven = 'untried'\ncores = [5000]\n", "5000"),
             ("title = 'x'\nproven = 'untried'\n[thermal]\nwarm = 95.0\n", "warm <= hot"),
         ] {
             fs::write(&path, text).unwrap();

@@ -27,6 +27,9 @@ pub struct Station {
     /// Runtime of the encoder, as `eyear::backend::find` takes it.
     #[serde(default = "default_backend")]
     pub backend: String,
+    /// Board whose providers, threads and temperatures are gone by: a name, or a file. Where none is named, the CPU runs all and
+    /// temperatures are those of the board that this machine is.
+    pub board: Option<String>,
     /// Threads for the encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
     /// Where pictures come from; a station without a camera listens.

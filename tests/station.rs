@@ -6,12 +6,23 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use eyear::backend::{BACKENDS, Options};
+use eyear::board::{Thermal, Thermometer};
+use eyear::engine::{self, Event, Governor, Outlets, Outside, Requests, Stats};
 use eyear::evaluate::faults::{Fault, FaultKind, inject};
+use eyear::inspect::MomentInspector;
+use eyear::manifest::Manifest;
+use eyear::memory::pair::Taught;
+use eyear::report::Judged;
+use eyear::sample::Moment;
+use eyear::sink::Sink;
 use eyear::source::recording::sound;
+use eyear::station::Station;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -194,6 +205,53 @@ fn a_recording_is_judged_whole_as_inspect_judges_it_and_ends() {
     };
     assert_eq!((kept(".json"), kept(".overlay.png"), kept(".half")), (bad, bad, 0));
     assert!(kept(".avi") >= bad - 1, "a clip of two frames or more is kept as a film");
+}
+
+/// Counts verdicts, and how long the inspections took in milliseconds.
+struct Tally(Arc<Mutex<(usize, f64)>>);
+
+impl Sink for Tally {
+    fn name(&self) -> &'static str {
+        "tally"
+    }
+
+    fn take(&mut self, judged: &Judged, _: &Moment) -> eyear::Result<()> {
+        let mut tally = self.0.lock().unwrap();
+        tally.0 += 1;
+        tally.1 += judged.report.ms.prepare + judged.report.ms.encode + judged.report.ms.judge;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let zone = dir.path().join("sys/class/thermal/thermal_zone0");
+    fs::create_dir_all(&zone).unwrap();
+    fs::write(zone.join("temp"), "95000\n").unwrap();
+    fs::write(zone.join("type"), "cpu-thermal\n").unwrap();
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cookie/test/broken");
+    let file = station(&dir, &format!("[camera]\nsource = \"recording\"\npath = \"{}\"\n", pictures.display()));
+    let station = Station::load(&file).unwrap();
+    let taught = Taught::load(&station.part).unwrap();
+    let manifest = |_| Manifest::find("vision-lite0");
+    let options = Options::default();
+    let mut inspector = MomentInspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &options).unwrap();
+    let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
+    let governor = Some(Governor::new(Thermometer::new(dir.path()), Thermal::default()));
+    let outside = Outside { stop: &stop, requests, moments: None, governor };
+    let (stats, tally) = (Stats::new("line"), Arc::default());
+    let outlets = Outlets { sinks: vec![Box::new(Tally(Arc::clone(&tally)))], writer: None, voice: None };
+    let (start, mut heard) = (Instant::now(), Vec::new());
+    engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| heard.push(event.clone())).unwrap();
+    let (verdicts, spent) = *tally.lock().unwrap();
+    assert_eq!(verdicts, 10);
+    let hot = Event::Heat { celsius: 95.0, zone: "cpu-thermal".into(), rest: 4 };
+    assert_eq!(heard.iter().filter(|event| **event == hot).count(), 1, "{heard:?}");
+    assert_eq!((stats.status().celsius, stats.status().rest), (Some(95.0), 4));
+    // Each but the last is followed by a rest of four times its length; none is longer than half of all.
+    let elapsed = start.elapsed().as_secs_f64() * 1e3;
+    assert!(elapsed > 3.0 * spent, "{elapsed} ms for {spent} ms of inspections");
 }
 
 #[test]

@@ -155,19 +155,9 @@ impl ModelArguments {
     /// The same for a package in a precision: on a board, by what `eyear prepare` chose.
     fn options_of(&self, manifest: &Manifest, precision: Precision) -> Result<Options> {
         let options = self.options()?;
-        let Some(board) = self.board()?.filter(|_| self.provider.is_empty()) else { return Ok(options) };
-        match prepare::chosen(&board, manifest, precision)? {
-            Some((provider, threads)) => {
-                Ok(Options { providers: vec![provider], threads: self.threads.unwrap_or(threads), ..options })
-            }
-            None => {
-                let name = &board.name;
-                complain(&format!(
-                    "note: the CPU serves, for {} in {precision} is not prepared: run `eyear prepare --board {name}`",
-                    manifest.name
-                ));
-                Ok(options.on_cpu())
-            }
+        match self.board()?.filter(|_| self.provider.is_empty()) {
+            Some(board) => on_board(&board, manifest, precision, self.threads, options),
+            None => Ok(options),
         }
     }
 
@@ -208,6 +198,29 @@ impl ModelArguments {
         told(ear.notices());
         Ok(ear)
     }
+}
+
+/// How a package in a precision runs on a board: as `eyear prepare` chose, but for threads that are named; else on the CPU.
+fn on_board(
+    board: &Board,
+    manifest: &Manifest,
+    precision: Precision,
+    threads: Option<usize>,
+    options: Options,
+) -> Result<Options> {
+    if let Some((provider, chosen)) = prepare::chosen(board, manifest, precision)? {
+        return Ok(Options {
+            providers: vec![provider],
+            threads: threads.unwrap_or(chosen),
+            cache: cache(),
+            ..options
+        });
+    }
+    let (name, board) = (&manifest.name, &board.name);
+    complain(&format!(
+        "note: the CPU serves, for {name} in {precision} is not prepared: run `eyear prepare --board {board}`"
+    ));
+    Ok(options.on_cpu())
 }
 
 /// Tells what was asked of a runtime and did not come to be.

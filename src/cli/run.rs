@@ -9,8 +9,9 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::{self, BACKENDS, Options};
+use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
-use eyear::engine::{self, Event, Outlets, Outside, Requests, Stats};
+use eyear::engine::{self, Event, Governor, Outlets, Outside, Requests, Stats};
 use eyear::inspect::MomentInspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::pair::Taught;
@@ -63,9 +64,17 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         Sense::Clip => Manifest::find("clip-lite0"),
     };
     let default = Options::default();
-    let options = Options { threads: station.threads.unwrap_or(default.threads), ..default };
+    let named = station.board.as_deref().map(Board::find).transpose().context("board")?;
+    let of_board = named.as_ref().and_then(|board| board.threads);
+    let mut options = Options { threads: station.threads.or(of_board).unwrap_or(default.threads), ..default };
+    if let (Some(board), [part]) = (&named, &taught.parts()[..]) {
+        let manifest = manifest(part.card.kind.sense())?;
+        options = super::on_board(board, &manifest, part.card.model.precision, station.threads, options)?;
+    }
+    let board = named.map_or_else(|| Board::detect(&Machine::here()), Ok)?;
     let backend = backend::find(&station.backend).context("backend")?;
-    let mut inspector = MomentInspector::new(taught, &manifest, backend, &options)?;
+    let mut inspector = MomentInspector::new::<eyear::Error>(taught, &manifest, backend, &options)?;
+    inspector.inspectors().iter().for_each(|one| super::told(one.notices()));
     if inspector.has(Sense::Clip) {
         let part = station.part.display();
         bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");
@@ -104,7 +113,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             io::stdin().lock().lines().map_while(io::Result::ok).all(|_| ask.ask());
         })?;
     }
-    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments };
+    let governor = Some(Governor::new(Thermometer::new("/"), board.thermal));
+    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, governor };
     let over = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
         if let Some(dashboard) = &dashboard {
@@ -142,6 +152,13 @@ fn told(event: &Event) -> String {
         Event::Open { source, about } => format!("{source}: {about}"),
         Event::Lost { source, why } => format!("{source} lost: {why}; trying again"),
         Event::Fault { source, kind, detail } => format!("{source}: {kind}: {detail}; more will only be counted"),
+        Event::Heat { celsius, zone, rest: 0 } => {
+            format!("the board has cooled down to {celsius:.0} degrees Celsius ({zone}): no more rests")
+        }
+        Event::Heat { celsius, zone, rest } => format!(
+            "the board is at {celsius:.0} degrees Celsius ({zone}): after each inspection the station rests {rest} times as long \
+             as it took"
+        ),
         Event::Unwritten { why } => format!("words are not written: {why}"),
         Event::Unspoken { why } => format!("words are not spoken: {why}"),
     }

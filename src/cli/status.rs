@@ -53,11 +53,15 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
         writeln!(
             out,
-            "{}: up {:.0} s, {:.0} MB",
+            "{}: up {:.0} s, {:.0} MB{}",
             word(&status["station"]),
             number(&status["up_s"]),
-            number(&status["memory_mb"])
+            number(&status["memory_mb"]),
+            status["celsius"].as_f64().map_or(String::new(), |celsius| format!(", {celsius:.0} degrees Celsius"))
         )?;
+        if let Some(rest @ 1..) = status["rest"].as_u64() {
+            writeln!(out, "hot         rests {rest} times as long as an inspection took")?;
+        }
         let verdicts = status["verdicts"].as_object().into_iter().flatten();
         let verdicts: Vec<String> = verdicts.map(|(verdict, count)| format!("{count} {verdict}")).collect();
         let last = status["last_verdict_s"].as_f64().map_or("none yet".into(), |last| format!("{last:.1} s ago"));

@@ -46,9 +46,9 @@ pub struct Arguments {
     /// one of its rates is named
     #[arg(long, value_name = "FILE", conflicts_with = "add")]
     bearing: Option<PathBuf>,
-    /// Precision of the encoder
-    #[arg(long, default_value = "int8", conflicts_with = "add")]
-    precision: Precision,
+    /// Precision of the encoder [default: the board's where one is named, else int8]
+    #[arg(long, conflicts_with = "add")]
+    precision: Option<Precision>,
     /// Pixels that a picture is brought to, in multiples of 32; smaller defects want more [default: the model's own]
     #[arg(long, value_name = "HEIGHTxWIDTH", conflicts_with = "add", value_parser = super::input_size)]
     input: Option<[usize; 2]>,
@@ -166,8 +166,8 @@ fn from_pairs(
     let wishes =
         Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
     let [of_sight, of_hearing] = both_manifests(arguments)?;
-    let mut eye = arguments.model.eye(&of_sight, arguments.precision, arguments.input)?;
-    let mut ear = arguments.model.ear(&of_hearing, arguments.precision)?;
+    let mut eye = arguments.model.eye(&of_sight, arguments.precision()?, arguments.input)?;
+    let mut ear = arguments.model.ear(&of_hearing, arguments.precision()?)?;
     let manifests = [&of_sight, &of_hearing];
     let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
     pair.hearing.card.bearing = bearing;
@@ -187,7 +187,7 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
     let manifest = arguments.model.manifest(Sense::Audio)?;
-    let mut ear = arguments.model.ear(&manifest, arguments.precision)?;
+    let mut ear = arguments.model.ear(&manifest, arguments.precision()?)?;
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
     part.card.bearing = bearing;
@@ -202,7 +202,7 @@ fn from_clips(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize,
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Clip), mask: None, groups: Vec::new() };
     let manifest = arguments.model.manifest(Sense::Clip)?;
-    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision)?;
+    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision()?)?;
     let by = (&mut eye, &mut kymograph(&manifest)?);
     let (mut part, lesson) = teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, progress)?;
     part.save(&arguments.part)?;
@@ -216,6 +216,13 @@ fn bearing(path: &Path) -> Result<Bearing> {
     Ok(Bearing::parse(&text, &name.to_string())?)
 }
 
+impl Arguments {
+    fn precision(&self) -> Result<Precision> {
+        let of_board = || Ok(self.model.board()?.map_or(Precision::Int8, |board| board.precision));
+        self.precision.map_or_else(of_board, Ok)
+    }
+}
+
 fn name(arguments: &Arguments) -> String {
     arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned())
 }
@@ -225,7 +232,7 @@ fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize
     let manifest = arguments.model.manifest(Sense::Image)?;
     let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
-    let mut eye = arguments.model.eye(&manifest, arguments.precision, arguments.input)?;
+    let mut eye = arguments.model.eye(&manifest, arguments.precision()?, arguments.input)?;
     let (mut part, lesson) = teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, progress)?;
     part.save(&arguments.part)?;
     Ok((Taught::One(Box::new(part)), vec![lesson]))

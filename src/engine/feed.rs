@@ -17,7 +17,7 @@ const RESTS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A turn of events that a person should know of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A source delivers, for the first time or again.
     Open {
@@ -41,6 +41,15 @@ pub enum Event {
         kind: &'static str,
         /// What was seen.
         detail: String,
+    },
+    /// The board has become warmer or cooler, and the station slower or faster by it.
+    Heat {
+        /// Degrees of the hottest zone.
+        celsius: f32,
+        /// Its name.
+        zone: String,
+        /// How many times as long as it took the station rests after an inspection.
+        rest: u32,
     },
     /// Words cannot be written. Told once until they can.
     Unwritten {
@@ -193,6 +202,7 @@ mod tests {
             Event::Open { .. } => "open",
             Event::Lost { .. } => "lost",
             Event::Fault { .. } => "fault",
+            Event::Heat { .. } => "heat",
             Event::Unwritten { .. } | Event::Unspoken { .. } => "words",
         };
         assert_eq!(told.iter().map(is).collect::<Vec<_>>(), ["lost", "open", "fault", "lost", "open"]);

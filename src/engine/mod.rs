@@ -10,6 +10,7 @@
 //! Every thread is started, named and joined here. The caller's own thread judges: an inspector needs no other.
 
 mod feed;
+mod heat;
 mod mailbox;
 mod stats;
 mod trigger;
@@ -38,6 +39,7 @@ use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
 use crate::time::Stamp;
 
 pub use feed::Event;
+pub use heat::Governor;
 use mailbox::{Letter, Mailbox};
 pub use stats::{Stats, Status};
 use trigger::Trips;
@@ -66,6 +68,8 @@ pub struct Outside<'a> {
     pub requests: Requests,
     /// The station ends after so many moments.
     pub moments: Option<u64>,
+    /// Who slows it down where the board is hot.
+    pub governor: Option<Governor>,
 }
 
 /// Requests for verdicts, as they wait for the judge.
@@ -125,7 +129,7 @@ pub fn run(
     station: &Station,
     inspector: &mut MomentInspector,
     outlets: Outlets,
-    outside: Outside,
+    mut outside: Outside,
     stats: &Stats,
     told: &mut dyn FnMut(&Event),
 ) -> Result<()> {
@@ -232,6 +236,8 @@ pub fn run(
             replaced: 0,
             asked: VecDeque::new(),
             moments: 0,
+            governor: outside.governor.take(),
+            took: None,
         };
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
         over.store(true, Ordering::Relaxed);
@@ -367,6 +373,9 @@ struct Judge<'a> {
     /// Moments that wait for what belongs to them, oldest first.
     asked: VecDeque<Asked>,
     moments: u64,
+    governor: Option<Governor>,
+    /// How long the last inspection took, until the governor has heard of it.
+    took: Option<Duration>,
 }
 
 impl Judge<'_> {
@@ -413,7 +422,13 @@ impl Judge<'_> {
                 }
             }
             // One moment a turn: between two, what has come is taken in, so that no frame is replaced for want of a look.
-            more = self.answer(ended)?;
+            more = match self.governor.as_ref().and_then(|governor| governor.rests(Instant::now())) {
+                Some(_) => false,
+                None => self.answer(ended)?,
+            };
+            if let Some(event) = self.heat() {
+                told(&event);
+            }
             // What plays as fast as it is fetched must not overtake what is listened to.
             while more && self.station.camera.is_none() && outside.moments.is_none_or(|most| self.moments < most) {
                 more = self.answer(ended)?;
@@ -455,7 +470,19 @@ impl Judge<'_> {
     }
 
     fn patience(&self) -> Duration {
-        self.trips.due_in(Instant::now()).map_or(LOOK, |due| due.min(LOOK))
+        let now = Instant::now();
+        let rest = self.governor.as_ref().filter(|_| !self.asked.is_empty()).and_then(|governor| governor.rests(now));
+        let due = self.trips.due_in(now).map_or(LOOK, |due| due.min(LOOK));
+        rest.map_or(due, |rest| due.min(rest))
+    }
+
+    /// After an inspection: whether the board has become too hot, or cool again.
+    fn heat(&mut self) -> Option<Event> {
+        let governor = self.governor.as_mut()?;
+        let event = governor.after(self.took.take()?, Instant::now());
+        let (celsius, rest) = governor.told();
+        self.stats.heat(celsius, rest);
+        event
     }
 
     /// Where frames ask for verdicts, a camera that is lost would leave silence: whoever reads the reports is told once.
@@ -559,7 +586,10 @@ impl Judge<'_> {
     }
 
     fn report_on(&mut self, moment: &Moment) -> Result<Report> {
-        match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
+        let start = Instant::now();
+        let report = self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref());
+        self.took = Some(start.elapsed());
+        match report {
             Err(error) if error.kind() == ErrorKind::Input => {
                 let source = if moment.frame.is_some() { &self.stats.camera } else { &self.stats.microphone };
                 source.count(FaultKind::Damaged, 1);

@@ -27,6 +27,8 @@ struct Work {
     oldest_ms: f64,
     last: Option<Instant>,
     words: Words,
+    celsius: Option<f32>,
+    rest: u32,
 }
 
 /// What became of words.
@@ -90,6 +92,10 @@ pub struct Status {
     pub speech_failed: u64,
     /// Each source.
     pub sources: Vec<SourceStatus>,
+    /// Degrees Celsius of the board's hottest zone, where the system tells and something was judged.
+    pub celsius: Option<f32>,
+    /// How many times as long as it took the station rests after an inspection: 0 but on a hot board.
+    pub rest: u32,
     /// Resident memory of the process in MB, where the system tells.
     pub memory_mb: Option<f64>,
 }
@@ -144,6 +150,12 @@ impl Stats {
         [&self.camera, &self.microphone].into_iter().flat_map(SourceStats::unreported).collect()
     }
 
+    /// How hot the board is, and how long the station rests by it.
+    pub(super) fn heat(&self, celsius: Option<f32>, rest: u32) {
+        let mut work = locked(&self.work);
+        (work.celsius, work.rest) = (celsius, rest);
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
         let work = locked(&self.work);
@@ -164,6 +176,8 @@ impl Stats {
             speech_dropped: work.words.unsaid,
             speech_failed: work.words.unspeakable,
             sources: sources.map(SourceStats::status).collect(),
+            celsius: work.celsius,
+            rest: work.rest,
             memory_mb: memory_mb(),
         }
     }
