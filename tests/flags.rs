@@ -53,18 +53,23 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 15] = [
-    (&["teach"], "add backend bearing good input kind mask model overkill precision roi threads undo"),
-    (&["inspect"], "backend evidence json model out threads"),
+const TRIED: [(&[&str], &str); 16] = [
+    (
+        &["teach"],
+        "add backend bearing board good input kind mask model overkill precision provider require-provider roi threads undo",
+    ),
+    (&["inspect"], "backend board evidence json model out provider require-provider threads"),
     // In words.rs.
-    (&["report"], "backend beam json language model out say seed threads writer"),
-    (&["ask"], "backend beam json language model seed since threads writer"),
+    (&["report"], "backend beam board json language model out provider require-provider say seed threads writer"),
+    (&["ask"], "backend beam board json language model provider require-provider seed since threads writer"),
     (
         &["eval"],
-        "backend baselines held-out-half inject input json kind kinds language model modelled out overkill part precision robust seed shots snr \
-         taught-seconds threads window words writer",
+        "backend baselines board held-out-half inject input json kind kinds language model modelled out overkill part precision provider require-provider robust \
+         seed shots snr taught-seconds threads window words writer",
     ),
-    (&["bench"], "backend busy json model rounds threads"),
+    (&["bench"], "backend board busy json model provider require-provider rounds threads"),
+    // In providers.rs, as boards and providers are.
+    (&["prepare"], "backend board json limit model precision provider require-provider rounds threads"),
     (&["doctor"], "json"),
     // In microphone.rs.
     (&["doctor", "microphone"], "channels device format json rate seconds station"),

@@ -92,6 +92,23 @@ fn prepare_keeps_what_is_fastest_and_the_board_runs_by_it() {
 }
 
 #[test]
+fn a_part_is_taught_in_the_precision_of_its_board() {
+    let dir = TempDir::new().unwrap();
+    let good = files("tests/data/paper/train/good");
+    for (board, flags, precision) in
+        [("macos", &[][..], "fp32"), ("desk", &[], "int8"), ("macos", &["--precision", "int8"], "int8")]
+    {
+        let part = dir.path().join(format!("{board}{}", flags.len()));
+        let teach = ["teach", text(&part), "--board", board, "--good", &good[0], &good[1], &good[2]];
+        let output = cached(dir.path(), None, &[&teach[..], flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        let card: toml::Table = fs::read_to_string(part.join("part.toml")).unwrap().parse().unwrap();
+        assert_eq!(card["model"]["precision"].as_str(), Some(precision), "{board} {flags:?}");
+    }
+    refused(&["prepare", "--require-provider"], &["leave --require-provider out"]);
+}
+
+#[test]
 fn a_provider_that_crashes_or_hangs_costs_its_trial_alone() {
     let dir = TempDir::new().unwrap();
     let [crash, hang, idle] = ["crash", "hang", "idle"].map(|name| plugin(dir.path(), name));

@@ -81,6 +81,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&trial)?)?;
         return Ok(Outcome::Good);
     }
+    if arguments.model.require_provider {
+        bail!("each trial requires its provider as it is: leave --require-provider out");
+    }
+    if arguments.model.backend().name() != BACKENDS[0].name() {
+        bail!("providers are those of {}: leave --backend out", BACKENDS[0].name());
+    }
     let board = board(&arguments.model)?;
     let manifest = arguments.model.manifest(Sense::Image)?;
     let tried = try_all(&arguments.model, &board, &arguments.precision, arguments.rounds, arguments.limit)?;
