@@ -132,6 +132,10 @@ unsafe extern "C" fn report(user_data: *mut c_void, format: *const c_char, argum
         (CStr::from_ptr(line.as_ptr()).to_string_lossy(), &*user_data.cast_const().cast::<Said>())
     };
     let mut said = said.lock();
+    // Nobody may ever ask for it.
+    if said.len() > 4096 {
+        return;
+    }
     if !said.is_empty() {
         said.push_str("; ");
     }
