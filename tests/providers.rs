@@ -4,6 +4,7 @@
 //! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO` (`.ci/providers` brings one), a second
 //! provider really runs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -72,6 +73,10 @@ fn prepare_keeps_what_is_fastest_and_the_board_runs_by_it() {
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let prepared = lines(&output).remove(0);
     let tried = prepared["tried"].as_array().unwrap();
+    // No way is tried twice, as by the file of another runtime.
+    let ways: Vec<String> =
+        tried.iter().map(|one| format!("{} {} {}", one["provider"], one["precision"], one["threads"])).collect();
+    assert_eq!(ways.len(), ways.iter().collect::<BTreeSet<_>>().len(), "{ways:?}");
     for precision in ["fp32", "int8"] {
         let of: Vec<&Value> = tried.iter().filter(|one| one["precision"] == precision).collect();
         let lost: Vec<bool> = of.iter().map(|one| one["lost"].is_string()).collect();

@@ -218,7 +218,7 @@ fn ways(model: &ModelArguments, board: &Board, precisions: &[Precision]) -> Resu
     };
     threads.dedup();
     let mut all = Vec::new();
-    for variant in &encoder.variants {
+    for variant in encoder.variants.iter().filter(|variant| variant.format() == BACKENDS[0].format()) {
         let precision = variant.precision;
         if !precisions.is_empty() && !precisions.contains(&precision) {
             continue;
