@@ -76,6 +76,15 @@ pub trait Backend: Sync {
     fn open(&self, name: &str, model: &[u8], options: &Options) -> Result<Box<dyn Session>>;
 }
 
+/// Whether there is a shape for each tensor.
+fn one_for_each(specs: &[TensorSpec], shapes: &[Vec<usize>]) -> Result<()> {
+    if specs.len() == shapes.len() {
+        return Ok(());
+    }
+    let what = format!("the model has {} tensors here, {} shapes were given", specs.len(), shapes.len());
+    Err(Error::new(ErrorKind::Config, what))
+}
+
 /// How a session is to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {

@@ -272,10 +272,7 @@ impl Session for Graph {
 
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()> {
         for (specs, shapes) in [(&self.inputs, inputs), (&self.outputs, outputs)] {
-            if specs.len() != shapes.len() {
-                let what = format!("the model has {} tensors here, {} shapes were given", specs.len(), shapes.len());
-                return Err(Error::new(ErrorKind::Config, what));
-            }
+            super::one_for_each(specs, shapes)?;
         }
         for (spec, shape) in self.inputs.iter().zip(inputs) {
             spec.accept(if spec.dtype == DType::I32 { DType::I32 } else { DType::F32 }, shape)?;

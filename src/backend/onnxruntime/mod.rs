@@ -3,6 +3,7 @@
 mod library;
 mod provider;
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
@@ -111,7 +112,8 @@ impl Backend for OnnxRuntime {
     }
 
     fn offers(&self, provider: &board::Provider) -> Result<()> {
-        let plan = Plan { name: String::new(), model: Vec::new(), options: Options::default(), symbols: Vec::new() };
+        let plan =
+            Plan { name: String::new(), model: Cow::Borrowed(&[]), options: Options::default(), symbols: Vec::new() };
         plan.builder(&[provider], &[]).map(drop)
     }
 
@@ -120,7 +122,8 @@ impl Backend for OnnxRuntime {
             provider::find(&asked.name)?;
         }
         // The CPU alone tells what the model takes and gives. Others are given the sizes too, when they are bound.
-        let plan = Plan { name: name.into(), model: model.into(), options: options.on_cpu(), symbols: Vec::new() };
+        let (name, model) = (name.to_string(), Cow::Borrowed(model));
+        let plan = Plan { name, model, options: options.on_cpu(), symbols: Vec::new() };
         let Made { session, placement, notices } = plan.make(&[])?;
         let symbols = |outlet: &Outlet| match outlet.dtype() {
             ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.iter().map(ToString::to_string).collect(),
@@ -129,7 +132,10 @@ impl Backend for OnnxRuntime {
         let symbols = session.inputs().iter().map(symbols).collect();
         let inputs = session.inputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
         let outputs = session.outputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
-        let plan = (!options.providers.is_empty()).then(|| Plan { options: options.clone(), symbols, ..plan });
+        let plan = (!options.providers.is_empty()).then(|| {
+            let model = Cow::Owned(plan.model.into_owned());
+            Plan { name: plan.name, model, options: options.clone(), symbols }
+        });
         let bound = None;
         let shared = Vec::new();
         Ok(Box::new(OnnxSession { bound, session, inputs, outputs, placement, notices, shared, plan, sizes: None }))
@@ -137,9 +143,9 @@ impl Backend for OnnxRuntime {
 }
 
 /// How a session is made: again for other sizes of its inputs, for most providers beside the CPU take nodes of fixed sizes only.
-struct Plan {
+struct Plan<'a> {
     name: String,
-    model: Vec<u8>,
+    model: Cow<'a, [u8]>,
     options: Options,
     /// The name of each dimension of each input that is decided when the model is run; empty where it is fixed.
     symbols: Vec<Vec<String>>,
@@ -152,7 +158,7 @@ struct Made {
     notices: Vec<String>,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Makes the session with these sizes of symbolic dimensions.
     fn make(&self, sizes: &[(String, i64)]) -> Result<Made> {
         let Self { name, options, .. } = self;
@@ -248,7 +254,7 @@ struct OnnxSession {
     /// Inputs and the outputs that have their memory.
     shared: Vec<[usize; 2]>,
     /// How it is made for other sizes; none on the CPU alone, which takes any.
-    plan: Option<Plan>,
+    plan: Option<Plan<'static>>,
     /// The sizes it was made for by its plan.
     sizes: Option<Vec<(String, i64)>>,
 }
@@ -333,10 +339,7 @@ impl Session for OnnxSession {
 
     fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> Result<()> {
         for (specs, shapes) in [(&self.inputs, inputs), (&self.outputs, outputs)] {
-            if specs.len() != shapes.len() {
-                let what = format!("the model has {} tensors here, {} shapes were given", specs.len(), shapes.len());
-                return Err(Error::new(ErrorKind::Config, what));
-            }
+            super::one_for_each(specs, shapes)?;
             for (spec, shape) in specs.iter().zip(shapes) {
                 spec.accept(if spec.dtype == DType::I32 { DType::I32 } else { DType::F32 }, shape)?;
             }
