@@ -78,8 +78,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
     let manifest = arguments.model.manifest(Sense::Image)?;
     let part = super::seen_part(&arguments.part)?;
-    let options = arguments.model.options()?;
+    let options = arguments.model.options_of(&manifest, part.card.model.precision)?;
     let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), &options)?;
+    super::told(inspector.notices());
 
     let done = Arc::new(AtomicBool::new(false));
     let busy = (0..arguments.busy).map(|i| {
@@ -165,6 +166,12 @@ fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
             "--backend",
             &arguments.model.backend.text,
         ]);
+        for provider in &arguments.model.provider {
+            command.arg("--provider").arg(super::prepare::named(provider));
+        }
+        if let Some(board) = &arguments.model.board {
+            command.arg("--board").arg(board);
+        }
         if let Some(threads) = arguments.model.threads {
             command.arg("--threads").arg(threads.to_string());
         }

@@ -297,7 +297,7 @@ fn in_a_process(model: &ModelArguments, way: &Way, rounds: u32, limit: Duration)
 }
 
 /// A provider as `--provider` takes it.
-fn named(provider: &Provider) -> String {
+pub fn named(provider: &Provider) -> String {
     let mut options = Vec::new();
     let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), ToString::to_string);
     for (key, value) in &provider.options {
