@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Sampling, Tokenizer};
-use eyear::manifest::{Manifest, Precision};
+use eyear::manifest::{Manifest, Precision, Sense};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -340,7 +340,7 @@ fn a_decoder_that_never_stops_is_stopped_and_its_memory_does_not_overflow() {
     let latents = vec![0.1; 12 * decoder.width()];
     let endless = "start: (\"a\" | \"b\")*".to_string();
     let write = |decoder: &mut Decoder, grammar: &str, budget| {
-        decoder.write(&latents, grammar.into(), &tokenizer, Sampling::Greedy, budget, &mut |_| ())
+        decoder.write(&latents, grammar.into(), &tokenizer, Sampling::Greedy, budget, &|_, _| None, &mut |_| ())
     };
     let exact = write(&mut decoder, "start: \"aaaa\"", 50).unwrap();
     assert_eq!(exact.text, "aaaa");
@@ -363,10 +363,12 @@ fn what_was_read_at_once_and_by_steps_is_the_same() {
     let (mut decoder, tokenizer) = decoder();
     let latents: Vec<f32> = (0..12 * decoder.width()).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
     let grammar = "start: /[a-z ]{40}/".to_string();
-    let whole = decoder.write(&latents, grammar.clone(), &tokenizer, Sampling::Greedy, 60, &mut |_| ()).unwrap();
+    let whole =
+        decoder.write(&latents, grammar.clone(), &tokenizer, Sampling::Greedy, 60, &|_, _| None, &mut |_| ()).unwrap();
     let mut pieces = String::new();
-    let again =
-        decoder.write(&latents, grammar, &tokenizer, Sampling::Greedy, 60, &mut |piece| pieces += piece).unwrap();
+    let again = decoder
+        .write(&latents, grammar, &tokenizer, Sampling::Greedy, 60, &|_, _| None, &mut |piece| pieces += piece)
+        .unwrap();
     assert_eq!((&whole, &pieces), (&again, &whole.text));
     assert_eq!(whole.text.chars().count(), 40);
     // In the middle of a text too, as where a grammar leaves no choice.
@@ -386,6 +388,31 @@ fn what_was_read_at_once_and_by_steps_is_the_same() {
 }
 
 #[test]
+fn a_kind_is_told_by_one_name_whichever_was_written_and_each_sentence_is_heard_whole() {
+    let (mut decoder, tokenizer) = decoder();
+    let latents: Vec<f32> = (0..12 * decoder.width()).map(|i| ((i * 53 % 97) as f32 - 48.0) / 48.0).collect();
+    let grammar = r#"verdict[capture]: "a hiss?"
+audio_finding_0[capture]: "At 3: " audio_kind_0 ", a hiss."
+audio_kind_0[capture]: "hissing" | "a hiss"
+start: verdict " " audio_finding_0"#;
+    for sampling in [Sampling::Greedy, Sampling::Beam { width: 3 }, Sampling::TopP { p: 0.9, seed: 1 }] {
+        let mut heard = Vec::new();
+        let hears = &mut |piece: &str| heard.push(piece.to_string());
+        let told_as = |rule: &str, name: &str| {
+            let known = ["hissing", "a hiss"].contains(&name) && rule == "audio_kind_0";
+            known.then(|| "leaking".to_string())
+        };
+        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, &told_as, hears).unwrap();
+        assert_eq!(generated.text, "a hiss? At 3: leaking, a hiss.");
+        assert_eq!(heard, ["a hiss?", " At 3: leaking, a hiss."]);
+        assert_eq!(generated.kind(Sense::Audio, 0), Some("leaking"));
+        let captures = generated.captures.iter().map(|(rule, text)| format!("{rule}: {text}"));
+        let told = ["verdict: a hiss?", "audio_kind_0: leaking", "audio_finding_0: At 3: leaking, a hiss."];
+        assert_eq!(captures.collect::<Vec<_>>(), told);
+    }
+}
+
+#[test]
 fn a_search_as_narrow_as_can_be_is_greedy_and_a_wide_one_keeps_to_the_grammar() {
     let (mut decoder, tokenizer) = decoder();
     let latents: Vec<f32> = (0..12 * decoder.width()).map(|i| ((i * 53 % 97) as f32 - 48.0) / 48.0).collect();
@@ -393,7 +420,7 @@ fn a_search_as_narrow_as_can_be_is_greedy_and_a_wide_one_keeps_to_the_grammar() 
     let mut write = |sampling| {
         let mut heard = String::new();
         let of = &mut |piece: &str| heard += piece;
-        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, of).unwrap();
+        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, &|_, _| None, of).unwrap();
         assert_eq!(heard, generated.text);
         generated.text
     };

@@ -5,7 +5,7 @@ use llguidance::Matcher;
 use llguidance::api::TopLevelGrammar;
 use ndarray::Array2;
 
-use super::grammar::kind_rule;
+use super::grammar::{KIND, kind_rule};
 use super::tokenizer::Tokenizer;
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,11 +34,11 @@ pub enum Sampling {
 }
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Generated {
     /// The text.
     pub text: String,
-    /// Rules of the grammar that stand for a sentence or a kind, with what was written for them, in the order of writing.
+    /// Rules of the grammar that stand for a sentence or a kind, with what is told by them, in the order of writing.
     pub captures: Vec<(String, String)>,
     /// Tokens that were written.
     pub tokens: usize,
@@ -168,8 +168,9 @@ impl Decoder {
         Ok(logits)
     }
 
-    /// Writes a text of at most `budget` tokens from latents, `f32[latents, width]`, within `grammar`. `written` hears each
-    /// piece as it comes; of [`Sampling::Beam`] the whole at the end.
+    /// Writes a text of at most `budget` tokens from latents, `f32[latents, width]`, within `grammar`. A kind is told by the
+    /// name that `told_as` gives for its rule and the name that was written. `written` hears each sentence when it is whole; of
+    /// [`Sampling::Beam`] all at the end.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the grammar is none, or the tokenizer another than the decoder was taught with;
@@ -181,6 +182,7 @@ impl Decoder {
         tokenizer: &Tokenizer,
         sampling: Sampling,
         budget: usize,
+        told_as: &dyn Fn(&str, &str) -> Option<String>,
         written: &mut dyn FnMut(&str),
     ) -> Result<Generated> {
         if tokenizer.len() != self.vocabulary() {
@@ -191,32 +193,30 @@ impl Decoder {
         let parser = tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar));
         let mut matcher = Matcher::new(parser);
         if let Sampling::Beam { width } = sampling {
-            let generated = self.search(latents, matcher, tokenizer, width.max(1), budget)?;
-            written(&generated.text);
-            return Ok(generated);
+            let best = self.search(latents, matcher, tokenizer, width.max(1), budget)?;
+            let mut text = Text::new(told_as, written);
+            text.open = best.bytes;
+            return Ok(text.over(&best.matcher, best.tokens));
         }
         let mut random = Random::new(match sampling {
             Sampling::TopP { seed, .. } => seed,
             Sampling::Greedy | Sampling::Beam { .. } => 0,
         });
         self.forget();
-        let (mut bytes, mut told, mut tokens) = (Vec::new(), 0, 0);
+        let (mut text, mut tokens) = (Text::new(told_as, written), 0);
         let mut x = latents.to_vec();
         loop {
             // What the grammar leaves no choice about is read at once with what comes before it.
             let forced = matcher.consume_ff_tokens();
             for &token in &forced {
                 x.extend(self.embedding.row(token as usize));
-                bytes.extend_from_slice(tokenizer.bytes(token));
+                text.open.extend_from_slice(tokenizer.bytes(token));
             }
             tokens += forced.len();
             if tokens > budget {
                 return Err(endless(budget));
             }
-            if let Ok(text) = std::str::from_utf8(&bytes[told..]) {
-                written(text);
-                told = bytes.len();
-            }
+            text.grow(&matcher);
             let allowed = matcher.compute_mask_or_eos().map_err(refused)?;
             if allowed.num_set() == 1 && allowed.is_allowed(tokenizer.end()) {
                 break;
@@ -229,11 +229,11 @@ impl Decoder {
             }
             matcher.consume_token(token).map_err(refused)?;
             tokens += 1;
-            bytes.extend_from_slice(tokenizer.bytes(token));
+            text.open.extend_from_slice(tokenizer.bytes(token));
             x.clear();
             x.extend(self.embedding.row(token as usize));
         }
-        Ok(Generated::of(&bytes, &matcher, tokens))
+        Ok(text.over(&matcher, tokens))
     }
 
     /// Goes on with the `width` likeliest beginnings, until the likeliest of all is a whole text (Lowerre 1976). Each
@@ -245,7 +245,7 @@ impl Decoder {
         tokenizer: &Tokenizer,
         width: usize,
         budget: usize,
-    ) -> Result<Generated> {
+    ) -> Result<Beam> {
         self.forget();
         let mut beams = vec![Beam {
             matcher,
@@ -297,8 +297,7 @@ impl Decoder {
                 beams.truncate(1);
             }
         }
-        let best = beams.first().ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))?;
-        Ok(Generated::of(&best.bytes, &best.matcher, best.tokens))
+        beams.into_iter().next().ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))
     }
 
     /// A copy of what it has seen: keys and values, and of how many tokens.
@@ -344,13 +343,64 @@ fn endless(budget: usize) -> Error {
     Error::new(ErrorKind::Runtime, format!("the text was not over after {budget} tokens"))
 }
 
-impl Generated {
-    fn of(bytes: &[u8], matcher: &Matcher, tokens: usize) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let captures = matcher.captures().iter().map(|(rule, bytes)| (rule.clone(), text(bytes))).collect();
-        Self { text: text(bytes), captures, tokens }
+/// A text that grows sentence by sentence.
+struct Text<'a> {
+    generated: Generated,
+    /// What was written behind the last whole sentence.
+    open: Vec<u8>,
+    /// Captures of the grammar that were taken.
+    taken: usize,
+    /// A kind of the sentence that is not whole yet: its name as it was written, and as it is told.
+    kind: Option<(String, String)>,
+    told_as: &'a dyn Fn(&str, &str) -> Option<String>,
+    written: &'a mut dyn FnMut(&str),
+}
+
+impl<'a> Text<'a> {
+    fn new(told_as: &'a dyn Fn(&str, &str) -> Option<String>, written: &'a mut dyn FnMut(&str)) -> Self {
+        Self { generated: Generated::default(), open: Vec::new(), taken: 0, kind: None, told_as, written }
     }
 
+    /// Takes over what has become whole.
+    fn grow(&mut self, matcher: &Matcher) {
+        let captures = matcher.captures();
+        for (rule, bytes) in &captures[self.taken..] {
+            let mut sentence = String::from_utf8_lossy(bytes).into_owned();
+            if rule.contains(KIND) {
+                let name = (self.told_as)(rule, &sentence).unwrap_or_else(|| sentence.clone());
+                self.generated.captures.push((rule.clone(), name.clone()));
+                self.kind = Some((sentence, name));
+                continue;
+            }
+            if let Some((as_written, name)) = self.kind.take() {
+                sentence = sentence.replacen(&as_written, &name, 1);
+            }
+            // Sentences do not overlap, and nothing but what joins them is between.
+            let at = self.open.windows(bytes.len().max(1)).position(|part| part == bytes).unwrap_or(0);
+            let joined: Vec<u8> = self.open.drain(..self.open.len().min(at + bytes.len())).take(at).collect();
+            self.tell(&(String::from_utf8_lossy(&joined) + &*sentence));
+            self.generated.captures.push((rule.clone(), sentence));
+        }
+        self.taken = captures.len();
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.generated.text.push_str(text);
+        (self.written)(text);
+    }
+
+    /// The whole of so many tokens.
+    fn over(mut self, matcher: &Matcher, tokens: usize) -> Generated {
+        self.grow(matcher);
+        let open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            self.tell(&String::from_utf8_lossy(&open));
+        }
+        Generated { tokens, ..self.generated }
+    }
+}
+
+impl Generated {
     /// The name that was written for the kind of a finding of a sense.
     pub fn kind(&self, sense: Sense, finding: usize) -> Option<&str> {
         let rule = kind_rule(sense, finding);

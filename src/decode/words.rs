@@ -76,14 +76,14 @@ pub struct Ask {
 
 impl Language {
     /// The same with one way to say each thing, the first: what is written then tells what was measured and which kinds
-    /// were chosen, and nothing else. How it may be asked stays.
+    /// were chosen, and nothing else. How it may be asked stays, and so do all names of a kind: a decoder that may use one name
+    /// alone would take a kind for less likely than one whose name begins as another name of the first does.
     pub fn plain(&self) -> Self {
         let mut plain = self.clone();
-        let Self { verdict, finding, quality, absent, decided, action, kind, ask, .. } = &mut plain;
-        let of_senses = kind.values_mut().flat_map(BTreeMap::values_mut);
+        let Self { verdict, finding, quality, absent, decided, action, ask, .. } = &mut plain;
         let tables = [verdict, finding, quality, absent, decided, action];
         let answers = ask.iter_mut().flat_map(|ask| [&mut ask.yes, &mut ask.no, &mut ask.absent]);
-        let sentences = tables.into_iter().flat_map(BTreeMap::values_mut).chain(of_senses).chain(answers);
+        let sentences = tables.into_iter().flat_map(BTreeMap::values_mut).chain(answers);
         sentences.for_each(|ways| ways.truncate(1));
         plain
     }

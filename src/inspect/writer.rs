@@ -114,7 +114,7 @@ impl Writer {
     }
 
     /// Writes of a sample that was judged as `report` says, from the evidence of each sense that could judge it. `written`
-    /// hears each piece as it comes; where the decoder fails, it hears the fixed sentences after a line break.
+    /// hears each sentence when it is whole; where the decoder fails, it hears the fixed sentences after a line break.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the model does not write that language; [`ErrorKind::Runtime`] when the runtime fails
@@ -148,9 +148,11 @@ impl Writer {
         let told = told(report, evidence, asked.since);
         let (fused, about) = self.fuse(evidence, asked)?;
         // Only by chance are things said in other ways: among equals a choice by likelihood is one by rounding.
-        let said = match asked.sampling {
-            Sampling::Greedy | Sampling::Beam { .. } => language.plain(),
-            Sampling::TopP { .. } => language.clone(),
+        let plainly = !matches!(asked.sampling, Sampling::TopP { .. });
+        let said = if plainly { language.plain() } else { language.clone() };
+        let told_as = |rule: &str, name: &str| {
+            let (sense, _) = rule.split_once(KIND).filter(|_| plainly)?;
+            language.kind.get(sense)?.values().find(|names| names.iter().any(|own| own == name))?.first().cloned()
         };
         let grammar = match asked.question {
             None => grammar::report(&said, &told)?,
@@ -160,7 +162,8 @@ impl Writer {
                 grammar::answer(&said, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
             }
         };
-        let generated = self.decoder.write(&fused.latents, grammar, &self.tokenizer, asked.sampling, BUDGET, written);
+        let Self { decoder, tokenizer, .. } = self;
+        let generated = decoder.write(&fused.latents, grammar, tokenizer, asked.sampling, BUDGET, &told_as, written);
         let senses = told.senses.iter().filter(|sensed| sensed.there);
         let senses = senses.filter_map(|sensed| looked_at(&fused, sensed.sense, sensed.findings.len())).collect();
         let ms = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
