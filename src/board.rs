@@ -42,6 +42,10 @@ pub struct Board {
     pub precision: Precision,
     /// Threads of an encoder; one per core, up to four, where none are given.
     pub threads: Option<usize>,
+    /// Processors that eyear keeps to, by the system's numbers, so that the others are free for what else the board does; all
+    /// where none are given. Linux only.
+    #[serde(default)]
+    pub cores: Vec<usize>,
     /// Megabytes that an inspecting process should stay within; `eyear prepare` refuses what needs more.
     pub memory_mb: Option<u64>,
     /// Milliseconds that an inspection may take; `eyear prepare` says which choices keep it.
@@ -128,6 +132,9 @@ fn default_precision() -> Precision {
     Precision::Int8
 }
 
+/// Processors that a set of the system's has room for.
+const MOST_CORES: usize = 1024;
+
 impl Board {
     /// A board by its name in [`BOARDS`], or from a file.
     ///
@@ -162,6 +169,37 @@ impl Board {
         Self::find("desk")
     }
 
+    /// Keeps the calling thread, and those that it starts from now on, to the board's [`Board::cores`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when this machine has none of them, or its system cannot be told.
+    pub fn keep_to_cores(&self) -> Result<()> {
+        if self.cores.is_empty() {
+            return Ok(());
+        }
+        let refused = |why: String| {
+            let cores: Vec<String> = self.cores.iter().map(ToString::to_string).collect();
+            let what = format!("board `{}`: cannot keep to `cores` {}: {why}", self.name, cores.join(", "));
+            Error::new(ErrorKind::Unavailable, what)
+        };
+        #[cfg(target_os = "linux")]
+        {
+            // SAFETY: a set of processors is plain bits, of which all may be nought.
+            let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+            for &core in &self.cores {
+                // SAFETY: `parse` lets no number in that the set has no bit for.
+                unsafe { libc::CPU_SET(core, &mut set) };
+            }
+            // SAFETY: the set lives until the call is over, and its size is told; 0 is the calling thread.
+            match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } {
+                0 => Ok(()),
+                _ => Err(refused(std::io::Error::last_os_error().to_string())),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Err(refused("this system has no such call".into()))
+    }
+
     fn parse(name: &str, text: &str, file: &str) -> Result<Self> {
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{file}: {what}"));
         let mut board: Self = toml::from_str(text).map_err(|error| wrong(error.message().into()))?;
@@ -172,6 +210,9 @@ impl Board {
         }
         if board.threads.is_some_and(|threads| !(1..=256).contains(&threads)) {
             return Err(wrong("`threads` is 1 to 256".into()));
+        }
+        if let Some(core) = board.cores.iter().find(|core| **core >= MOST_CORES) {
+            return Err(wrong(format!("`cores` holds numbers below {MOST_CORES}, got {core}")));
         }
         Ok(board)
     }
@@ -317,6 +358,36 @@ impl Thermometer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_keeps_to_the_cores_that_a_board_names_and_so_do_those_it_starts() {
+        let allowed = || {
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+            status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim().to_string()
+        };
+        let before = allowed();
+        let board = |cores: &str| {
+            let text = format!("title = \"mine\"\nproven = \"untried\"\ncores = {cores}\n");
+            Board::parse("mine", &text, "mine.toml")
+        };
+        let first: usize = before.split([',', '-']).next().unwrap().parse().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                board(&format!("[{first}]")).unwrap().keep_to_cores().unwrap();
+                assert_eq!(
+                    (allowed(), std::thread::spawn(allowed).join().unwrap()),
+                    (first.to_string(), first.to_string())
+                );
+                let error = board("[1001]").unwrap().keep_to_cores().unwrap_err();
+                assert!(error.message().starts_with("board `mine`: cannot keep to `cores` 1001: "), "{error}");
+            });
+        });
+        board("[]").unwrap().keep_to_cores().unwrap();
+        assert_eq!(allowed(), before, "no other thread is moved");
+        let error = board("[0, 1024]").unwrap_err();
+        assert_eq!(error.message(), "mine.toml: `cores` holds numbers below 1024, got 1024");
+    }
 
     #[test]
     fn every_file_in_boards_is_a_board_of_the_list() {

@@ -67,7 +67,8 @@ const TRIED: [(&[&str], &str); 16] = [
         "backend baselines board held-out-half inject input json kind kinds language model modelled out overkill part precision provider require-provider robust \
          seed shots snr taught-seconds threads window words writer",
     ),
-    (&["bench"], "backend board busy json model provider require-provider rounds threads"),
+    // --all in providers.rs.
+    (&["bench"], "all backend board busy json model provider require-provider rounds threads"),
     // In providers.rs, as boards and providers are.
     (&["prepare"], "backend board json limit model precision provider require-provider rounds threads"),
     (&["doctor"], "json"),

@@ -148,6 +148,33 @@ fn doctor_tells_the_board() {
 }
 
 #[test]
+fn bench_tells_every_way_of_every_model() {
+    let dir = TempDir::new().unwrap();
+    let output = cached(dir.path(), None, &["bench", "--all", "--rounds", "1", "--threads", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let models = lines(&output);
+    let names: Vec<&str> = models.iter().map(|model| model["model"].as_str().unwrap()).collect();
+    assert_eq!(names, ["vision-lite0", "sound-lite0", "clip-lite0", "eyear-small"]);
+    for model in &models {
+        let taken: Vec<&Value> =
+            model["tried"].as_array().unwrap().iter().filter(|tried| tried["trial"].is_object()).collect();
+        let is_decoder = model["model"] == "eyear-small";
+        assert!(taken.len() == if is_decoder { 1 } else { 2 }, "{model}");
+        for tried in taken {
+            assert!(tried["cold_start_ms"].as_f64() > tried["trial"]["run_ms"]["p50"].as_f64(), "{tried}");
+            assert!(tried["trial"]["similarity"].as_f64() > Some(0.99), "{tried}");
+            assert_eq!(tried["trial"]["score_off"].is_null(), is_decoder, "{tried}");
+        }
+    }
+    // Nothing is kept: which way is taken is for `prepare` to say.
+    assert!(!dir.path().join("prepared").exists());
+    let table = said(&cached(dir.path(), None, &["bench", "--all", "--rounds", "1", "--model", "eyear-small"]));
+    assert!(table.starts_with("eyear-small (decoder, 1/s are tokens)") && table.contains("cold ms"), "{table}");
+    let both = eyear(&["bench", "part", "picture.png", "--all"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     let Some(library) = std::env::var_os("EYEAR_TEST_OPENVINO").map(PathBuf::from) else { return };
     let (dir, part, _) = paper();
@@ -177,4 +204,15 @@ fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     for one in prepared["tried"].as_array().unwrap().iter().filter(vino) {
         assert!(one["trial"]["score_off"].as_f64() < Some(0.02), "{one}");
     }
+    // A station judges at once, on the CPU, until what was chosen is ready.
+    let station = dir.path().join("line.toml");
+    let films = format!("{}/tests/data/paper/test", env!("CARGO_MANIFEST_DIR"));
+    let recording = format!("[camera]\nsource = \"recording\"\npath = \"{films}\"\nrate = 4.0\nrepeat = true\n");
+    fs::write(&station, format!("part = \"{part}\"\nboard = \"x86-openvino\"\n{recording}")).unwrap();
+    let output = cached(&cache, Some(&library), &["run", station.to_str().unwrap(), "--moments", "40"]);
+    let told = told(&output);
+    assert!(told.contains("the board's provider is warm after"), "{told}");
+    let ran_on: Vec<Value> = lines(&output).iter().map(|line| line["ran_on"][0]["provider"].clone()).collect();
+    assert_eq!((ran_on.len(), &ran_on[0]), (40, &Value::from("CPUExecutionProvider")));
+    assert_eq!(ran_on[39], Value::from("OpenVINOExecutionProvider"));
 }

@@ -9,20 +9,23 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use eyear::backend::{BACKENDS, Options};
-use eyear::board::{Thermal, Thermometer};
-use eyear::engine::{self, Event, Governor, Outlets, Outside, Requests, Stats};
+use eyear::backend::{BACKENDS, Backend, Info, Options, Placement, Session};
+use eyear::board::{Provider, Thermal, Thermometer};
+use eyear::engine::{self, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
+use eyear::error::ErrorKind;
 use eyear::evaluate::faults::{Fault, FaultKind, inject};
 use eyear::inspect::MomentInspector;
-use eyear::manifest::Manifest;
+use eyear::manifest::{Format, Manifest};
 use eyear::memory::pair::Taught;
 use eyear::report::Judged;
 use eyear::sample::Moment;
 use eyear::sink::Sink;
 use eyear::source::recording::sound;
 use eyear::station::Station;
+use eyear::tensor::TensorSpec;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -239,7 +242,7 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     let mut inspector = MomentInspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &options).unwrap();
     let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
     let governor = Some(Governor::new(Thermometer::new(dir.path()), Thermal::default()));
-    let outside = Outside { stop: &stop, requests, moments: None, governor };
+    let outside = Outside { stop: &stop, requests, moments: None, governor, standby: Standby::default() };
     let (stats, tally) = (Stats::new("line"), Arc::default());
     let outlets = Outlets { sinks: vec![Box::new(Tally(Arc::clone(&tally)))], writer: None, voice: None };
     let (start, mut heard) = (Instant::now(), Vec::new());
@@ -252,6 +255,174 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     // Each but the last is followed by a rest of four times its length; none is longer than half of all.
     let elapsed = start.elapsed().as_secs_f64() * 1e3;
     assert!(elapsed > 3.0 * spent, "{elapsed} ms for {spent} ms of inspections");
+}
+
+/// A runtime whose sessions fail after so many runs, as a provider does whose device is gone. It waits so long before it opens.
+struct Frail {
+    runs: usize,
+    builds: Duration,
+}
+
+struct FrailSession {
+    of: Box<dyn Session>,
+    runs: usize,
+    placement: Vec<Placement>,
+}
+
+impl Backend for Frail {
+    fn name(&self) -> &'static str {
+        BACKENDS[0].name()
+    }
+
+    fn format(&self) -> Format {
+        BACKENDS[0].format()
+    }
+
+    fn check(&self) -> eyear::Result<Info> {
+        BACKENDS[0].check()
+    }
+
+    fn offered(&self) -> eyear::Result<Vec<String>> {
+        BACKENDS[0].offered()
+    }
+
+    fn offers(&self, provider: &Provider) -> eyear::Result<()> {
+        BACKENDS[0].offers(provider)
+    }
+
+    fn open(&self, name: &str, model: &[u8], options: &Options) -> eyear::Result<Box<dyn Session>> {
+        thread::sleep(self.builds);
+        let placement = vec![Placement { provider: "frail".into(), nodes: 1 }];
+        Ok(Box::new(FrailSession { of: BACKENDS[0].open(name, model, options)?, runs: self.runs, placement }))
+    }
+}
+
+impl Session for FrailSession {
+    fn inputs(&self) -> &[TensorSpec] {
+        self.of.inputs()
+    }
+
+    fn outputs(&self) -> &[TensorSpec] {
+        self.of.outputs()
+    }
+
+    fn share(&mut self, input: usize, output: usize) {
+        self.of.share(input, output);
+    }
+
+    fn bind(&mut self, inputs: &[Vec<usize>], outputs: &[Vec<usize>]) -> eyear::Result<()> {
+        self.of.bind(inputs, outputs)
+    }
+
+    fn input_i32_mut(&mut self, i: usize) -> eyear::Result<&mut [i32]> {
+        self.of.input_i32_mut(i)
+    }
+
+    fn input_mut(&mut self, i: usize) -> eyear::Result<&mut [f32]> {
+        self.of.input_mut(i)
+    }
+
+    fn run(&mut self) -> eyear::Result<()> {
+        match self.runs.checked_sub(1) {
+            Some(left) => self.runs = left,
+            None => return Err(eyear::Error::new(ErrorKind::Runtime, "the device is gone")),
+        }
+        self.of.run()
+    }
+
+    fn output(&self, i: usize) -> eyear::Result<&[f32]> {
+        self.of.output(i)
+    }
+
+    fn placement(&self) -> &[Placement] {
+        &self.placement
+    }
+
+    fn notices(&self) -> &[String] {
+        self.of.notices()
+    }
+}
+
+/// Keeps what each verdict was and where it ran.
+struct Kept(Arc<Mutex<Vec<(String, Value, f64)>>>);
+
+impl Sink for Kept {
+    fn name(&self) -> &'static str {
+        "kept"
+    }
+
+    fn take(&mut self, judged: &Judged, _: &Moment) -> eyear::Result<()> {
+        let report = serde_json::to_value(&judged.report).unwrap();
+        let ran_on = report["ran_on"][0]["provider"].as_str().unwrap_or_default().to_string();
+        self.0.lock().unwrap().push((ran_on, report["verdict"].clone(), report["score"].as_f64().unwrap()));
+        Ok(())
+    }
+}
+
+#[test]
+fn the_cpu_serves_while_a_provider_is_warmed_and_again_when_it_fails() {
+    let dir = TempDir::new().unwrap();
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cookie/test/broken");
+    let camera = format!("[camera]\nsource = \"recording\"\npath = \"{}\"\n", pictures.display());
+    let station = Station::load(&station(&dir, &camera)).unwrap();
+    let open = |backend: &dyn Backend| {
+        let taught = Taught::load(biscuit())?;
+        MomentInspector::new(taught, &|_| Manifest::find("vision-lite0"), backend, &Options::default())
+    };
+    let judged = |standby: Standby, rest: bool| {
+        let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
+        // A hot board makes the station slow enough to see who serves.
+        let zone = dir.path().join("sys/class/thermal/thermal_zone0");
+        fs::create_dir_all(&zone).unwrap();
+        fs::write(zone.join("temp"), "95000\n").unwrap();
+        let governor = rest.then(|| Governor::new(Thermometer::new(dir.path()), Thermal::default()));
+        let outside = Outside { stop: &stop, requests, moments: None, governor, standby };
+        let (stats, kept) = (Stats::new("line"), Arc::default());
+        let outlets = Outlets { sinks: vec![Box::new(Kept(Arc::clone(&kept)))], writer: None, voice: None };
+        let (mut heard, mut inspector) = (Vec::new(), open(BACKENDS[0]).unwrap());
+        let outcome = engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| {
+            let told = match event {
+                Event::Warm { .. } => "warm".to_string(),
+                Event::Cold { why } => why.clone(),
+                _ => return,
+            };
+            heard.push(told);
+        });
+        let kept = kept.lock().unwrap().clone();
+        (outcome, heard, kept, stats.status())
+    };
+    let frail = |runs: usize, builds: u64| -> Opens {
+        let builds = Duration::from_millis(builds);
+        Box::new(move || open(&Frail { runs, builds }))
+    };
+    let (outcome, heard, plain, _) = judged(Standby::default(), false);
+    assert!(outcome.is_ok() && heard.is_empty() && plain.len() == 10, "{heard:?}");
+    let verdicts =
+        |kept: &[(String, Value, f64)]| -> Vec<_> { kept.iter().map(|one| (one.1.clone(), one.2)).collect() };
+    let served = |kept: &[(String, Value, f64)]| -> Vec<_> { kept.iter().map(|one| one.0 == "frail").collect() };
+
+    // One that takes longer to build than there is to judge never serves, and nothing waits for it.
+    let wanted = [frail(usize::MAX, 3_600_000)].into();
+    let (outcome, heard, kept, status) = judged(Standby { wanted, on_cpu: None }, false);
+    assert!(outcome.is_ok() && heard.is_empty() && status.warming, "{heard:?}");
+    assert_eq!(verdicts(&kept), verdicts(&plain));
+
+    // One that is soon ready takes over, fails after two pictures, and the next one is warmed; no verdict is lost.
+    let on_cpu: Opens = Box::new(move || open(BACKENDS[0]));
+    let cannot: Opens = Box::new(|| Err(eyear::Error::new(ErrorKind::Unavailable, "no such device")));
+    // The encoder runs once when it is opened.
+    let wanted = [frail(3, 0), cannot].into();
+    let (outcome, heard, kept, status) = judged(Standby { wanted, on_cpu: Some(on_cpu) }, true);
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(heard, ["warm", "the device is gone", "no such device"]);
+    assert_eq!(verdicts(&kept), verdicts(&plain));
+    let served = served(&kept);
+    assert!(!served[0] && served.iter().filter(|frail| **frail).count() == 2 && !served[9], "{served:?}");
+    assert!(!status.warming);
+
+    // Without anybody to take over the station ends by it.
+    let (outcome, ..) = judged(Standby { wanted: [frail(2, 0)].into(), on_cpu: None }, true);
+    assert_eq!(outcome.unwrap_err().message(), "the device is gone");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use eyear::backend::{BACKENDS, Options};
-use eyear::decode::{Decoder, Sampling, Tokenizer};
+use eyear::decode::{Decoder, Manner, Sampling, Tokenizer};
 use eyear::manifest::{Manifest, Precision, Sense};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -340,7 +340,7 @@ fn a_decoder_that_never_stops_is_stopped_and_its_memory_does_not_overflow() {
     let latents = vec![0.1; 12 * decoder.width()];
     let endless = "start: (\"a\" | \"b\")*".to_string();
     let write = |decoder: &mut Decoder, grammar: &str, budget| {
-        decoder.write(&latents, grammar.into(), &tokenizer, Sampling::Greedy, budget, &|_, _| None, &mut |_| ())
+        decoder.write(&latents, grammar.into(), &tokenizer, &Manner { budget, ..Manner::default() }, &mut |_| ())
     };
     let exact = write(&mut decoder, "start: \"aaaa\"", 50).unwrap();
     assert_eq!(exact.text, "aaaa");
@@ -363,12 +363,9 @@ fn what_was_read_at_once_and_by_steps_is_the_same() {
     let (mut decoder, tokenizer) = decoder();
     let latents: Vec<f32> = (0..12 * decoder.width()).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
     let grammar = "start: /[a-z ]{40}/".to_string();
-    let whole =
-        decoder.write(&latents, grammar.clone(), &tokenizer, Sampling::Greedy, 60, &|_, _| None, &mut |_| ()).unwrap();
+    let whole = decoder.write(&latents, grammar.clone(), &tokenizer, &Manner::default(), &mut |_| ()).unwrap();
     let mut pieces = String::new();
-    let again = decoder
-        .write(&latents, grammar, &tokenizer, Sampling::Greedy, 60, &|_, _| None, &mut |piece| pieces += piece)
-        .unwrap();
+    let again = decoder.write(&latents, grammar, &tokenizer, &Manner::default(), &mut |piece| pieces += piece).unwrap();
     assert_eq!((&whole, &pieces), (&again, &whole.text));
     assert_eq!(whole.text.chars().count(), 40);
     // In the middle of a text too, as where a grammar leaves no choice.
@@ -402,7 +399,9 @@ start: verdict " " audio_finding_0"#;
             let known = ["hissing", "a hiss"].contains(&name) && rule == "audio_kind_0";
             known.then(|| "leaking".to_string())
         };
-        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, &told_as, hears).unwrap();
+        let generated = decoder
+            .write(&latents, grammar.into(), &tokenizer, &Manner { sampling, told_as: &told_as, budget: 60 }, hears)
+            .unwrap();
         assert_eq!(generated.text, "a hiss? At 3: leaking, a hiss.");
         assert_eq!(heard, ["a hiss?", " At 3: leaking, a hiss."]);
         assert_eq!(generated.kind(Sense::Audio, 0), Some("leaking"));
@@ -420,7 +419,8 @@ fn a_search_as_narrow_as_can_be_is_greedy_and_a_wide_one_keeps_to_the_grammar() 
     let mut write = |sampling| {
         let mut heard = String::new();
         let of = &mut |piece: &str| heard += piece;
-        let generated = decoder.write(&latents, grammar.into(), &tokenizer, sampling, 60, &|_, _| None, of).unwrap();
+        let generated =
+            decoder.write(&latents, grammar.into(), &tokenizer, &Manner { sampling, ..Manner::default() }, of).unwrap();
         assert_eq!(heard, generated.text);
         generated.text
     };

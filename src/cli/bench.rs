@@ -1,33 +1,42 @@
-//! `eyear bench`: how long each stage takes on this machine, beside the bare run of the encoder.
+//! `eyear bench`: how long each stage takes on this machine, beside the bare run of the encoder; or how long each model takes in every
+//! way that the machine has.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use eyear::backend::BACKENDS;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
-use eyear::manifest::Sense;
+use eyear::manifest::{Manifest, Sense};
 use eyear::source::recording;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, progress_bar};
+use super::trials::{self, Trials, Tried};
+use super::{ModelArguments, Outcome, prepare, progress_bar};
 
 /// Time each stage of an inspection beside the bare run of its encoder
 #[derive(Args)]
 pub struct Arguments {
     /// Folder of the part
-    part: PathBuf,
+    #[arg(required_unless_present = "all")]
+    part: Option<PathBuf>,
     /// Pictures: files or folders
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "all", value_name = "PATH")]
     pictures: Vec<PathBuf>,
-    /// Inspections that are timed, after as many pictures as there are to warm up
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    rounds: usize,
+    /// Instead of a part, each of the models: the encoders, and the decoder that writes, by every runtime, provider, precision and
+    /// number of threads that there is
+    #[arg(long, conflicts_with_all = ["part", "pictures", "busy"])]
+    all: bool,
+    /// Inspections that are timed, after as many pictures as there are to warm up; with --all, runs of each way, of 100 tokens where
+    /// a model writes [default: 200, with --all 50]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
     /// Threads that compute all the while, as another program would
     #[arg(long, default_value_t = 0, value_name = "N")]
     busy: usize,
@@ -37,6 +46,11 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
 }
+
+/// Models that are shipped.
+const PACKAGES: [&str; 4] = ["vision-lite0", "sound-lite0", "clip-lite0", "eyear-small"];
+/// How long each way may take, building of engines included.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What was measured. Times are milliseconds.
 #[derive(Serialize)]
@@ -66,20 +80,23 @@ struct Measured {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    if arguments.rounds == 0 {
+    if arguments.rounds == Some(0) {
         bail!("--rounds wants at least 1, got 0");
     }
+    // Where there is no part, `--all` is there: clap sees to it.
+    let Some(part) = &arguments.part else { return all(arguments) };
+    let rounds = arguments.rounds.unwrap_or(200) as usize;
     let paths = recording::list(&arguments.pictures, recording::is_picture)?;
     let files: Vec<(&Path, Vec<u8>)> = paths
         .iter()
-        .take(arguments.rounds)
+        .take(rounds)
         .map(|path| Ok((&**path, std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)))
         .collect::<Result<_>>()?;
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
     let manifest = arguments.model.manifest(Sense::Image)?;
-    let part = super::seen_part(&arguments.part)?;
-    let options = arguments.model.options_of(&manifest, part.card.model.precision)?;
-    let mut inspector = Inspector::new(&manifest, part, arguments.model.backend(), &options)?;
+    let seen = super::seen_part(part)?;
+    let options = arguments.model.options_of(&manifest, seen.card.model.precision)?;
+    let mut inspector = Inspector::new(&manifest, seen, arguments.model.backend(), &options)?;
     super::told(inspector.notices());
 
     let done = Arc::new(AtomicBool::new(false));
@@ -88,8 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         std::thread::Builder::new().name(format!("busy-{i}")).spawn(move || while !done.load(Ordering::Relaxed) {})
     });
     let busy = busy.collect::<std::io::Result<Vec<_>>>().context("cannot start a busy thread")?;
-    let times = time(&mut inspector, &files, arguments.rounds);
-    let cold = times.is_ok().then(|| cold_start(arguments, first)).transpose();
+    let times = time(&mut inspector, &files, rounds);
+    let cold = times.is_ok().then(|| cold_start(arguments, part, first)).transpose();
     done.store(true, Ordering::Relaxed);
     for thread in busy {
         if thread.join().is_err() {
@@ -104,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let [decode, prepare, encode, judge, whole, bare_encoder] =
         [decode, prepare, encode, judge, whole, bare].map(|mut times| latency(&mut times));
     let measured = Measured {
-        rounds: arguments.rounds,
+        rounds,
         busy: arguments.busy,
         threads: options.threads,
         ratio: whole.p50 / bare_encoder.p50.max(1e-9),
@@ -125,6 +142,48 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         false => tell(&mut out, &measured)?,
     }
     Ok(Outcome::Good)
+}
+
+/// A model, with every way to run it.
+#[derive(Serialize)]
+struct Model<'a> {
+    model: &'a str,
+    board: &'a str,
+    library: String,
+    tried: Vec<Tried>,
+}
+
+/// Tries every way to run each model, or the one that is named.
+fn all(arguments: &Arguments) -> Result<Outcome> {
+    if arguments.model.require_provider {
+        bail!("each way requires its provider as it is: leave --require-provider out");
+    }
+    let board = prepare::board(&arguments.model)?;
+    let named = arguments.model.model.as_deref();
+    let packages = named.map_or_else(|| PACKAGES.to_vec(), |named| vec![named]);
+    let (mut out, mut every) = (std::io::stdout().lock(), true);
+    for package in packages {
+        let manifest = Manifest::find(package)?;
+        let mut ways = Vec::new();
+        for backend in BACKENDS {
+            ways.extend(trials::ways(&arguments.model, &manifest, &board, *backend, &[])?);
+        }
+        let (rounds, limit) = (arguments.rounds.unwrap_or(50), LIMIT);
+        let trials = Trials { package, board: &board, rounds, limit, cold: true };
+        let tried = trials.run(ways)?;
+        every &= tried.iter().any(|tried| tried.lost.is_none());
+        let library = prepare::library()?;
+        if arguments.json {
+            let line = Model { model: &manifest.name, board: &board.name, library, tried };
+            writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            continue;
+        }
+        let what = if manifest.encoders().next().is_some() { "encoder" } else { "decoder, 1/s are tokens" };
+        writeln!(out, "{} ({what}) on board {} ({}), {library}", manifest.name, board.name, board.title)?;
+        trials::tell(&mut out, &tried, &board)?;
+        writeln!(out)?;
+    }
+    Ok(if every { Outcome::Good } else { Outcome::Incomplete })
 }
 
 /// Milliseconds of decode, prepare, encode, judge, whole and bare encoder, round by round.
@@ -154,12 +213,12 @@ fn time(inspector: &mut Inspector, files: &[(&Path, Vec<u8>)], rounds: usize) ->
 }
 
 /// Milliseconds from the start of a fresh process to its end with the first verdict, median of five.
-fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
+fn cold_start(arguments: &Arguments, part: &Path, picture: &Path) -> Result<f64> {
     let executable = std::env::current_exe().context("cannot tell where this program is")?;
     let mut times = Vec::new();
     for _ in 0..5 {
         let mut command = Command::new(&executable);
-        command.arg("inspect").arg(&arguments.part).arg(picture).args([
+        command.arg("inspect").arg(part).arg(picture).args([
             "--json",
             "--model",
             arguments.model.package(Sense::Image),
@@ -167,7 +226,7 @@ fn cold_start(arguments: &Arguments, picture: &Path) -> Result<f64> {
             &arguments.model.backend.text,
         ]);
         for provider in &arguments.model.provider {
-            command.arg("--provider").arg(super::prepare::named(provider));
+            command.arg("--provider").arg(super::trials::named(provider));
         }
         if let Some(board) = &arguments.model.board {
             command.arg("--board").arg(board);

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod status;
 mod teach;
+mod trials;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -143,6 +144,7 @@ impl ModelArguments {
 
     fn options(&self) -> Result<Options> {
         let (default, board) = (Options::default(), self.board()?);
+        board.iter().try_for_each(Board::keep_to_cores)?;
         let of_board = board.as_ref().and_then(|board| board.threads);
         let providers = match (&*self.provider, board) {
             ([], Some(board)) => board.providers,

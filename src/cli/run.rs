@@ -1,5 +1,6 @@
 //! `eyear run`: a station at work.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use clap::Args;
 use eyear::backend::{self, BACKENDS, Options};
 use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
-use eyear::engine::{self, Event, Governor, Outlets, Outside, Requests, Stats};
+use eyear::engine::{self, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
 use eyear::inspect::MomentInspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::pair::Taught;
@@ -58,22 +59,32 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
     }
     let taught = Taught::load(&station.part)?;
-    let manifest = |sense| match sense {
-        Sense::Image => Manifest::find(&station.model),
-        Sense::Audio => Manifest::find(&station.sound_model),
-        Sense::Clip => Manifest::find("clip-lite0"),
-    };
     let default = Options::default();
     let named = station.board.as_deref().map(Board::find).transpose().context("board")?;
+    // Before any thread is started: the others keep to what this one does.
+    named.iter().try_for_each(Board::keep_to_cores).context("board")?;
     let of_board = named.as_ref().and_then(|board| board.threads);
     let mut options = Options { threads: station.threads.or(of_board).unwrap_or(default.threads), ..default };
     if let (Some(board), [part]) = (&named, &taught.parts()[..]) {
-        let manifest = manifest(part.card.kind.sense())?;
+        let manifest = manifest(&station, part.card.kind.sense())?;
         options = super::on_board(board, &manifest, part.card.model.precision, station.threads, options)?;
     }
     let board = named.map_or_else(|| Board::detect(&Machine::here()), Ok)?;
-    let backend = backend::find(&station.backend).context("backend")?;
-    let mut inspector = MomentInspector::new::<eyear::Error>(taught, &manifest, backend, &options)?;
+    backend::find(&station.backend).context("backend")?;
+    let mut inspector = inspector_of(&station, taught, &options.on_cpu())?;
+    let opens = |options: Options| -> Opens {
+        let station = station.clone();
+        Box::new(move || inspector_of(&station, Taught::load(&station.part)?, &options))
+    };
+    // The CPU is there at once; what is built for the board takes over when it is ready.
+    let wanted = (0..options.providers.len())
+        .map(|from| opens(Options { providers: options.providers[from..].to_vec(), ..options.clone() }));
+    let wanted = if options.providers.iter().all(|provider| provider.name == "cpu") {
+        VecDeque::new()
+    } else {
+        wanted.collect()
+    };
+    let standby = Standby { on_cpu: (!wanted.is_empty()).then(|| opens(options.on_cpu())), wanted };
     inspector.inspectors().iter().for_each(|one| super::told(one.notices()));
     if inspector.has(Sense::Clip) {
         let part = station.part.display();
@@ -114,7 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         })?;
     }
     let governor = Some(Governor::new(Thermometer::new("/"), board.thermal));
-    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, governor };
+    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, governor, standby };
     let over = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
         if let Some(dashboard) = &dashboard {
@@ -147,6 +158,20 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(if bad.load(Ordering::Relaxed) > 0 { Outcome::Bad } else { Outcome::Good })
 }
 
+/// The package that a station judges by.
+fn manifest(station: &Station, sense: Sense) -> eyear::Result<Manifest> {
+    match sense {
+        Sense::Image => Manifest::find(&station.model),
+        Sense::Audio => Manifest::find(&station.sound_model),
+        Sense::Clip => Manifest::find("clip-lite0"),
+    }
+}
+
+fn inspector_of(station: &Station, taught: Taught, options: &Options) -> eyear::Result<MomentInspector> {
+    let backend = backend::find(&station.backend)?;
+    MomentInspector::new(taught, &|sense| manifest(station, sense), backend, options)
+}
+
 fn told(event: &Event) -> String {
     match event {
         Event::Open { source, about } => format!("{source}: {about}"),
@@ -159,6 +184,11 @@ fn told(event: &Event) -> String {
             "the board is at {celsius:.0} degrees Celsius ({zone}): after each inspection the station rests {rest} times as long \
              as it took"
         ),
+        Event::Warm { seconds, notices } => {
+            let notes: String = notices.iter().map(|notice| format!("; {notice}")).collect();
+            format!("the board's provider is warm after {seconds:.1} s and takes over from the CPU{notes}")
+        }
+        Event::Cold { why } => format!("the CPU serves: {why}"),
         Event::Unwritten { why } => format!("words are not written: {why}"),
         Event::Unspoken { why } => format!("words are not spoken: {why}"),
     }

@@ -62,6 +62,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         if let Some(rest @ 1..) = status["rest"].as_u64() {
             writeln!(out, "hot         rests {rest} times as long as an inspection took")?;
         }
+        if status["warming"] == true {
+            writeln!(out, "warming     the CPU serves until the board's provider is ready")?;
+        }
         let verdicts = status["verdicts"].as_object().into_iter().flatten();
         let verdicts: Vec<String> = verdicts.map(|(verdict, count)| format!("{count} {verdict}")).collect();
         let last = status["last_verdict_s"].as_f64().map_or("none yet".into(), |last| format!("{last:.1} s ago"));

@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::grammar::{KIND, kind_rule};
 use super::tokenizer::Tokenizer;
-use crate::backend::{Backend, Options, Session};
+use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Precision, Sense};
 use crate::random::Random;
@@ -31,6 +31,23 @@ pub enum Sampling {
         /// How many, at least one.
         width: usize,
     },
+}
+
+/// How a text is written.
+pub struct Manner<'a> {
+    /// How its tokens are chosen.
+    pub sampling: Sampling,
+    /// Tokens that it may have, at most.
+    pub budget: usize,
+    /// The name by which a kind is told, of its rule in the grammar and the name that was written for it; `None` leaves that.
+    pub told_as: &'a dyn Fn(&str, &str) -> Option<String>,
+}
+
+impl Default for Manner<'_> {
+    /// Greedily, with each kind by the name that was written for it.
+    fn default() -> Self {
+        Self { sampling: Sampling::Greedy, budget: 256, told_as: &|_, _| None }
+    }
 }
 
 /// What was written.
@@ -118,6 +135,16 @@ impl Decoder {
         self.embedding.nrows()
     }
 
+    /// Which provider took how many nodes of its graph ([`Session::placement`]).
+    pub fn placement(&self) -> &[Placement] {
+        self.session.placement()
+    }
+
+    /// What was asked for and did not come to be, a sentence each ([`Session::notices`]).
+    pub fn notices(&self) -> &[String] {
+        self.session.notices()
+    }
+
     fn bind(&mut self, tokens: usize) -> Result<()> {
         if self.bound == tokens {
             return Ok(());
@@ -168,8 +195,7 @@ impl Decoder {
         Ok(logits)
     }
 
-    /// Writes a text of at most `budget` tokens from latents, `f32[latents, width]`, within `grammar`. A kind is told by the
-    /// name that `told_as` gives for its rule and the name that was written. `written` hears each sentence when it is whole; of
+    /// Writes a text from latents, `f32[latents, width]`, within `grammar`. `written` hears each sentence when it is whole; of
     /// [`Sampling::Beam`] all at the end.
     ///
     /// # Errors
@@ -180,11 +206,10 @@ impl Decoder {
         latents: &[f32],
         grammar: String,
         tokenizer: &Tokenizer,
-        sampling: Sampling,
-        budget: usize,
-        told_as: &dyn Fn(&str, &str) -> Option<String>,
+        manner: &Manner<'_>,
         written: &mut dyn FnMut(&str),
     ) -> Result<Generated> {
+        let &Manner { sampling, budget, told_as } = manner;
         if tokenizer.len() != self.vocabulary() {
             let (decoder, tokenizer) = (self.vocabulary(), tokenizer.len());
             let what = format!("the decoder writes {decoder} tokens, the tokenizer has {tokenizer}");

@@ -6,7 +6,7 @@ pub mod grammar;
 pub mod tokenizer;
 pub mod words;
 
-pub use generate::{Decoder, Sampling};
+pub use generate::{Decoder, Manner, Sampling};
 pub use grammar::Told;
 pub use tokenizer::Tokenizer;
 pub use words::Words;

@@ -51,6 +51,18 @@ pub enum Event {
         /// How many times as long as it took the station rests after an inspection.
         rest: u32,
     },
+    /// The inspector on the provider that was wanted has taken over.
+    Warm {
+        /// How long it took to open.
+        seconds: f64,
+        /// What was asked of the runtime and did not come to be, a sentence each.
+        notices: Vec<String>,
+    },
+    /// A provider that is wanted cannot be opened, or failed while it ran: the CPU serves.
+    Cold {
+        /// Why.
+        why: String,
+    },
     /// Words cannot be written. Told once until they can.
     Unwritten {
         /// Why.
@@ -203,6 +215,7 @@ mod tests {
             Event::Lost { .. } => "lost",
             Event::Fault { .. } => "fault",
             Event::Heat { .. } => "heat",
+            Event::Warm { .. } | Event::Cold { .. } => "provider",
             Event::Unwritten { .. } | Event::Unspoken { .. } => "words",
         };
         assert_eq!(told.iter().map(is).collect::<Vec<_>>(), ["lost", "open", "fault", "lost", "open"]);

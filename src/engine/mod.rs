@@ -7,11 +7,13 @@
 //!                                                 └─> newest ──> words ──> newest ──> speech
 //! ```
 //!
-//! Every thread is started, named and joined here. The caller's own thread judges: an inspector needs no other.
+//! Every thread is started and named here, and joined but for the one that warms a provider. The caller's own thread judges: an
+//! inspector needs no other.
 
 mod feed;
 mod heat;
 mod mailbox;
+mod standby;
 mod stats;
 mod trigger;
 mod words;
@@ -41,6 +43,8 @@ use crate::time::Stamp;
 pub use feed::Event;
 pub use heat::Governor;
 use mailbox::{Letter, Mailbox};
+use standby::Warming;
+pub use standby::{Opens, Standby};
 pub use stats::{Stats, Status};
 use trigger::Trips;
 use words::{Pile, Scribe};
@@ -70,6 +74,8 @@ pub struct Outside<'a> {
     pub moments: Option<u64>,
     /// Who slows it down where the board is hot.
     pub governor: Option<Governor>,
+    /// Who may take over from the inspector that it begins with.
+    pub standby: Standby,
 }
 
 /// Requests for verdicts, as they wait for the judge.
@@ -238,7 +244,10 @@ pub fn run(
             moments: 0,
             governor: outside.governor.take(),
             took: None,
+            warming: Warming::new(std::mem::take(&mut outside.standby))?,
+            news: Vec::new(),
         };
+        stats.warming(judge.warming.is_on());
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
         over.store(true, Ordering::Relaxed);
         broken.store(outcome.is_err(), Ordering::Relaxed);
@@ -376,6 +385,9 @@ struct Judge<'a> {
     governor: Option<Governor>,
     /// How long the last inspection took, until the governor has heard of it.
     took: Option<Duration>,
+    warming: Warming,
+    /// What happened to the inspector and is not told yet.
+    news: Vec<Event>,
 }
 
 impl Judge<'_> {
@@ -398,6 +410,8 @@ impl Judge<'_> {
             if outside.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
+            self.relieve()?;
+            self.news.drain(..).for_each(|event| told(&event));
             channel::select! {
                 recv(frames) -> frame => match frame {
                     Ok(letter) => self.look(letter)?,
@@ -467,6 +481,16 @@ impl Judge<'_> {
             Some(Asked::Request(_) | Asked::Nothing) => self.blind()?,
         }
         Ok(!self.asked.is_empty())
+    }
+
+    /// Lets the inspector that has been warmed take over.
+    fn relieve(&mut self) -> Result<()> {
+        if let Some((inspector, event)) = self.warming.take()? {
+            inspector.into_iter().for_each(|inspector| *self.inspector = inspector);
+            self.news.push(event);
+            self.stats.warming(self.warming.is_on());
+        }
+        Ok(())
     }
 
     fn patience(&self) -> Duration {
@@ -587,7 +611,16 @@ impl Judge<'_> {
 
     fn report_on(&mut self, moment: &Moment) -> Result<Report> {
         let start = Instant::now();
-        let report = self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref());
+        let report = match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
+            Err(error) if error.kind() == ErrorKind::Runtime => {
+                let (inspector, event) = self.warming.fall_back(error)?;
+                self.news.push(event);
+                self.stats.warming(self.warming.is_on());
+                *self.inspector = inspector;
+                self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref())
+            }
+            report => report,
+        };
         self.took = Some(start.elapsed());
         match report {
             Err(error) if error.kind() == ErrorKind::Input => {

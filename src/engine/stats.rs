@@ -29,6 +29,7 @@ struct Work {
     words: Words,
     celsius: Option<f32>,
     rest: u32,
+    warming: bool,
 }
 
 /// What became of words.
@@ -96,6 +97,8 @@ pub struct Status {
     pub celsius: Option<f32>,
     /// How many times as long as it took the station rests after an inspection: 0 but on a hot board.
     pub rest: u32,
+    /// Whether the board's provider is still being warmed, and the CPU serves.
+    pub warming: bool,
     /// Resident memory of the process in MB, where the system tells.
     pub memory_mb: Option<f64>,
 }
@@ -156,6 +159,11 @@ impl Stats {
         (work.celsius, work.rest) = (celsius, rest);
     }
 
+    /// Whether a provider is being warmed.
+    pub(super) fn warming(&self, is_on: bool) {
+        locked(&self.work).warming = is_on;
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
         let work = locked(&self.work);
@@ -178,6 +186,7 @@ impl Stats {
             sources: sources.map(SourceStats::status).collect(),
             celsius: work.celsius,
             rest: work.rest,
+            warming: work.warming,
             memory_mb: memory_mb(),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::evidence::{CELLS, Evidence, FINDINGS, NINTHS};
 use crate::backend::{Backend, Options};
 use crate::decode::grammar::{self, At, Found, KIND, Meant};
-use crate::decode::{Decoder, Sampling, Tokenizer, Told, Words};
+use crate::decode::{Decoder, Manner, Sampling, Tokenizer, Told, Words};
 use crate::encode::{Encoded, TextEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
@@ -163,7 +163,8 @@ impl Writer {
             }
         };
         let Self { decoder, tokenizer, .. } = self;
-        let generated = decoder.write(&fused.latents, grammar, tokenizer, asked.sampling, BUDGET, &told_as, written);
+        let manner = Manner { sampling: asked.sampling, budget: BUDGET, told_as: &told_as };
+        let generated = decoder.write(&fused.latents, grammar, tokenizer, &manner, written);
         let senses = told.senses.iter().filter(|sensed| sensed.there);
         let senses = senses.filter_map(|sensed| looked_at(&fused, sensed.sense, sensed.findings.len())).collect();
         let ms = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
