@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::time::Stamp;
 
 /// What a sample is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sense {
     /// Pictures.
     Image,

@@ -239,7 +239,8 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     let taught = Taught::load(&station.part).unwrap();
     let manifest = |_| Manifest::find("vision-lite0");
     let options = Options::default();
-    let mut inspector = MomentInspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &options).unwrap();
+    let mut inspector =
+        MomentInspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &|_| options.clone()).unwrap();
     let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
     let governor = Some(Governor::new(Thermometer::new(dir.path()), Thermal::default()));
     let outside = Outside { stop: &stop, requests, moments: None, governor, standby: Standby::default() };
@@ -367,7 +368,7 @@ fn the_cpu_serves_while_a_provider_is_warmed_and_again_when_it_fails() {
     let station = Station::load(&station(&dir, &camera)).unwrap();
     let open = |backend: &dyn Backend| {
         let taught = Taught::load(biscuit())?;
-        MomentInspector::new(taught, &|_| Manifest::find("vision-lite0"), backend, &Options::default())
+        MomentInspector::new(taught, &|_| Manifest::find("vision-lite0"), backend, &|_| Options::default())
     };
     let judged = |standby: Standby, rest: bool| {
         let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());

@@ -20,6 +20,7 @@ mod status;
 mod teach;
 mod trials;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -186,10 +187,12 @@ impl ModelArguments {
     fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
         let both = matches!(taught, Taught::Both(_));
         let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
-        let options = match taught.parts()[..] {
-            [part] => self.options_of(&manifest(part.card.kind.sense())?, part.card.model.precision)?,
-            _ => self.options()?,
-        };
+        let mut chosen = BTreeMap::new();
+        for part in taught.parts() {
+            let sense = part.card.kind.sense();
+            chosen.insert(sense, self.options_of(&manifest(sense)?, part.card.model.precision)?);
+        }
+        let options = |sense: Sense| chosen.get(&sense).cloned().unwrap_or_default();
         let inspector = MomentInspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
         inspector.inspectors().iter().for_each(|one| told(one.notices()));
         Ok(inspector)
@@ -219,8 +222,9 @@ fn on_board(
         });
     }
     let (name, board) = (&manifest.name, &board.name);
+    let model = if name == "vision-lite0" { String::new() } else { format!(" --model {name}") };
     complain(&format!(
-        "note: the CPU serves, for {name} in {precision} is not prepared: run `eyear prepare --board {board}`"
+        "note: the CPU serves, for {name} in {precision} is not prepared: run `eyear prepare --board {board}{model}`"
     ));
     Ok(options.on_cpu())
 }

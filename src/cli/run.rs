@@ -1,6 +1,6 @@
 //! `eyear run`: a station at work.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,28 +64,22 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     // Before any thread is started: the others keep to what this one does.
     named.iter().try_for_each(Board::keep_to_cores).context("board")?;
     let of_board = named.as_ref().and_then(|board| board.threads);
-    let mut options = Options { threads: station.threads.or(of_board).unwrap_or(default.threads), ..default };
-    if let (Some(board), [part]) = (&named, &taught.parts()[..]) {
-        let manifest = manifest(&station, part.card.kind.sense())?;
-        options = super::on_board(board, &manifest, part.card.model.precision, station.threads, options)?;
+    let options = Options { threads: station.threads.or(of_board).unwrap_or(default.threads), ..default };
+    let mut chosen = BTreeMap::new();
+    if let Some(board) = &named {
+        for part in taught.parts() {
+            let (sense, precision) = (part.card.kind.sense(), part.card.model.precision);
+            let manifest = manifest(&station, sense)?;
+            let of_board = super::on_board(board, &manifest, precision, station.threads, options.clone())?;
+            chosen.insert(sense, of_board);
+        }
     }
     let board = named.map_or_else(|| Board::detect(&Machine::here()), Ok)?;
     backend::find(&station.backend).context("backend")?;
-    let mut inspector = inspector_of(&station, taught, &options.on_cpu())?;
-    let opens = |options: Options| -> Opens {
-        let station = station.clone();
-        Box::new(move || inspector_of(&station, Taught::load(&station.part)?, &options))
-    };
-    // The CPU is there at once; what is built for the board takes over when it is ready.
-    let wanted = (0..options.providers.len())
-        .map(|from| opens(Options { providers: options.providers[from..].to_vec(), ..options.clone() }));
-    let wanted = if options.providers.iter().all(|provider| provider.name == "cpu") {
-        VecDeque::new()
-    } else {
-        wanted.collect()
-    };
-    let standby = Standby { on_cpu: (!wanted.is_empty()).then(|| opens(options.on_cpu())), wanted };
+    let on_cpu = options.on_cpu();
+    let mut inspector = inspector_of(&station, taught, &|_| on_cpu.clone())?;
     inspector.inspectors().iter().for_each(|one| super::told(one.notices()));
+    let standby = standby(&station, &chosen, &on_cpu);
     if inspector.has(Sense::Clip) {
         let part = station.part.display();
         bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");
@@ -97,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let writer = station.words.as_ref().map(|words| -> Result<_> {
         // One thread: the rest of the machine is for what decides.
-        let options = Options { threads: 1, ..options.on_cpu() };
+        let options = Options { threads: 1, ..on_cpu };
         let writer = report::writer(&words.writer, &inspector, BACKENDS[0], &options).context("words.writer")?;
         writer.words().language(&words.language).context("words.language")?;
         Ok(writer)
@@ -167,9 +161,27 @@ fn manifest(station: &Station, sense: Sense) -> eyear::Result<Manifest> {
     }
 }
 
-fn inspector_of(station: &Station, taught: Taught, options: &Options) -> eyear::Result<MomentInspector> {
+fn inspector_of(
+    station: &Station,
+    taught: Taught,
+    options: &dyn Fn(Sense) -> Options,
+) -> eyear::Result<MomentInspector> {
     let backend = backend::find(&station.backend)?;
     MomentInspector::new(taught, &|sense| manifest(station, sense), backend, options)
+}
+
+/// Who may take over: of each sense what was chosen for it on the board. The CPU is there at once, and serves where that fails.
+fn standby(station: &Station, chosen: &BTreeMap<Sense, Options>, on_cpu: &Options) -> Standby {
+    let opens = |chosen: BTreeMap<Sense, Options>| -> Opens {
+        let (station, on_cpu) = (station.clone(), on_cpu.clone());
+        let options = move |sense: Sense| chosen.get(&sense).unwrap_or(&on_cpu).clone();
+        Box::new(move || inspector_of(&station, Taught::load(&station.part)?, &options))
+    };
+    let is_cpu = |options: &Options| options.providers.iter().all(|provider| provider.name == "cpu");
+    if chosen.values().all(is_cpu) {
+        return Standby::default();
+    }
+    Standby { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
 }
 
 fn told(event: &Event) -> String {

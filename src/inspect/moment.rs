@@ -37,7 +37,7 @@ struct Both {
 }
 
 impl MomentInspector {
-    /// An inspector of what was taught; `manifest` finds the model package of a sense.
+    /// An inspector of what was taught; `manifest` finds the model package of a sense, `options` tells how it is to run.
     ///
     /// # Errors
     /// As [`Inspector::new`].
@@ -45,10 +45,11 @@ impl MomentInspector {
         taught: Taught,
         manifest: &dyn Fn(Sense) -> Result<Manifest, E>,
         backend: &dyn Backend,
-        options: &Options,
+        options: &dyn Fn(Sense) -> Options,
     ) -> Result<Self, E> {
         let open = |part: Part| -> Result<Inspector, E> {
-            Ok(Inspector::new(&manifest(part.card.kind.sense())?, part, backend, options)?)
+            let sense = part.card.kind.sense();
+            Ok(Inspector::new(&manifest(sense)?, part, backend, &options(sense))?)
         };
         let senses = match taught {
             Taught::One(part) => match part.card.kind.sense() {
