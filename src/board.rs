@@ -2,6 +2,7 @@
 //! is. Which of its providers can be used, `backend` tells; temperatures are read by [`Thermometer`], what is done about
 //! them is the engine's.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,9 @@ pub struct Board {
     pub title: String,
     /// What was seen of it.
     pub proven: Proven,
+    /// The same by processor, as Rust names it, of a board that is more than one.
+    #[serde(default)]
+    pub proven_on: BTreeMap<String, Proven>,
     /// By what the board is known.
     #[serde(default)]
     pub detect: Detect,
@@ -198,6 +202,11 @@ impl Board {
         }
         #[cfg(not(target_os = "linux"))]
         Err(refused("this system has no such call".into()))
+    }
+
+    /// What was seen of it with the processor of `machine`.
+    pub fn proven(&self, machine: &Machine) -> Proven {
+        self.proven_on.get(machine.arch).copied().unwrap_or(self.proven)
     }
 
     fn parse(name: &str, text: &str, file: &str) -> Result<Self> {
@@ -434,6 +443,15 @@ mod tests {
         let pc = Machine { arch: "x86_64", ..machine(&intel) };
         assert_eq!(Board::detect(&pc).unwrap().name, "x86-openvino");
         assert_eq!(Board::detect(&Machine::default()).unwrap().name, "desk");
+    }
+
+    #[test]
+    fn any_other_computer_is_proven_by_its_processor() {
+        let desk = Board::find("desk").unwrap();
+        for (arch, seen) in [("x86_64", Proven::Hardware), ("aarch64", Proven::Emulated), ("riscv64", Proven::Untried)]
+        {
+            assert_eq!(desk.proven(&Machine { arch, ..Machine::default() }), seen, "{arch}");
+        }
     }
 
     #[test]

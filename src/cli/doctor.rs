@@ -172,9 +172,9 @@ fn board() -> Result<OnBoard> {
     });
     Ok(OnBoard {
         providers: providers.collect(),
+        proven: board.proven(&here).as_str(),
         name: board.name,
         title: board.title,
-        proven: board.proven.as_str(),
         model: here.model,
         jetpack: here.jetpack,
         accelerators: here.accelerators,

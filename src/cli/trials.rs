@@ -160,10 +160,12 @@ impl Trials<'_> {
 /// One trial, here; `None` where the model is to run but once.
 pub fn one(manifest: &Manifest, way: &Way, rounds: usize, once: bool) -> Result<Option<Trial>> {
     let backend = backend::find(&way.backend)?;
+    // Other runtimes know no providers.
+    let providers = if way.backend == BACKENDS[0].name() { vec![way.provider.clone()] } else { Vec::new() };
     let options = Options {
         threads: way.threads,
-        providers: vec![way.provider.clone()],
-        require: true,
+        require: !providers.is_empty(),
+        providers,
         cache: super::cache(),
         ..Options::default()
     };
@@ -247,7 +249,7 @@ pub fn tell(out: &mut impl Write, tried: &[Tried], board: &Board) -> io::Result<
             Some(trial) => {
                 let memory = trial.peak_memory_mb.unwrap_or_default();
                 let ms = trial.run_ms;
-                write!(out, "  {:5.1}  {:5.1}  {:5.1}  {:4.0}", ms.p50, ms.p95, ms.p99, 1e3 / ms.p50.max(1e-9))?;
+                write!(out, "  {:5.2}  {:5.2}  {:5.2}  {:4.0}", ms.p50, ms.p95, ms.p99, 1e3 / ms.p50.max(1e-9))?;
                 write!(out, "  {:7.0}", trial.load_ms)?;
                 match (cold_start_ms, cold) {
                     (_, "") => {}

@@ -15,6 +15,7 @@
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
 use super::bank::square_distance;
 
 /// Entries side by side in a panel.
@@ -22,8 +23,10 @@ const LANES: usize = 16;
 /// Queries that share one pass over a panel.
 const ROWS: usize = 4;
 /// Numbers of an entry that the scan in 8 bits has room for.
+#[cfg(target_arch = "x86_64")]
 const LONGEST: usize = 128;
 /// Entries that are measured again after the scan in 8 bits.
+#[cfg(target_arch = "x86_64")]
 const AGAIN: usize = 4;
 /// Axes after which a panel may be given up.
 const PREFIX: usize = 16;
@@ -40,6 +43,7 @@ pub struct Index {
     /// Unused lanes have infinite norms.
     centres: Vec<f32>,
     /// For the scan in 8 bits.
+    #[cfg(target_arch = "x86_64")]
     bytes: Bytes,
     entries: usize,
     k: usize,
@@ -47,6 +51,7 @@ pub struct Index {
 }
 
 /// A bank in 8 bits.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Default)]
 struct Bytes {
     /// What one step of a byte is worth.
@@ -89,8 +94,15 @@ impl Index {
                 }
             }
         }
-        let bytes = if scans_bytes() { Bytes::of(bank) } else { Bytes::default() };
-        Self { centres: centres(bank), panels, bytes, entries, k, prefix }
+        Self {
+            centres: centres(bank),
+            panels,
+            #[cfg(target_arch = "x86_64")]
+            bytes: if scans_bytes() { Bytes::of(bank) } else { Bytes::default() },
+            entries,
+            k,
+            prefix,
+        }
     }
 
     /// Number of entries.
@@ -322,16 +334,15 @@ impl Index {
 }
 
 /// Whether this processor has what the scan in 8 bits needs.
+#[cfg(target_arch = "x86_64")]
 fn scans_bytes() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
+    is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vnni")
-        && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+        && is_x86_feature_detected!("fma")
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Bytes {
     /// Empty where entries have more numbers than the scan has room for.
     fn of(bank: ArrayView2<f32>) -> Self {
