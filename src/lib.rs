@@ -8,6 +8,7 @@ pub mod error;
 pub mod geometry;
 pub mod sample;
 pub mod tensor;
+pub mod onnx;
 pub mod time;
 mod random;
 

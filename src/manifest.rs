@@ -124,6 +124,9 @@ pub struct MapSpec {
     pub stride: usize,
     /// Channels.
     pub channels: usize,
+    /// Whether its one channel tells already how far each place is from good, as an anomaly map does: nought is good.
+    #[serde(default)]
+    pub distance: bool,
 }
 
 /// One file of a part.
@@ -563,6 +566,10 @@ impl Manifest {
                 ));
             }
         }
+        if let Some(map) = encoder.outputs.iter().find(|map| map.distance && map.channels != 1) {
+            let (name, channels) = (&map.name, map.channels);
+            return Err(format!("`{table}.outputs.{name}`: a distance has one channel, got {channels}"));
+        }
         if encoder.variants.is_empty() {
             return Err(format!("`{table}.variant` must name at least one file"));
         }
@@ -581,6 +588,14 @@ impl Manifest {
 }
 
 impl EncoderSpec {
+    /// The precision that is meant where none is named: int8, or the first where there is no int8.
+    pub fn usual(&self) -> Precision {
+        match (&self.variants[..], self.variants.iter().any(|variant| variant.precision == Precision::Int8)) {
+            ([first, ..], false) => first.precision,
+            _ => Precision::Int8,
+        }
+    }
+
     /// The variant of this precision and format.
     ///
     /// # Errors
@@ -675,6 +690,7 @@ mod tests {
             ("height = 64", "height = 65", "`image_encoder.height` must be a multiple of 32"),
             ("scale = [2.0", "scale = [0.0", "`image_encoder.scale`"),
             ("stride = 8", "stride = 7", "`image_encoder.outputs.a`"),
+            ("channels = 4", "channels = 4, distance = true", "`image_encoder.outputs.a`: a distance has one channel"),
             ("file = \"net.onnx\"", "file = \"other.onnx\"", "`image_encoder.variant.int8` names `other.onnx`"),
             ("file = \"net.onnx\"", "file = \"../net.onnx\"", "`../net.onnx`, which has no digest"),
             ("\"net.onnx\" = ", "\"../net.onnx\" = ", "must be a path inside the package"),

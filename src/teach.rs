@@ -11,7 +11,7 @@ mod sounds;
 use std::path::{Path, PathBuf};
 
 use half::f16;
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, Axis, CowArray, s};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, Look};
@@ -165,12 +165,12 @@ pub fn teach(
                 groups.push(wishes.group(i));
                 eye.see(&frame, fixture, &ignored, &mut at)?;
                 take_in(eye, &weights, &mut at)?;
-                good.push(remember(i, varying.samples, &at));
+                good.push(remember(eye, i, varying.samples, &at));
                 seen.push(Seen::new(path, &frame, &at));
                 if varying.includes(i) {
                     eye.see(&another_day(&frame, i as u64)?, fixture, &ignored, &mut at)?;
                     take_in(eye, &weights, &mut at)?;
-                    varied.push(good.len() - 1, remember(i, varying.samples, &at));
+                    varied.push(good.len() - 1, remember(eye, i, varying.samples, &at));
                 }
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
@@ -323,7 +323,7 @@ pub fn add(
                 let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
                 measured.join(&part.learned, &mut at.scratch);
                 fresh.push(measured.held_out(part.card.blame));
-                good.push(remember(i, varying.samples, &at));
+                good.push(remember(eye, i, varying.samples, &at));
                 if let (Some(golden), Some(view)) = (&mut golden, &at.view) {
                     golden.add(view)?;
                 }
@@ -331,7 +331,7 @@ pub fn add(
                 if varying.includes(i) {
                     eye.see(&another_day(&frame, (part.card.good + i) as u64)?, fixture, &part.ignored, &mut at)?;
                     take_in(eye, &weights, &mut at)?;
-                    varied.push(good.len() - 1, remember(i, varying.samples, &at));
+                    varied.push(good.len() - 1, remember(eye, i, varying.samples, &at));
                 }
             }
             Err(error) => lesson.skipped.push((path.clone(), error.chain())),
@@ -526,8 +526,18 @@ fn take_in(eye: &mut Eye, weights: &[(usize, Array2<f32>)], at: &mut Look) -> Re
 }
 
 /// What is remembered of sample number `i` of `samples`, which was looked at last.
-fn remember(i: usize, samples: usize, at: &Look) -> Good {
-    let levels = at.cells.iter().map(|cells| Kept::of(i, samples, cells.view())).collect();
+fn remember(eye: &Eye, i: usize, samples: usize, at: &Look) -> Good {
+    let of = |(cells, distance): (&Array2<f32>, bool)| {
+        let mut cells = CowArray::from(cells);
+        if distance {
+            // What is far from good is not good for having been seen: the nearest good cell is nought, so a cell's
+            // distance from memory is what it tells itself.
+            let last = cells.ncols() - 1;
+            cells.column_mut(last).fill(0.0);
+        }
+        Kept::of(i, samples, cells.view())
+    };
+    let levels = at.cells.iter().zip(eye.distances()).map(of).collect();
     Good { levels, summary: at.summary.clone() }
 }
 

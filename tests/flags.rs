@@ -53,7 +53,7 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 16] = [
+const TRIED: [(&[&str], &str); 18] = [
     (
         &["teach"],
         "add backend bearing board good input kind mask model overkill precision provider require-provider roi threads undo",
@@ -82,6 +82,9 @@ const TRIED: [(&[&str], &str); 16] = [
     (&["record"], "every frames out"),
     (&["model", "list"], "json"),
     (&["model", "verify"], ""),
+    // In foreign.rs.
+    (&["model", "check"], "input json provider"),
+    (&["model", "import"], "golden input licence mean origin out scale version"),
 ];
 
 #[test]

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["encode", "memory", "fuse", "decode", "worsen"],
     &["source", "align", "prepare", "backend"],
     &["manifest", "board", "station", "report"],
-    &["sample", "tensor", "geometry"],
+    &["sample", "tensor", "geometry", "onnx"],
     &["error", "random", "time"],
 ];
 

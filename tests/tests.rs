@@ -13,6 +13,8 @@ mod commands;
 mod encoder;
 /// Every flag of `--help`.
 mod flags;
+/// Models from elsewhere.
+mod foreign;
 /// Parts that are taught and judged by ear.
 mod hearing;
 /// A camera for tests, and what it is worth.

@@ -15,7 +15,7 @@ use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::{self, Evaluation, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
-use eyear::manifest::{Precision, Sense};
+use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
 use eyear::report::Report;
@@ -74,9 +74,9 @@ pub struct Arguments {
     /// clipping, level, gaps and a narrow band, parts that are seen and heard by a dropped sense; `--seed` draws them
     #[arg(long, conflicts_with = "baselines")]
     robust: bool,
-    /// Precision of the encoder
-    #[arg(long, default_value = "int8")]
-    precision: Precision,
+    /// Precision of the encoder [default: int8, or the package's first where it has no int8]
+    #[arg(long)]
+    precision: Option<Precision>,
     /// Pixels that a picture is brought to, in multiples of 32 [default: the model's own]
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size)]
     input: Option<[usize; 2]>,
@@ -242,7 +242,10 @@ fn teach(
     read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
 ) -> Result<(Taught, Vec<Lesson>)> {
     let model = &arguments.model;
-    let (sense, precision) = (dataset.sense(), arguments.precision);
+    let sense = dataset.sense();
+    let precision = |manifest: &Manifest, sense| -> Result<Precision> {
+        Ok(arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?)
+    };
     let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
     let wishes = Wishes { name, overkill, kind, mask: None, groups };
     let bar = progress_bar("teaching")?;
@@ -253,8 +256,8 @@ fn teach(
     let (taught, lessons) = if dataset.is_paired() {
         let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
         let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Audio)?];
-        let (mut eye, mut ear) =
-            (model.eye(&of_sight, precision, arguments.input)?, model.ear(&of_hearing, precision)?);
+        let mut eye = model.eye(&of_sight, precision(&of_sight, Sense::Image)?, arguments.input)?;
+        let mut ear = model.ear(&of_hearing, precision(&of_hearing, Sense::Audio)?)?;
         let readers = Readers { picture: &recording::read, sound: &sound::read };
         let manifests = [&of_sight, &of_hearing];
         let (pair, lessons) =
@@ -262,6 +265,7 @@ fn teach(
         (Taught::Both(Box::new(pair)), lessons.into())
     } else {
         let manifest = model.manifest(sense)?;
+        let precision = precision(&manifest, sense)?;
         let (part, lesson) = match sense {
             Sense::Image => {
                 let mut eye = model.eye(&manifest, precision, arguments.input)?;

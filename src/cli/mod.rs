@@ -12,6 +12,7 @@ mod eval_robust;
 mod eval_words;
 mod inspect;
 mod model;
+mod model_check;
 mod prepare;
 mod record;
 mod report;

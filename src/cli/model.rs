@@ -1,4 +1,5 @@
-//! `eyear model`: which packages there are, and whether their files are what they should be.
+//! `eyear model`: which packages there are, and whether their files are what they should be. Models that are no packages are
+//! left to `model_check`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -10,9 +11,9 @@ use eyear::decode::Words;
 use eyear::manifest::Manifest;
 use serde::Serialize;
 
-use super::{Outcome, complain};
+use super::{Outcome, complain, model_check};
 
-/// List model packages, or check their files
+/// List model packages, check their files, or bring a model from elsewhere
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -33,6 +34,8 @@ enum Command {
         #[arg(value_name = "NAME|DIR")]
         packages: Vec<String>,
     },
+    Check(model_check::CheckArguments),
+    Import(model_check::ImportArguments),
 }
 
 /// A package as a program reads it.
@@ -90,73 +93,69 @@ impl<'a> Line<'a> {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
-    let mut out = std::io::stdout().lock();
     match &arguments.command {
-        Command::List { json } => {
-            let packages = all()?;
-            let mut outcome = Outcome::Good;
-            for (_, package) in packages {
-                match package {
-                    Ok(manifest) if *json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
-                    Ok(manifest) => {
-                        let Line {
-                            name,
-                            version,
-                            summary,
-                            licence,
-                            origin,
-                            encodes,
-                            writes,
-                            precisions,
-                            bytes,
-                            dir,
-                            ..
-                        } = Line::of(&manifest);
-                        let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-                        let mut sizes = BTreeMap::new();
-                        precisions.iter().for_each(|p| *sizes.entry(&p.name).or_default() += p.bytes);
-                        let sizes: Vec<String> =
-                            sizes.into_iter().map(|(name, bytes)| format!("{name} {}", megabytes(bytes))).collect();
-                        writeln!(out, "{name} {version}  {summary}")?;
-                        for (what, of) in [("encodes", encodes.join(", ")), ("writes ", writes.join(", "))] {
-                            if !of.is_empty() {
-                                writeln!(out, "  {what}  {of}")?;
-                            }
-                        }
-                        writeln!(out, "  size     {} ({} with its papers)", sizes.join(", "), megabytes(bytes))?;
-                        writeln!(out, "  licence  {licence}")?;
-                        writeln!(out, "  origin   {origin}")?;
-                        writeln!(out, "  folder   {dir}")?;
-                    }
-                    Err(error) => {
-                        complain(&format!("error: {}", error.chain()));
-                        outcome = Outcome::Incomplete;
+        Command::List { json } => list(*json),
+        Command::Verify { packages } => verify(packages),
+        Command::Check(arguments) => model_check::check(arguments),
+        Command::Import(arguments) => model_check::import(arguments),
+    }
+}
+
+fn list(json: bool) -> Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    let packages = all()?;
+    let mut outcome = Outcome::Good;
+    for (_, package) in packages {
+        match package {
+            Ok(manifest) if json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
+            Ok(manifest) => {
+                let Line { name, version, summary, licence, origin, encodes, writes, precisions, bytes, dir, .. } =
+                    Line::of(&manifest);
+                let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+                let mut sizes = BTreeMap::new();
+                precisions.iter().for_each(|p| *sizes.entry(&p.name).or_default() += p.bytes);
+                let sizes: Vec<String> =
+                    sizes.into_iter().map(|(name, bytes)| format!("{name} {}", megabytes(bytes))).collect();
+                writeln!(out, "{name} {version}  {summary}")?;
+                for (what, of) in [("encodes", encodes.join(", ")), ("writes ", writes.join(", "))] {
+                    if !of.is_empty() {
+                        writeln!(out, "  {what}  {of}")?;
                     }
                 }
+                writeln!(out, "  size     {} ({} with its papers)", sizes.join(", "), megabytes(bytes))?;
+                writeln!(out, "  licence  {licence}")?;
+                writeln!(out, "  origin   {origin}")?;
+                writeln!(out, "  folder   {dir}")?;
             }
-            Ok(outcome)
-        }
-        Command::Verify { packages } => {
-            let packages: Vec<eyear::Result<Manifest>> = match packages.is_empty() {
-                true => all()?.into_iter().map(|(_, package)| package).collect(),
-                false => packages.iter().map(|name| Manifest::find(name)).collect(),
-            };
-            let mut outcome = Outcome::Good;
-            for package in packages {
-                match package.and_then(|manifest| manifest.verify().map(|()| manifest)) {
-                    Ok(manifest) => {
-                        let (name, version, count) = (&manifest.name, &manifest.version, manifest.files().count());
-                        writeln!(out, "{name} {version}: all {count} files are right")?;
-                    }
-                    Err(error) => {
-                        complain(&format!("error: {}", error.chain()));
-                        outcome = Outcome::Incomplete;
-                    }
-                }
+            Err(error) => {
+                complain(&format!("error: {}", error.chain()));
+                outcome = Outcome::Incomplete;
             }
-            Ok(outcome)
         }
     }
+    Ok(outcome)
+}
+
+fn verify(packages: &[String]) -> Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    let packages: Vec<eyear::Result<Manifest>> = match packages.is_empty() {
+        true => all()?.into_iter().map(|(_, package)| package).collect(),
+        false => packages.iter().map(|name| Manifest::find(name)).collect(),
+    };
+    let mut outcome = Outcome::Good;
+    for package in packages {
+        match package.and_then(|manifest| manifest.verify().map(|()| manifest)) {
+            Ok(manifest) => {
+                let (name, version, count) = (&manifest.name, &manifest.version, manifest.files().count());
+                writeln!(out, "{name} {version}: all {count} files are right")?;
+            }
+            Err(error) => {
+                complain(&format!("error: {}", error.chain()));
+                outcome = Outcome::Incomplete;
+            }
+        }
+    }
+    Ok(outcome)
 }
 
 /// Every package that is found; none is an error.

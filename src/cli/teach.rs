@@ -46,7 +46,7 @@ pub struct Arguments {
     /// one of its rates is named
     #[arg(long, value_name = "FILE", conflicts_with = "add")]
     bearing: Option<PathBuf>,
-    /// Precision of the encoder [default: the board's where one is named, else int8]
+    /// Precision of the encoder [default: the board's where one is named, else int8, or the package's first where it has no int8]
     #[arg(long, conflicts_with = "add")]
     precision: Option<Precision>,
     /// Pixels that a picture is brought to, in multiples of 32; smaller defects want more [default: the model's own]
@@ -166,8 +166,8 @@ fn from_pairs(
     let wishes =
         Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
     let [of_sight, of_hearing] = both_manifests(arguments)?;
-    let mut eye = arguments.model.eye(&of_sight, arguments.precision()?, arguments.input)?;
-    let mut ear = arguments.model.ear(&of_hearing, arguments.precision()?)?;
+    let mut eye = arguments.model.eye(&of_sight, arguments.precision(&of_sight, Sense::Image)?, arguments.input)?;
+    let mut ear = arguments.model.ear(&of_hearing, arguments.precision(&of_hearing, Sense::Audio)?)?;
     let manifests = [&of_sight, &of_hearing];
     let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
     pair.hearing.card.bearing = bearing;
@@ -187,7 +187,7 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
     let manifest = arguments.model.manifest(Sense::Audio)?;
-    let mut ear = arguments.model.ear(&manifest, arguments.precision()?)?;
+    let mut ear = arguments.model.ear(&manifest, arguments.precision(&manifest, Sense::Audio)?)?;
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
     part.card.bearing = bearing;
@@ -202,7 +202,7 @@ fn from_clips(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize,
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Clip), mask: None, groups: Vec::new() };
     let manifest = arguments.model.manifest(Sense::Clip)?;
-    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision()?)?;
+    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision(&manifest, Sense::Clip)?)?;
     let by = (&mut eye, &mut kymograph(&manifest)?);
     let (mut part, lesson) = teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, progress)?;
     part.save(&arguments.part)?;
@@ -217,9 +217,12 @@ fn bearing(path: &Path) -> Result<Bearing> {
 }
 
 impl Arguments {
-    fn precision(&self) -> Result<Precision> {
-        let of_board = || Ok(self.model.board()?.map_or(Precision::Int8, |board| board.precision));
-        self.precision.map_or_else(of_board, Ok)
+    fn precision(&self, manifest: &Manifest, sense: Sense) -> Result<Precision> {
+        match (self.precision, self.model.board()?) {
+            (Some(named), _) => Ok(named),
+            (None, Some(board)) => Ok(board.precision),
+            (None, None) => Ok(manifest.encoder(sense)?.usual()),
+        }
     }
 }
 
@@ -232,7 +235,7 @@ fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize
     let manifest = arguments.model.manifest(Sense::Image)?;
     let mask = mask(arguments, paths)?;
     let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
-    let mut eye = arguments.model.eye(&manifest, arguments.precision()?, arguments.input)?;
+    let mut eye = arguments.model.eye(&manifest, arguments.precision(&manifest, Sense::Image)?, arguments.input)?;
     let (mut part, lesson) = teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, progress)?;
     part.save(&arguments.part)?;
     Ok((Taught::One(Box::new(part)), vec![lesson]))

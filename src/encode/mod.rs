@@ -1,5 +1,6 @@
 //! Encoders: a prepared sample → features.
 
+pub mod foreign;
 pub mod maps;
 pub mod text;
 

@@ -121,6 +121,12 @@ impl Eye {
         self.levels.iter().map(|(_, maps)| of(maps)).collect()
     }
 
+    /// Of each level whether its cells tell how far they are from good, and not what they look like.
+    pub fn distances(&self) -> impl Iterator<Item = bool> {
+        let outputs = &self.encoder.spec().outputs;
+        self.levels.iter().map(|(_, maps)| matches!(maps[..], [i] if outputs[i].distance))
+    }
+
     /// Length of a summary.
     pub fn summary_len(&self) -> usize {
         features::SUMMARY_STATISTICS * self.summed_up().map(|(_, i)| self.encoder.map_shape(i)[0]).sum::<usize>()

@@ -1,6 +1,7 @@
 //! ONNX Runtime through the crate `ort`, loaded at run time: the one place that names `ort`.
 
 mod library;
+mod probe;
 mod provider;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
 use self::library::Place;
+pub use self::probe::{Given, Output, Probe};
 use self::provider::Wanted;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::board;
@@ -490,12 +492,24 @@ fn providers() -> Result<Vec<String>> {
     }
 }
 
-/// Which provider took how many nodes, as the runtime itself recorded it.
+/// Which provider took how many nodes.
 fn placement(session: &ort::session::Session) -> ort::Result<Vec<Placement>> {
+    let mut found: Vec<Placement> = Vec::new();
+    for (provider, _) in assignment(session)? {
+        match found.iter_mut().find(|placement| placement.provider == provider) {
+            Some(placement) => placement.nodes += 1,
+            None => found.push(Placement { provider, nodes: 1 }),
+        }
+    }
+    Ok(found)
+}
+
+/// Provider and operator of each node, as the runtime itself recorded them.
+fn assignment(session: &ort::session::Session) -> ort::Result<Vec<(String, String)>> {
     let api = ort::api();
     let mut graphs: *const *const ort::sys::OrtEpAssignedSubgraph = std::ptr::null();
     let mut count = 0usize;
-    let mut found: Vec<Placement> = Vec::new();
+    let mut found = Vec::new();
     // SAFETY: the session is alive; it owns the arrays and strings that these calls point to, and they are
     // read here only. Recording was switched on when the session was built.
     unsafe {
@@ -505,12 +519,13 @@ fn placement(session: &ort::session::Session) -> ort::Result<Vec<Placement>> {
             let graph = *graphs.add(i);
             let mut name = std::ptr::null();
             check((api.EpAssignedSubgraph_GetEpName)(graph, &mut name))?;
+            let provider = text(name);
             let (mut nodes, mut size) = (std::ptr::null(), 0usize);
             check((api.EpAssignedSubgraph_GetNodes)(graph, &mut nodes, &mut size))?;
-            let provider = text(name);
-            match found.iter_mut().find(|placement| placement.provider == provider) {
-                Some(placement) => placement.nodes += size,
-                None => found.push(Placement { provider, nodes: size }),
+            for j in 0..size {
+                let mut operator = std::ptr::null();
+                check((api.EpAssignedNode_GetOperatorType)(*nodes.add(j), &mut operator))?;
+                found.push((provider.clone(), text(operator)));
             }
         }
     }

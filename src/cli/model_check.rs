@@ -1,0 +1,434 @@
+//! `eyear model check` and `eyear model import`: an ONNX file from elsewhere → what it says of itself, whether it runs here
+//! and on which providers, what it can serve as; and the package that it makes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use eyear::backend::onnxruntime::{OnnxRuntime, Probe};
+use eyear::backend::{BACKENDS, Options};
+use eyear::board::Provider;
+use eyear::encode::MapEncoder;
+use eyear::encode::foreign::{self, Papers, Tried, Use};
+use eyear::manifest::{Manifest, Sense};
+use eyear::onnx::{Onnx, Size};
+use eyear::prepare::image::Preparer;
+use eyear::prepare::pixels::Developer;
+use eyear::source::recording;
+use serde::Serialize;
+
+use super::Outcome;
+
+/// What an ONNX file is, whether it runs here and on which providers, and what it can serve as
+#[derive(Args)]
+pub struct CheckArguments {
+    /// The model
+    #[arg(value_name = "FILE.onnx")]
+    file: PathBuf,
+    /// Execution provider to try, such as `openvino:device=CPU`; may be given several times [default: all that the library
+    /// has]
+    #[arg(long, value_name = "NAME[:OPTION=VALUE,…]", value_parser = super::provider)]
+    provider: Vec<Provider>,
+    /// Height and width to run it at, where the model leaves them open
+    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size, default_value = "256x256")]
+    input: [usize; 2],
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Make a package of an ONNX file that gives feature maps, or of an export of anomalib
+#[derive(Args)]
+pub struct ImportArguments {
+    /// The model
+    #[arg(value_name = "FILE.onnx")]
+    file: PathBuf,
+    /// Folder of the package, whose name is the folder's
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Licence of the weights, by its SPDX name
+    #[arg(long, value_name = "SPDX")]
+    licence: String,
+    /// Who trained it on what, and where it was taken from
+    #[arg(long, value_name = "TEXT")]
+    origin: String,
+    /// A picture like those that it will see: what the model makes of it is recorded, and held against by `eyear doctor` and
+    /// `eyear prepare`
+    #[arg(long, value_name = "PICTURE")]
+    golden: PathBuf,
+    /// Version of the package
+    #[arg(long, value_name = "VERSION", default_value = "1")]
+    version: String,
+    /// Height and width of its input, where the model leaves them open
+    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size, default_value = "256x256")]
+    input: [usize; 2],
+    /// Model value = (byte - mean) / scale, for red, green and blue; anomalib's exports have their own
+    #[arg(long, value_name = "R,G,B", value_parser = three, requires = "scale")]
+    mean: Option<[f32; 3]>,
+    /// See --mean
+    #[arg(long, value_name = "R,G,B", value_parser = three, requires = "mean")]
+    scale: Option<[f32; 3]>,
+}
+
+/// `R,G,B`.
+fn three(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Vec<f32> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    match numbers[..] {
+        [r, g, b] if [r, g, b].iter().all(|number| number.is_finite()) && text.split(',').count() == 3 => Ok([r, g, b]),
+        _ => Err("wants three numbers, such as 123.675,116.28,103.53".into()),
+    }
+}
+
+/// What is known of a model, as a program reads it.
+#[derive(Serialize)]
+struct Line {
+    file: String,
+    bytes: u64,
+    producer: String,
+    ir: u64,
+    opsets: Vec<Opset>,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    operators: BTreeMap<String, usize>,
+    /// Bytes by the type of the elements.
+    weights: BTreeMap<&'static str, u64>,
+    precision: &'static str,
+    beside: Vec<Beside>,
+    /// Sizes that are decided when it runs, with those that it was run with.
+    open: BTreeMap<String, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<String>,
+    runs: Run,
+    providers: Vec<Tries>,
+    uses: Vec<As>,
+}
+
+#[derive(Serialize)]
+struct Opset {
+    domain: String,
+    version: u64,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    name: String,
+    /// As in `f32[batch, 3, 256, 256]`.
+    declared: String,
+    /// The sizes of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ran: Option<Vec<usize>>,
+}
+
+#[derive(Serialize)]
+struct Beside {
+    file: String,
+    /// None where it is missing.
+    bytes: Option<u64>,
+}
+
+/// Whether it opens and runs.
+#[derive(Serialize)]
+struct Run {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// What came of a provider.
+#[derive(Serialize)]
+struct Tries {
+    provider: String,
+    /// Nodes by who took them, as the runtime tells after it merged some and dropped others.
+    nodes: BTreeMap<String, usize>,
+    /// Operators that the provider left to the CPU, with how many nodes.
+    left: BTreeMap<String, usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// Whether it can serve as something.
+#[derive(Serialize)]
+struct As {
+    what: &'static str,
+    ok: bool,
+    why: String,
+}
+
+/// Tells what a model is.
+pub fn check(arguments: &CheckArguments) -> Result<Outcome> {
+    let onnx = Onnx::read(&arguments.file)?;
+    let line = look(&onnx, arguments)?;
+    let mut out = std::io::stdout().lock();
+    match arguments.json {
+        true => writeln!(out, "{}", serde_json::to_string(&line)?)?,
+        false => tell(&mut out, &line)?,
+    }
+    let serves = line.runs.ok && line.uses.iter().any(|one| one.ok);
+    Ok(if serves { Outcome::Good } else { Outcome::Bad })
+}
+
+fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
+    let facts = onnx.facts();
+    let info = BACKENDS[0].check()?;
+    let whole = onnx.whole();
+    let tried = match &whole {
+        Ok(model) => foreign::try_out(onnx, model, arguments.input, &Options::default()).map_err(|error| error.chain()),
+        Err(error) => Err(error.chain()),
+    };
+    let given = foreign::inputs(facts, arguments.input);
+    let mut providers = Vec::new();
+    if let (Ok(model), Ok(_)) = (&whole, &tried) {
+        let asked = match arguments.provider.is_empty() {
+            true => {
+                BACKENDS[0].offered()?.into_iter().map(|name| Provider { name, options: toml::Table::new() }).collect()
+            }
+            false => arguments.provider.clone(),
+        };
+        for provider in asked {
+            let name = super::prepare::named(&provider);
+            let is_cpu = provider.name == "cpu";
+            let options = Options { providers: vec![provider], require: true, ..Options::default() };
+            let probe = OnnxRuntime.probe(&onnx.path().display().to_string(), model, &options, &given);
+            providers.push(tries(name, is_cpu, probe));
+        }
+    }
+    let ran = |name: &str| {
+        let probe = &tried.as_ref().ok()?.probe;
+        probe.outputs.iter().find(|output| output.name == name).map(|output| output.shape.clone())
+    };
+    let tensor =
+        |value: &eyear::onnx::Value, ran| Tensor { name: value.name.clone(), declared: value.to_string(), ran };
+    let opset = |(domain, version): &(String, u64)| {
+        let domain = if domain.is_empty() { "ai.onnx".into() } else { domain.clone() };
+        Opset { domain, version: *version }
+    };
+    let beside = |file: &String| {
+        let bytes = fs::metadata(onnx.path().with_file_name(file)).ok().map(|about| about.len());
+        Beside { file: file.clone(), bytes }
+    };
+    let of_input = |name: &str| given.iter().find(|input| input.name == name).map(|input| input.shape.clone());
+    Ok(Line {
+        file: onnx.path().display().to_string(),
+        bytes: fs::metadata(onnx.path()).map_or(0, |about| about.len()),
+        producer: facts.producer.clone(),
+        ir: facts.ir,
+        opsets: facts.opsets.iter().map(opset).collect(),
+        inputs: facts.inputs.iter().map(|input| tensor(input, of_input(&input.name))).collect(),
+        outputs: facts.outputs.iter().map(|output| tensor(output, ran(&output.name))).collect(),
+        operators: facts.operators.clone(),
+        weights: facts.weights.clone(),
+        precision: foreign::precision(facts).as_str(),
+        beside: facts.beside.iter().map(beside).collect(),
+        open: given.iter().flat_map(|input| input.open.clone()).collect(),
+        runtime: Some(format!("{} {}", BACKENDS[0].name(), info.version)),
+        runs: match &tried {
+            Ok(Tried { probe, .. }) => {
+                Run { ok: true, open_ms: Some(probe.open_ms), run_ms: Some(probe.run_ms), why: None }
+            }
+            Err(why) => Run { ok: false, open_ms: None, run_ms: None, why: Some(why.clone()) },
+        },
+        providers,
+        uses: match &tried {
+            Ok(Tried { uses: [encoder, anomalib], .. }) => {
+                vec![serves("encoder", encoder), serves("anomalib", anomalib)]
+            }
+            Err(_) => Vec::new(),
+        },
+    })
+}
+
+fn tries(provider: String, is_cpu: bool, probe: eyear::Result<Probe>) -> Tries {
+    let mut tries = Tries { provider, nodes: BTreeMap::new(), left: BTreeMap::new(), why: None };
+    match probe {
+        Ok(probe) => {
+            for (by, operator) in probe.nodes {
+                if by == "CPUExecutionProvider" && !is_cpu {
+                    *tries.left.entry(operator).or_default() += 1;
+                }
+                *tries.nodes.entry(by).or_default() += 1;
+            }
+        }
+        Err(error) => tries.why = Some(error.chain()),
+    }
+    tries
+}
+
+fn serves(what: &'static str, found: &Result<Use, String>) -> As {
+    match found {
+        Ok(found) => {
+            let maps: Vec<String> = found
+                .maps
+                .iter()
+                .map(|map| format!("`{}` (channels: {}, stride: {})", map.name, map.channels, map.stride))
+                .collect();
+            let [height, width] = found.size;
+            let sides = match found.open {
+                true => format!("any sides in multiples of {}", found.multiple_of),
+                false => format!("{height} x {width} alone"),
+            };
+            As { what, ok: true, why: format!("{}; {sides}", maps.join(", ")) }
+        }
+        Err(why) => As { what, ok: false, why: why.clone() },
+    }
+}
+
+/// `a 3, b 1`, the most first.
+fn counted(counts: &BTreeMap<String, usize>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
+    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        ..1000 => format!("{bytes} B"),
+        ..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+fn tell(out: &mut impl std::io::Write, line: &Line) -> Result<()> {
+    let Line { file, bytes, producer, ir, opsets, operators, weights, precision, .. } = line;
+    let by = if producer.is_empty() { String::new() } else { format!(", by {producer}") };
+    writeln!(out, "{file}: {}{by}, format {ir}", size(*bytes))?;
+    let opsets: Vec<String> = opsets.iter().map(|set| format!("{} {}", set.domain, set.version)).collect();
+    writeln!(out, "  opset      {}", opsets.join(", "))?;
+    for (what, tensors) in [("takes", &line.inputs), ("gives", &line.outputs)] {
+        for (i, Tensor { name, declared, ran }) in tensors.iter().enumerate() {
+            let what = if i == 0 { what } else { "" };
+            let ran = ran.as_ref().filter(|ran| !declared.ends_with(&format!("{ran:?}")));
+            let ran = ran.map_or(String::new(), |ran| format!(", here {ran:?}"));
+            writeln!(out, "  {what:10} {name}  {declared}{ran}")?;
+        }
+    }
+    if !line.open.is_empty() {
+        let open: Vec<String> = line.open.iter().map(|(name, size)| format!("{name} (here {size})")).collect();
+        writeln!(out, "  open       {}", open.join(", "))?;
+    }
+    writeln!(out, "  operators  {} nodes: {}", operators.values().sum::<usize>(), counted(operators))?;
+    let by_type: Vec<String> = weights.iter().map(|(dtype, bytes)| format!("{dtype} {}", size(*bytes))).collect();
+    writeln!(out, "  weights    {precision}: {}", by_type.join(", "))?;
+    for Beside { file, bytes } in &line.beside {
+        writeln!(out, "  beside it  {file}, {}", bytes.map_or("missing".into(), size))?;
+    }
+    let runtime = line.runtime.as_deref().unwrap_or_default();
+    match &line.runs {
+        Run { open_ms: Some(open), run_ms: Some(run), .. } => {
+            writeln!(out, "  runs       yes: by {runtime}, opened in {open:.0} ms, first run {run:.0} ms")?;
+        }
+        Run { why, .. } => writeln!(out, "  runs       no: {}", why.as_deref().unwrap_or_default())?,
+    }
+    for Tries { provider, nodes, left, why } in &line.providers {
+        let (all, on_cpu) = (nodes.values().sum::<usize>(), left.values().sum::<usize>());
+        match (why, on_cpu) {
+            (Some(why), _) => writeln!(out, "  {provider:10} no: {why}")?,
+            (None, 0) => writeln!(out, "  {provider:10} all {all} nodes")?,
+            (None, _) => {
+                let taken = all - on_cpu;
+                writeln!(out, "  {provider:10} {taken} of {all} nodes; left to the CPU: {}", counted(left))?;
+            }
+        }
+    }
+    for As { what, ok, why } in &line.uses {
+        writeln!(out, "  {what:10} {}: {why}", if *ok { "yes" } else { "no" })?;
+    }
+    if line.uses.iter().any(|one| one.ok) {
+        writeln!(out, "  eyear model import {file} --out DIR makes a package of it")?;
+    }
+    Ok(())
+}
+
+/// Makes a package of a model.
+pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
+    let ImportArguments { file, out: dir, licence, origin, golden, version, .. } = arguments;
+    let name = dir.file_name().and_then(|name| name.to_str()).context("--out wants a folder with a name")?;
+    if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is there already and not empty: --out makes a new package", dir.display());
+    }
+    let onnx = Onnx::read(file)?;
+    let model = onnx.whole()?;
+    let options = Options::default();
+    let Tried { uses: [encoder, anomalib], .. } = foreign::try_out(&onnx, &model, arguments.input, &options)?;
+    let found = match (encoder, anomalib) {
+        (_, Ok(found)) | (Ok(found), Err(_)) => found,
+        (Err(encoder), Err(anomalib)) => {
+            bail!("{}: no image encoder: {encoder}; no export of anomalib: {anomalib}", file.display())
+        }
+    };
+    let open = onnx.facts().inputs.iter().flat_map(|input| &input.shape).any(|size| matches!(size, Size::Dynamic(_)));
+    if found.size != arguments.input && !open && arguments.input != [256, 256] {
+        let [height, width] = found.size;
+        bail!("{} takes {height} x {width} alone: leave --input out", file.display());
+    }
+    let (mean, scale) = match (arguments.mean.zip(arguments.scale), found.anomalib) {
+        (Some(given), _) => given,
+        // Its own first nodes normalise values between 0 and 1.
+        (None, true) => ([0.0; 3], [255.0; 3]),
+        (None, false) => bail!(
+            "--mean and --scale are missing: what was the network trained with? By torchvision and timm mostly --mean \
+             123.675,116.28,103.53 --scale 58.395,57.12,57.375"
+        ),
+    };
+    if scale.contains(&0.0) {
+        bail!("--scale must not hold zero");
+    }
+    let (version, licence, origin) = (version.clone(), licence.clone(), origin.clone());
+    let papers = Papers { name: name.into(), version, licence, origin, mean, scale };
+    let mut pixels = vec![0.0; 3 * found.size[0] * found.size[1]];
+    let frame = recording::read(golden)?;
+    let mut developer = Developer::default();
+    Preparer::new(mean, scale).run(&developer.develop(&frame, found.size)?, found.size, &mut pixels)?;
+    let files = foreign::package(&onnx, &model, &found, &papers, pixels, &options)?;
+    fs::create_dir_all(dir.join("golden")).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    prove(dir, &found)
+}
+
+/// Reads a package as any other, and tells how it compares with its recording.
+fn prove(dir: &Path, found: &Use) -> Result<Outcome> {
+    let manifest = Manifest::read(dir)?;
+    manifest.verify()?;
+    let variant = manifest.encoder(Sense::Image)?.variants[0].clone();
+    let options = Options::default();
+    let mut encoder = MapEncoder::load(&manifest, Sense::Image, variant.precision, BACKENDS[0], &options)?;
+    let likeness = encoder.golden_similarity(&manifest)?.into_iter().fold(1.0, f32::min);
+    let mut out = std::io::stdout().lock();
+    let dir = dir.display();
+    writeln!(out, "{dir}: {} {}, {}, {}", manifest.name, manifest.version, variant.label(), manifest.summary)?;
+    writeln!(out, "  {}", serves("", &Ok(found.clone())).why)?;
+    writeln!(out, "  like its recording by {likeness:.4}")?;
+    if found.anomalib {
+        writeln!(out, "  teach it from good pictures that it was not trained on: those that it knows score too low")?;
+    }
+    writeln!(out, "  eyear teach PART --model {dir} --good FOLDER")?;
+    Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_numbers_are_three_numbers() {
+        assert_eq!(three("1, 2.5,3"), Ok([1.0, 2.5, 3.0]));
+        for wrong in ["", "1,2", "1,2,3,4", "1,2,x", "1,2,3,x", "nan,1,2"] {
+            assert!(three(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn operators_are_counted_the_most_first() {
+        let counts = [("Add", 2), ("Conv", 5), ("Abs", 2)].map(|(name, count)| (name.to_string(), count));
+        assert_eq!(counted(&counts.into()), "Conv 5, Abs 2, Add 2");
+    }
+}
