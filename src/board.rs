@@ -385,7 +385,7 @@ mod tests {
             scope.spawn(|| {
                 board(&format!("[{first}]")).unwrap().keep_to_cores().unwrap();
                 assert_eq!(
-                    (allowed(), std::thread::spawn(allowed).join().unwrap()),
+                    (allowed(), std::thread::Builder::new().spawn(allowed).unwrap().join().unwrap()),
                     (first.to_string(), first.to_string())
                 );
                 let error = board("[1001]").unwrap().keep_to_cores().unwrap_err();
