@@ -400,10 +400,12 @@ impl<'a> Text<'a> {
             if let Some((as_written, name)) = self.kind.take() {
                 sentence = sentence.replacen(&as_written, &name, 1);
             }
-            // Sentences do not overlap, and nothing but what joins them is between.
-            let at = self.open.windows(bytes.len().max(1)).position(|part| part == bytes).unwrap_or(0);
-            let joined: Vec<u8> = self.open.drain(..self.open.len().min(at + bytes.len())).take(at).collect();
-            self.tell(&(String::from_utf8_lossy(&joined) + &*sentence));
+            // Sentences do not overlap, and nothing but what joins them is between. Where one was told that a longer one begins
+            // with, that is not found, and its rest is told with what follows.
+            if let Some(at) = self.open.windows(bytes.len().max(1)).position(|part| part == bytes) {
+                let joined: Vec<u8> = self.open.drain(..at + bytes.len()).take(at).collect();
+                self.tell(&(String::from_utf8_lossy(&joined) + &*sentence));
+            }
             self.generated.captures.push((rule.clone(), sentence));
         }
         self.taken = captures.len();
