@@ -1,6 +1,6 @@
 """Adds a variant of another precision to a package whose encoder has an fp32 one, with a report of how near it is.
 
-    python quantize.py PACKAGE --precision int8 --calibrate FOLDER --method entropy --per-channel
+    python quantize.py PACKAGE --precision int8 --calibrate FOLDER --method percentile
     python quantize.py PACKAGE --precision fp16 --calibrate FOLDER
     python quantize.py PACKAGE --precision int4 --calibrate FOLDER --data DATASET --eyear target/release/eyear
 
@@ -114,8 +114,13 @@ def parsed():
     parser.add_argument("--precision", choices=["int8", "fp16", "int4"], required=True)
     parser.add_argument("--calibrate", type=Path, required=True, help="folder of good samples")
     parser.add_argument("--samples", type=int, default=64, help="samples that are read, spread evenly")
-    parser.add_argument("--method", choices=METHODS, default="entropy", help="int8: how ranges are found")
-    parser.add_argument("--per-channel", action="store_true", help="int8: a step for each channel of the weights")
+    parser.add_argument("--method", choices=METHODS, default="percentile", help="int8: how ranges are found")
+    parser.add_argument(
+        "--per-channel",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="int8: a step for each channel of the weights, or one for all",
+    )
     parser.add_argument("--data", type=Path, help="data set that `eyear eval` judges")
     parser.add_argument("--eyear", default=shutil.which("eyear"), help="the program [default: that of the path]")
     parser.add_argument("--replace", action="store_true", help="the variant may be there already")

@@ -99,8 +99,7 @@ struct Line {
     beside: Vec<Beside>,
     /// Sizes that are decided when it runs, with those that it was run with.
     open: BTreeMap<String, usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime: Option<String>,
+    runtime: String,
     runs: Run,
     providers: Vec<Tries>,
     uses: Vec<As>,
@@ -227,7 +226,7 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
         precision: foreign::precision(facts).as_str(),
         beside: facts.beside.iter().map(beside).collect(),
         open: given.iter().flat_map(|input| input.open.clone()).collect(),
-        runtime: Some(format!("{} {}", BACKENDS[0].name(), info.version)),
+        runtime: format!("{} {}", BACKENDS[0].name(), info.version),
         runs: match &tried {
             Ok(Tried { probe, .. }) => {
                 Run { ok: true, open_ms: Some(probe.open_ms), run_ms: Some(probe.run_ms), why: None }
@@ -273,7 +272,14 @@ fn serves(what: &'static str, found: &Result<Use, String>) -> As {
                 true => format!("any sides in multiples of {}", found.multiple_of),
                 false => format!("{height} x {width} alone"),
             };
-            As { what, ok: true, why: format!("{}; {sides}", maps.join(", ")) }
+            let cut = match found.cut_off {
+                true => {
+                    "; normalised, which cuts off low scores: export it with PostProcessor(enable_normalization=False, \
+                     enable_thresholding=False) for surer limits"
+                }
+                false => "",
+            };
+            As { what, ok: true, why: format!("{}; {sides}{cut}", maps.join(", ")) }
         }
         Err(why) => As { what, ok: false, why: why.clone() },
     }
@@ -288,8 +294,8 @@ fn counted(counts: &BTreeMap<String, usize>) -> String {
 
 fn size(bytes: u64) -> String {
     match bytes {
-        ..1000 => format!("{bytes} B"),
-        ..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }
@@ -318,7 +324,7 @@ fn tell(out: &mut impl std::io::Write, line: &Line) -> Result<()> {
     for Beside { file, bytes } in &line.beside {
         writeln!(out, "  beside it  {file}, {}", bytes.map_or("missing".into(), size))?;
     }
-    let runtime = line.runtime.as_deref().unwrap_or_default();
+    let runtime = &line.runtime;
     match &line.runs {
         Run { open_ms: Some(open), run_ms: Some(run), .. } => {
             writeln!(out, "  runs       yes: by {runtime}, opened in {open:.0} ms, first run {run:.0} ms")?;

@@ -17,6 +17,8 @@ use crate::onnx::{self, Facts, Onnx, Size, Value};
 const ANOMALY_MAP: &str = "anomaly_map";
 /// What else such exports give: all, or some.
 const BESIDE: [&str; 3] = ["pred_score", "pred_label", "pred_mask"];
+/// Those of them that there are only where scores are thresholded.
+const THRESHOLDED: [&str; 2] = ["pred_label", "pred_mask"];
 /// Pixels a cell of the map that is made of an anomaly map: finer ones tell grain from grain.
 const STRIDE: usize = 8;
 /// Sides of a model whose sizes are fixed, at most: larger pictures are encoded in tiles.
@@ -40,6 +42,9 @@ pub struct Use {
     pub maps: Vec<MapSpec>,
     /// Whether it is an export of anomalib, which brings the colours to its own scale itself.
     pub anomalib: bool,
+    /// Whether the anomaly map was brought to a scale from 0 to 1, and what lies beyond cut off: so does anomalib before it
+    /// thresholds.
+    pub cut_off: bool,
     /// The output whose greatest values the map is made of, and the side of the squares that they are the greatest of.
     pool: Option<(String, usize)>,
 }
@@ -98,13 +103,16 @@ pub fn try_out(onnx: &Onnx, model: &[u8], size: [usize; 2], options: &Options) -
                     true => maps.iter().map(|map| map.stride).fold(1, lcm),
                     false => gcd(size[0], size[1]),
                 };
+                let anomalib = maps.iter().any(|map| is_anomalib(&map.name));
+                let labels = |output: &Output| THRESHOLDED.contains(&output.name.as_str());
                 let used = Use {
+                    anomalib,
+                    cut_off: anomalib && probe.outputs.iter().any(labels),
                     input: input.clone(),
                     size,
                     open,
                     multiple_of,
                     maps: maps.clone(),
-                    anomalib: maps.iter().any(|map| is_anomalib(&map.name)),
                     pool,
                 };
                 match open {

@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of a file, data beside it among them, at most: Protocol Buffers hold no more in one message.
 const LARGEST: u64 = i32::MAX as u64;
+/// Characters of an open size's name, at most, where it is shown.
+const LONGEST_NAME: usize = 24;
 /// Graphs within graphs, at most.
 const DEPTH: usize = 32;
 
@@ -77,7 +79,8 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |size: &Size| match size {
             Size::Fixed(size) => size.to_string(),
-            Size::Dynamic(name) if name.is_empty() => "?".into(),
+            // What PyTorch derives from other sizes may go on for a page.
+            Size::Dynamic(name) if name.is_empty() || name.chars().count() > LONGEST_NAME => "?".into(),
             Size::Dynamic(name) => name.clone(),
         };
         write!(f, "{}[{}]", self.dtype, self.shape.iter().map(size).collect::<Vec<_>>().join(", "))
