@@ -204,7 +204,18 @@ fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     for one in prepared["tried"].as_array().unwrap().iter().filter(vino) {
         assert!(one["trial"]["score_off"].as_f64() < Some(0.02), "{one}");
     }
-    // A station judges at once, on the CPU, until what was chosen is ready.
+    // A station judges at once, on the CPU, until what was chosen is ready. Which way is the fastest differs from day to day: here
+    // it is OpenVINO's.
+    let kept = cache.join("prepared/x86-openvino-vision-lite0.json");
+    let mut prepared: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    for one in prepared["tried"].as_array_mut().unwrap() {
+        let one = one.as_object_mut().unwrap();
+        match one["provider"]["name"] == "openvino" {
+            true => one.remove("lost"),
+            false => one.insert("lost".into(), "another is faster".into()),
+        };
+    }
+    fs::write(&kept, prepared.to_string()).unwrap();
     let station = dir.path().join("line.toml");
     let films = format!("{}/tests/data/paper/test", env!("CARGO_MANIFEST_DIR"));
     let recording = format!("[camera]\nsource = \"recording\"\npath = \"{films}\"\nrate = 4.0\nrepeat = true\n");
