@@ -515,6 +515,17 @@ fn words_are_evaluated_beside_the_verdicts() {
     }
 }
 
+#[test]
+fn a_rub_is_called_by_its_kind_though_its_first_name_is_not_the_likeliest() {
+    // Half of the decoder's belief in a rub lies in "a rubbing sound", which begins as "a blow at each turn" does.
+    let flags = ["eval", "tests/data/machine", "--inject", "rub", "--snr", "6", "--words", "--json"];
+    let output = eyear(&flags);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let rubs = &lines(&output)[0]["words"]["kind"];
+    let [right, of] = ["count", "of"].map(|name| rubs[name].as_u64().unwrap());
+    assert!(right + 1 >= of && of >= 5, "{rubs}");
+}
+
 /// A copy of the package's files, without its folders.
 fn copied(dir: &TempDir, name: &str) -> PathBuf {
     let to = dir.path().join(name);
