@@ -151,6 +151,9 @@ pub struct RanOn {
     pub provider: String,
     /// Nodes it ran.
     pub nodes: usize,
+    /// Of the CPU beside another provider, the operators and names of these nodes, `Resize /neck/up`: what was left to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// What the sample was judged by.

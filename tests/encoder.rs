@@ -120,6 +120,32 @@ fn fine_maps_in_tiles_are_those_of_one_run_and_coarse_ones_come_near() {
     }
 }
 
+#[test]
+fn a_fork_runs_beside_the_first_and_keeps_tensors_of_its_own() {
+    let options = Options { threads: 1, ..Options::default() };
+    let mut first = MapEncoder::load(&package(), Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
+    first.resize(128, 128).unwrap();
+    let mut other = first.fork().unwrap();
+    assert_eq!(other.size(), first.size());
+    let run = |encoder: &mut MapEncoder, value: f32| {
+        encoder.input_mut().unwrap().fill(value);
+        encoder.encode().unwrap();
+        encoder.map(0).unwrap().to_vec()
+    };
+    let [dark, light] = [-1.0, 1.0].map(|value| run(&mut first, value));
+    assert_ne!(dark, light);
+    for _ in 0..3 {
+        let both = std::thread::scope(|scope| {
+            let beside = scope.spawn(|| run(&mut other, -1.0));
+            [run(&mut first, 1.0), beside.join().unwrap()]
+        });
+        assert_eq!(both, [light.clone(), dark.clone()]);
+    }
+    // Another size of one is none of the other's.
+    other.resize(64, 96).unwrap();
+    assert_eq!((run(&mut first, -1.0), other.size()), (dark, [64, 96]));
+}
+
 /// A runtime that opens models and computes always the same.
 struct Stuck(f32);
 
@@ -196,6 +222,10 @@ impl Session for StuckSession {
 
     fn notices(&self) -> &[String] {
         self.inner.notices()
+    }
+
+    fn fork(&self) -> Result<Box<dyn Session>> {
+        Ok(Box::new(Self { inner: self.inner.fork()?, value: self.value, outputs: Vec::new() }))
     }
 }
 

@@ -58,7 +58,7 @@ const TRIED: [(&[&str], &str); 18] = [
         &["teach"],
         "add backend bearing board good input kind mask model overkill precision provider require-provider roi threads undo",
     ),
-    (&["inspect"], "backend board evidence json model out provider require-provider threads"),
+    (&["inspect"], "backend board evidence json model out provider require-provider streams threads"),
     // In words.rs.
     (&["report"], "backend beam board json language model out provider require-provider say seed threads writer"),
     (&["ask"], "backend beam board json language model provider require-provider seed since threads writer"),
@@ -68,7 +68,7 @@ const TRIED: [(&[&str], &str); 18] = [
          seed shots snr taught-seconds threads window words writer",
     ),
     // --all in providers.rs.
-    (&["bench"], "all backend board busy json model provider require-provider rounds threads"),
+    (&["bench"], "all backend board busy json model provider require-provider rounds streams threads"),
     // In providers.rs, as boards and providers are.
     (&["prepare"], "backend board json limit model precision provider require-provider rounds threads"),
     (&["doctor"], "json"),
@@ -355,6 +355,33 @@ fn evaluation_leaves_out_what_it_cannot_read_and_goes_on() {
 }
 
 #[test]
+fn several_streams_judge_as_one_does_and_in_order() {
+    let (dir, part, _) = paper();
+    let damaged = text(&dir.path().join("damaged.jpg")).to_string();
+    fs::write(&damaged, b"no picture").unwrap();
+    let pictures: Vec<String> = files(GOOD).into_iter().take(5).chain([damaged]).collect();
+    let judged = |more: &[&str]| {
+        let pictures = pictures.iter().map(|path| &**path);
+        let output = eyear(
+            &["inspect", &part, "--json"].into_iter().chain(pictures).chain(more.iter().copied()).collect::<Vec<_>>(),
+        );
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut lines = lines(&output);
+        lines.iter_mut().for_each(|line| drop(line.as_object_mut().unwrap().remove("ms")));
+        lines
+    };
+    let one = judged(&["--threads", "1"]);
+    let (evidence, page) = (dir.path().join("evidence"), dir.path().join("page"));
+    let three = judged(&["--streams", "3", "--evidence", text(&evidence), "--out", text(&page)]);
+    assert_eq!((one.len(), &one), (6, &three));
+    assert_eq!(fs::read_dir(&evidence).unwrap().count(), 5);
+    assert!(page.join("index.html").exists());
+    let none = eyear(&["inspect", &part, &pictures[0], "--streams", "0"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("wants a number from 1 to 256"));
+}
+
+#[test]
 fn bench_times_each_stage_beside_other_work() {
     let (_dir, part, _) = paper();
     let good = files(GOOD).remove(0);
@@ -380,7 +407,14 @@ fn bench_times_each_stage_beside_other_work() {
     assert!(measured["cold_start"].as_f64().unwrap() > 0.0 && measured["ratio"].as_f64().unwrap() > 0.0);
     let table = done(&["bench", &part, &good, "--rounds", "2"]);
     assert!(table.contains("whole / bare") && table.contains("inspections/s"), "{table}");
+    let json = done(&["bench", &part, &good, "--rounds", "6", "--streams", "2", "--json"]);
+    let measured: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&measured["rounds"], &measured["streams"]), (&6.into(), &2.into()));
+    assert!(measured["inspections_per_s"].as_f64().unwrap() > 0.0 && measured["whole"]["p50"].as_f64().unwrap() > 0.0);
+    let table = done(&["bench", &part, &good, "--rounds", "2", "--streams", "2"]);
+    assert!(table.contains("2 inspections, 2 at once") && table.contains("inspections/s"), "{table}");
     refused(&["bench", &part, &good, "--rounds", "0"], &["--rounds wants at least 1"]);
+    assert_eq!(eyear(&["bench", "--all", "--streams", "2"]).status.code(), Some(2));
     refused(&["bench", &part, "nowhere.png"], &["cannot read nowhere.png"]);
 }
 

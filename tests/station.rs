@@ -342,6 +342,10 @@ impl Session for FrailSession {
     fn notices(&self) -> &[String] {
         self.of.notices()
     }
+
+    fn fork(&self) -> eyear::Result<Box<dyn Session>> {
+        Ok(Box::new(Self { of: self.of.fork()?, runs: self.runs, placement: self.placement.clone() }))
+    }
 }
 
 /// Keeps what each verdict was and where it ran.

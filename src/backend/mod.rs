@@ -204,6 +204,18 @@ pub trait Session: Send {
     /// Which provider took how many nodes.
     fn placement(&self) -> &[Placement];
 
+    /// Nodes that were left to the CPU though other providers were asked for, by operator and name, such as `Resize /neck/up`.
+    fn left_to_cpu(&self) -> &[String] {
+        &[]
+    }
+
+    /// The same model once more, to be bound to tensors of its own. Both may run at once, each on a thread; they share the
+    /// weights, so that another one takes little more than its tensors.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime refuses a second one.
+    fn fork(&self) -> Result<Box<dyn Session>>;
+
     /// What was asked for and did not come to be, a sentence each: a provider that cannot be used here, or that took no node.
     fn notices(&self) -> &[String];
 }

@@ -123,8 +123,8 @@ impl Backend for Tflite {
             let what = format!("{name} is no TensorFlow Lite model: bytes 4 to 7 are not `TFL3`");
             return Err(Error::new(ErrorKind::Runtime, what));
         }
-        let graph = native::quietly(|| Graph::load(name, model, &self.delegates, options.threads.max(1)))?;
-        Ok(Box::new(graph))
+        let (delegates, threads) = (self.delegates.clone(), options.threads.max(1));
+        Ok(Box::new(Graph::load(name.into(), Bytes::new(model), delegates, threads)?))
     }
 }
 
@@ -159,10 +159,12 @@ struct Graph {
     // Dropped in this order: each lives by those below it.
     interpreter: Interpreter<'static>,
     _model: Arc<Model<'static>>,
-    _bytes: Bytes,
+    bytes: Bytes,
     native: Native,
     /// In messages.
     name: String,
+    delegates: Vec<Delegate>,
+    threads: usize,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     placement: Vec<Placement>,
@@ -212,15 +214,18 @@ impl Memory {
 }
 
 impl Graph {
-    fn load(name: &str, model: &[u8], delegates: &[Delegate], threads: usize) -> Result<Self> {
-        let bytes = Bytes::new(model);
+    fn load(name: String, bytes: Bytes, delegates: Vec<Delegate>, threads: usize) -> Result<Self> {
+        native::quietly(|| Self::load_aloud(name, bytes, delegates, threads))
+    }
+
+    fn load_aloud(name: String, bytes: Bytes, delegates: Vec<Delegate>, threads: usize) -> Result<Self> {
         // SAFETY: the model is a field above the bytes, and so dropped before them.
         let model = Model::from_bytes(unsafe { bytes.unbound() }).map_err(|_| {
             let what = format!("{name} is no whole TensorFlow Lite model: it was cut short or changed");
             Error::new(ErrorKind::Runtime, what)
         })?;
         let model = Arc::new(model);
-        let mut native = Native::new(delegates, threads)?;
+        let mut native = Native::new(&delegates, threads)?;
         let options = interpreter::Options { thread_count: i32::try_from(threads).unwrap_or(i32::MAX) };
         // SAFETY: the interpreter is a field above the model, and so dropped before it; an `Arc` does not move what it
         // holds.
@@ -234,9 +239,11 @@ impl Graph {
         let mut graph = Self {
             interpreter,
             _model: model,
-            _bytes: bytes,
+            bytes,
             native,
-            name: name.to_string(),
+            name,
+            delegates,
+            threads,
             inputs,
             outputs,
             placement: Vec::new(),
@@ -356,6 +363,14 @@ impl Session for Graph {
 
     fn notices(&self) -> &[String] {
         &[]
+    }
+
+    /// XNNPACK packs the weights for each anew; the model's bytes are shared.
+    fn fork(&self) -> Result<Box<dyn Session>> {
+        let Self { name, bytes, delegates, threads, .. } = self;
+        let mut graph = Self::load(name.clone(), bytes.clone(), delegates.clone(), *threads)?;
+        graph.shared.clone_from(&self.shared);
+        Ok(Box::new(graph))
     }
 }
 

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::BACKENDS;
+use eyear::engine::streams;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
+use eyear::memory::part::Part;
 use eyear::source::recording;
 use serde::Serialize;
 
@@ -40,6 +42,9 @@ pub struct Arguments {
     /// Threads that compute all the while, as another program would
     #[arg(long, default_value_t = 0, value_name = "N")]
     busy: usize,
+    /// Instead of the stages, inspections a second by so many inspectors at once, which share the model's weights
+    #[arg(long, value_name = "N", value_parser = super::threads, conflicts_with_all = ["all", "busy"])]
+    streams: Option<usize>,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -95,6 +100,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
     let manifest = arguments.model.manifest(Sense::Image)?;
     let seen = super::seen_part(part)?;
+    if let Some(streams) = arguments.streams {
+        return at_once(arguments, &manifest, seen, &files, [streams, rounds]);
+    }
     let options = arguments.model.options_of(&manifest, seen.card.model.precision)?;
     let mut inspector = Inspector::new(&manifest, seen, arguments.model.backend(), &options)?;
     super::told(inspector.notices());
@@ -141,6 +149,67 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         true => writeln!(out, "{}", serde_json::to_string(&measured)?)?,
         false => tell(&mut out, &measured)?,
     }
+    Ok(Outcome::Good)
+}
+
+/// What several inspectors at once do.
+#[derive(Serialize)]
+struct AtOnce {
+    streams: usize,
+    /// Of the encoder, in each stream.
+    threads: usize,
+    rounds: usize,
+    inspections_per_s: f64,
+    /// Milliseconds from bytes in memory to report, within a stream.
+    whole: Latency,
+    peak_memory_mb: Option<f64>,
+}
+
+/// Times `rounds` inspections by `streams` inspectors at once.
+fn at_once(
+    arguments: &Arguments,
+    manifest: &Manifest,
+    part: Part,
+    files: &[(&Path, Vec<u8>)],
+    [streams, rounds]: [usize; 2],
+) -> Result<Outcome> {
+    let model = arguments.model.clone().divided(streams);
+    let options = model.options_of(manifest, part.card.model.precision)?;
+    let first = Inspector::new(manifest, part, model.backend(), &options)?;
+    super::told(first.notices());
+    let others = (1..streams).map(|_| first.fork(manifest)).collect::<eyear::Result<Vec<_>>>()?;
+    let mut inspectors: Vec<Inspector> = std::iter::once(first).chain(others).collect();
+    let judge = |inspector: &mut Inspector, (path, bytes): &(&Path, &Vec<u8>)| -> Result<f64> {
+        let start = Instant::now();
+        let frame = recording::decode(bytes, &path.display().to_string())?;
+        std::hint::black_box(inspector.inspect(&frame)?);
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    let samples =
+        |count: usize| files.iter().cycle().take(count).map(|(path, bytes)| (*path, bytes)).collect::<Vec<_>>();
+    let warm = samples(files.len().max(2 * streams));
+    streams::in_order(&mut inspectors, &warm, judge, |_, judged| judged.map(drop))?;
+    let (timed, mut times) = (samples(rounds), Vec::with_capacity(rounds));
+    let start = Instant::now();
+    streams::in_order(&mut inspectors, &timed, judge, |_, judged| {
+        times.push(judged?);
+        anyhow::Ok(())
+    })?;
+    let inspections_per_s = rounds as f64 / start.elapsed().as_secs_f64().max(1e-9);
+    let (threads, whole, peak_memory_mb) = (options.threads, latency(&mut times), peak_memory_mb());
+    let measured = AtOnce { streams, threads, rounds, inspections_per_s, whole, peak_memory_mb };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&measured)?)?;
+        return Ok(Outcome::Good);
+    }
+    let Latency { p50, p95, p99 } = whole;
+    let memory = peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0} MB"));
+    writeln!(out, "{rounds} inspections, {streams} at once, {threads} encoder threads each")?;
+    writeln!(out, "ms             p50     p95     p99")?;
+    writeln!(out, "whole        {p50:6.2}  {p95:6.2}  {p99:6.2}")?;
+    writeln!(out, "inspections/s  {inspections_per_s:.0}")?;
+    writeln!(out, "memory         {memory} at most")?;
     Ok(Outcome::Good)
 }
 

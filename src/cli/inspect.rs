@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use eyear::engine::streams;
 use eyear::inspect::MomentInspector;
+use eyear::inspect::evidence::Evidence;
 use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
 use eyear::report::{Decided, Moved, Report, Verdict};
@@ -37,6 +40,9 @@ pub struct Arguments {
     /// Write what a report is worded by, to learn from it, to this folder: a safetensors file for each sense of a sample
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+    /// Samples that are judged at once, each by an inspector and threads of its own; they share the model's weights
+    #[arg(long, default_value = "1", value_name = "N", value_parser = super::threads)]
+    streams: usize,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -56,11 +62,20 @@ struct ErrorLine {
     error: String,
 }
 
+/// What came of a sample.
+struct Looked {
+    frame: Option<Frame>,
+    report: Report,
+    evidence: Vec<(Sense, Evidence)>,
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
     let (what, paths) = meant(&taught, &arguments.pictures)?;
-    let mut inspector = arguments.model.inspector(taught)?;
+    let mut inspectors = arguments.model.inspectors(taught, arguments.streams)?;
+    let parts: Vec<_> = inspectors[0].inspectors().iter().map(|one| Arc::clone(one.part())).collect();
+    let tiles: Vec<Tiles> = parts.iter().map(|part| tiles(part)).collect();
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();
@@ -73,23 +88,25 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(dir) = &arguments.evidence {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
-    let stems = names::unique(&paths);
+    let samples: Vec<(&PathBuf, String)> = paths.iter().zip(names::unique(&paths)).collect();
     let (mut bad, mut failed) = (0usize, 0usize);
-    for (path, stem) in paths.iter().zip(&stems) {
+    let judge = |inspector: &mut MomentInspector, (path, _): &(&PathBuf, String)| {
+        let (frame, report) = judge(inspector, path)?;
+        let wanted = arguments.evidence.is_some();
+        let evidence = if wanted { inspector.evidence(&report, frame.as_ref())? } else { Vec::new() };
+        Ok(Looked { frame, report, evidence })
+    };
+    let take = |(path, stem): &(&PathBuf, String), looked: Result<Looked>| {
         let name = path.display().to_string();
-        match judge(&mut inspector, path) {
-            Ok((frame, report)) => {
+        match looked {
+            Ok(Looked { frame, report, evidence }) => {
                 if let Some(folder) = &mut folder {
-                    let parts = inspector.inspectors();
-                    let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
                     folder.add(stem, &name, frame.as_ref(), &report, &tiles, None)?;
                 }
-                if let Some(dir) = &arguments.evidence {
-                    for (sense, evidence) in inspector.evidence(&report, frame.as_ref())? {
-                        let path = dir.join(format!("{stem}.{}.safetensors", sense.as_str()));
-                        std::fs::write(&path, evidence.to_safetensors()?)
-                            .with_context(|| format!("cannot write {}", path.display()))?;
-                    }
+                for ((sense, evidence), dir) in evidence.iter().zip(arguments.evidence.iter().cycle()) {
+                    let path = dir.join(format!("{stem}.{}.safetensors", sense.as_str()));
+                    std::fs::write(&path, evidence.to_safetensors()?)
+                        .with_context(|| format!("cannot write {}", path.display()))?;
                 }
                 bad += usize::from(report.verdict != Verdict::Pass);
                 bar.suspend(|| match arguments.json {
@@ -115,7 +132,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             }
         }
         bar.inc(1);
-    }
+        anyhow::Ok(())
+    };
+    streams::in_order(&mut inspectors, &samples, judge, take)?;
     bar.finish_and_clear();
     if !arguments.json && paths.len() > 1 {
         let passed = paths.len() - bad - failed;

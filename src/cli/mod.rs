@@ -185,6 +185,24 @@ impl ModelArguments {
         Ok(eye)
     }
 
+    /// So many inspectors, which share the weights and divide the processors among them.
+    fn inspectors(&self, taught: Taught, streams: usize) -> Result<Vec<MomentInspector>> {
+        let both = matches!(taught, Taught::Both(_));
+        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
+        let first = self.clone().divided(streams).inspector(taught)?;
+        let others = (1..streams).map(|_| first.fork(&manifest)).collect::<Result<Vec<_>>>()?;
+        Ok(std::iter::once(first).chain(others).collect())
+    }
+
+    /// With the threads of each of so many inspectors at once, where these are not told otherwise.
+    fn divided(mut self, streams: usize) -> Self {
+        if streams > 1 && self.board.is_none() {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            self.threads = self.threads.or(Some((cores / streams).clamp(1, Options::default().threads)));
+        }
+        self
+    }
+
     fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
         let both = matches!(taught, Taught::Both(_));
         let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };

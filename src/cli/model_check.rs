@@ -247,11 +247,11 @@ fn tries(provider: String, is_cpu: bool, probe: eyear::Result<Probe>) -> Tries {
     let mut tries = Tries { provider, nodes: BTreeMap::new(), left: BTreeMap::new(), why: None };
     match probe {
         Ok(probe) => {
-            for (by, operator) in probe.nodes {
-                if by == "CPUExecutionProvider" && !is_cpu {
-                    *tries.left.entry(operator).or_default() += 1;
+            for node in probe.nodes {
+                if node.provider == "CPUExecutionProvider" && !is_cpu {
+                    *tries.left.entry(node.operator).or_default() += 1;
                 }
-                *tries.nodes.entry(by).or_default() += 1;
+                *tries.nodes.entry(node.provider).or_default() += 1;
             }
         }
         Err(error) => tries.why = Some(error.chain()),

@@ -265,6 +265,9 @@ pub fn tell(out: &mut impl Write, tried: &[Tried], board: &Board) -> io::Result<
                 let late = board.latency_ms.filter(|most| trial.run_ms.p50 > *most as f64);
                 let late = late.map_or(String::new(), |most| format!("; over the board's {most} ms"));
                 writeln!(out, "          nodes: {}{late}", nodes.join(", "))?;
+                if !trial.left.is_empty() {
+                    writeln!(out, "          left to the CPU: {}", trial.left.join(", "))?;
+                }
             }
             None => writeln!(out)?,
         }

@@ -140,6 +140,11 @@ impl Decoder {
         self.session.placement()
     }
 
+    /// Nodes that were left to the CPU ([`Session::left_to_cpu`]).
+    pub fn left_to_cpu(&self) -> &[String] {
+        self.session.left_to_cpu()
+    }
+
     /// What was asked for and did not come to be, a sentence each ([`Session::notices`]).
     pub fn notices(&self) -> &[String] {
         self.session.notices()

@@ -76,6 +76,18 @@ impl MapEncoder {
         Ok(encoder)
     }
 
+    /// Another one of the same size for another thread, which shares the weights ([`Session::fork`]).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Runtime`] when the runtime refuses a second one.
+    pub fn fork(&self) -> Result<Self> {
+        let (session, spec, order) = (self.session.fork()?, self.spec.clone(), self.order.clone());
+        let Self { precision, height, width, .. } = *self;
+        let mut other = Self { session, spec, precision, height, width, order, tiling: None };
+        other.resize(height, width)?;
+        Ok(other)
+    }
+
     /// Changes the input size and warms up; nothing is done when it is the present one and already bound.
     ///
     /// # Errors
@@ -203,6 +215,11 @@ impl MapEncoder {
     /// Which provider took how many nodes of the graph.
     pub fn placement(&self) -> &[Placement] {
         self.session.placement()
+    }
+
+    /// Nodes that were left to the CPU ([`Session::left_to_cpu`]).
+    pub fn left_to_cpu(&self) -> &[String] {
+        self.session.left_to_cpu()
     }
 
     /// What was asked for and did not come to be, a sentence each ([`Session::notices`]).

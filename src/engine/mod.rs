@@ -15,6 +15,7 @@ mod heat;
 mod mailbox;
 mod standby;
 mod stats;
+pub mod streams;
 mod trigger;
 mod words;
 

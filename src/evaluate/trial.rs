@@ -40,6 +40,9 @@ pub struct Trial {
     pub run_ms: Latency,
     /// Provider and how many nodes it took.
     pub placement: Vec<(String, usize)>,
+    /// Nodes that were left to the CPU beside another provider, by operator and name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// What was asked for and did not come to be.
     pub notices: Vec<String>,
     /// Least cosine similarity with a golden map, or with golden logits.
@@ -150,6 +153,7 @@ fn decoder(
         load_ms,
         run_ms: latency(&mut times),
         placement: decoder.placement().iter().map(|p| (p.provider.clone(), p.nodes)).collect(),
+        left: decoder.left_to_cpu().to_vec(),
         notices: decoder.notices().to_vec(),
         similarity,
         least_similarity: tolerance.get(&precision).copied().unwrap_or(LEAST_SIMILARITY),
@@ -187,6 +191,7 @@ fn encoder(
         load_ms,
         run_ms: latency(&mut times),
         placement: encoder.placement().iter().map(|p| (p.provider.clone(), p.nodes)).collect(),
+        left: encoder.left_to_cpu().to_vec(),
         notices: encoder.notices().to_vec(),
         similarity,
         least_similarity: golden.tolerance.get(&precision).copied().unwrap_or(LEAST_SIMILARITY),
@@ -231,6 +236,7 @@ mod tests {
             load_ms: 100.0,
             run_ms: Latency { p50: 5.0, p95: 6.0, p99: 7.0 },
             placement: vec![("CPUExecutionProvider".into(), 10)],
+            left: Vec::new(),
             notices: Vec::new(),
             similarity: 0.999,
             least_similarity: 0.99,

@@ -51,7 +51,6 @@ impl Eye {
         options: &Options,
     ) -> Result<Self> {
         let encoder = MapEncoder::load(manifest, sense, precision, backend, options)?;
-        let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
         let mut levels = BTreeMap::<usize, Vec<usize>>::new();
         for (i, output) in encoder.spec().outputs.iter().enumerate().filter(|(_, o)| o.stride >= FINEST_STRIDE) {
             levels.entry(output.stride).or_default().push(i);
@@ -60,15 +59,21 @@ impl Eye {
             let what = format!("{} has no output of stride {FINEST_STRIDE} or more to look at", manifest.name);
             return Err(Error::new(ErrorKind::Config, what));
         }
-        let levels = levels.into_iter().collect();
-        Ok(Self {
-            encoder,
-            developer: Developer::default(),
-            preparer,
-            row: Vec::new(),
-            levels,
-            buffers: Default::default(),
-        })
+        Ok(Self::with(encoder, levels.into_iter().collect()))
+    }
+
+    fn with(encoder: MapEncoder, levels: Vec<(usize, Vec<usize>)>) -> Self {
+        let preparer = Preparer::new(encoder.spec().mean, encoder.spec().scale);
+        let (developer, row, buffers) = (Developer::default(), Vec::new(), Default::default());
+        Self { encoder, developer, preparer, row, levels, buffers }
+    }
+
+    /// Another eye for another thread, which shares the encoder's weights.
+    ///
+    /// # Errors
+    /// As [`MapEncoder::fork`].
+    pub fn fork(&self) -> Result<Self> {
+        Ok(Self::with(self.encoder.fork()?, self.levels.clone()))
     }
 
     /// The encoder.

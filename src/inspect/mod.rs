@@ -10,9 +10,10 @@ mod motion;
 mod places;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backend::{Backend, Options};
+use crate::backend::{Backend, Options, Placement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Sense, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
@@ -37,10 +38,10 @@ use places::{
 };
 pub use writer::{Asked, Writer};
 
-/// Judges frames, sounds or clips by a taught part. One inspector serves one thread.
+/// Judges frames, sounds or clips by a taught part. One inspector serves one thread; [`Inspector::fork`] makes one for another.
 pub struct Inspector {
     eye: Eye,
-    part: Part,
+    part: Arc<Part>,
     judged_by: Provenance,
     ran_on: Vec<RanOn>,
     limit: f32,
@@ -80,6 +81,20 @@ impl Inspector {
             eye.encoder().resize(taught.input[0], taught.input[1])?;
         }
         eye.check(&part)?;
+        Self::with(eye, Arc::new(part), manifest)
+    }
+
+    /// Another inspector of the same part for another thread, which shares what was taught and the encoder's weights;
+    /// `manifest` is that of the package.
+    ///
+    /// # Errors
+    /// As [`Eye::fork`].
+    pub fn fork(&self, manifest: &Manifest) -> Result<Self> {
+        let other = Self::with(self.eye.fork()?, Arc::clone(&self.part), manifest)?;
+        Ok(Self { judged_by: self.judged_by.clone(), ..other })
+    }
+
+    fn with(mut eye: Eye, part: Arc<Part>, manifest: &Manifest) -> Result<Self> {
         let judged_by = Provenance {
             part: part.card.name.clone(),
             part_digest: part.digest.clone(),
@@ -87,8 +102,13 @@ impl Inspector {
             model_digest: manifest.digest().to_string(),
             precision: part.card.model.precision.as_str(),
         };
-        let placement = eye.encoder().placement().iter();
-        let ran_on = placement.map(|p| RanOn { provider: p.provider.clone(), nodes: p.nodes }).collect();
+        let (encoder, cpu) = (eye.encoder(), "CPUExecutionProvider");
+        let left = |provider: &str| if provider == cpu { encoder.left_to_cpu().to_vec() } else { Vec::new() };
+        let ran_on = encoder.placement().iter().map(|placement| {
+            let Placement { provider, nodes } = placement;
+            RanOn { provider: provider.clone(), nodes: *nodes, left: left(provider) }
+        });
+        let ran_on = ran_on.collect();
         let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
         let limit = part.judgement.calibration.limit(part.card.overkill);
         let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
@@ -131,7 +151,7 @@ impl Inspector {
     }
 
     /// The part that is judged by.
-    pub fn part(&self) -> &Part {
+    pub fn part(&self) -> &Arc<Part> {
         &self.part
     }
 
@@ -174,7 +194,7 @@ impl Inspector {
         self.eye.encode()?;
         let encoded = Instant::now();
 
-        let Part { learned, golden, judgement, card, .. } = &self.part;
+        let Part { learned, golden, judgement, card, .. } = &*self.part;
         let mut distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
         distances.steady = steady;
         let Standard { local, global, pixels, steady } = judgement.standard(distances);

@@ -15,7 +15,8 @@ use crate::memory::part::Part;
 use crate::report::{Provenance, Report, Verdict};
 use crate::sample::{Clip, Frame, Sound};
 
-/// Judges moments by whatever a part was taught. One inspector serves one thread.
+/// Judges moments by whatever a part was taught. One inspector serves one thread; [`MomentInspector::fork`] makes one for
+/// another.
 pub struct MomentInspector {
     senses: Senses,
 }
@@ -68,6 +69,26 @@ impl MomentInspector {
                 for one in [&mut sight, &mut hearing] {
                     one.judged_by.part_digest.clone_from(&pair.digest);
                 }
+                Senses::Both(Box::new(Both { sight, hearing, bond, calibration, limit }))
+            }
+        };
+        Ok(Self { senses })
+    }
+
+    /// Another inspector of the same for another thread, which shares what was taught and the encoders' weights.
+    ///
+    /// # Errors
+    /// As [`Inspector::fork`].
+    pub fn fork<E: From<crate::Error>>(&self, manifest: &dyn Fn(Sense) -> Result<Manifest, E>) -> Result<Self, E> {
+        let another = |one: &Inspector| Ok::<_, E>(one.fork(&manifest(one.part.card.kind.sense())?)?);
+        let senses = match &self.senses {
+            Senses::Sight(one) => Senses::Sight(Box::new(another(one)?)),
+            Senses::Hearing(one) => Senses::Hearing(Box::new(another(one)?)),
+            Senses::Motion(one) => Senses::Motion(Box::new(another(one)?)),
+            Senses::Both(both) => {
+                let Both { sight, hearing, bond, calibration, limit } = &**both;
+                let (sight, hearing) = (another(sight)?, another(hearing)?);
+                let (bond, calibration, limit) = (bond.clone(), calibration.clone(), *limit);
                 Senses::Both(Box::new(Both { sight, hearing, bond, calibration, limit }))
             }
         };

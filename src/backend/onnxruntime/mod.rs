@@ -7,7 +7,7 @@ mod provider;
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ort::AsPointer as _;
 use ort::environment::Environment;
@@ -35,6 +35,9 @@ struct Runtime {
     library: PathBuf,
     place: Place,
 }
+
+/// Nodes that are named one by one, at most.
+const NAMED: usize = 32;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
@@ -126,7 +129,7 @@ impl Backend for OnnxRuntime {
         // The CPU alone tells what the model takes and gives. Others are given the sizes too, when they are bound.
         let (name, model) = (name.to_string(), Cow::Borrowed(model));
         let plan = Plan { name, model, options: options.on_cpu(), symbols: Vec::new() };
-        let Made { session, placement, notices } = plan.make(&[])?;
+        let Made { session, placement, left, notices } = plan.make(&[])?;
         let symbols = |outlet: &Outlet| match outlet.dtype() {
             ValueType::Tensor { dimension_symbols, .. } => dimension_symbols.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
@@ -136,11 +139,11 @@ impl Backend for OnnxRuntime {
         let outputs = session.outputs().iter().map(spec).collect::<Result<Vec<_>>>()?;
         let plan = (!options.providers.is_empty()).then(|| {
             let model = Cow::Owned(plan.model.into_owned());
-            Plan { name: plan.name, model, options: options.clone(), symbols }
+            Arc::new(Plan { name: plan.name, model, options: options.clone(), symbols })
         });
-        let bound = None;
-        let shared = Vec::new();
-        Ok(Box::new(OnnxSession { bound, session, inputs, outputs, placement, notices, shared, plan, sizes: None }))
+        let (bound, shared, sizes) = (None, Vec::new(), None);
+        let session = Arc::new(session);
+        Ok(Box::new(OnnxSession { bound, session, inputs, outputs, placement, left, notices, shared, plan, sizes }))
     }
 }
 
@@ -153,10 +156,11 @@ struct Plan<'a> {
     symbols: Vec<Vec<String>>,
 }
 
-/// A session, where its nodes went, and what did not come to be.
+/// A session, where its nodes went, which of them were left to the CPU, and what did not come to be.
 struct Made {
     session: ort::session::Session,
     placement: Vec<Placement>,
+    left: Vec<String>,
     notices: Vec<String>,
 }
 
@@ -195,8 +199,10 @@ impl Plan<'_> {
                 }
             }
         };
-        let placement = placement(&session).map_err(refused)?;
+        let nodes = assignment(&session).map_err(refused)?;
+        let placement = placement(&nodes);
         let elsewhere = placement.iter().any(|placement| placement.provider != provider::CPU);
+        let left = if elsewhere { left_to_cpu(&nodes) } else { Vec::new() };
         for asked in used.iter().filter(|asked| asked.name != "cpu") {
             let took = match provider::find(&asked.name)?.id() {
                 // A plug-in's name is its own.
@@ -208,7 +214,7 @@ impl Plan<'_> {
                 lacking(Error::new(ErrorKind::Unavailable, what))?;
             }
         }
-        Ok(Made { session, placement, notices })
+        Ok(Made { session, placement, left, notices })
     }
 
     /// What the session is built by, with these providers before the CPU.
@@ -248,15 +254,16 @@ fn session_builder(environment: &Environment, options: &Options) -> ort::Result<
 struct OnnxSession {
     // Dropped before the session it belongs to.
     bound: Option<Bound>,
-    session: ort::session::Session,
+    session: Arc<ort::session::Session>,
     inputs: Vec<TensorSpec>,
     outputs: Vec<TensorSpec>,
     placement: Vec<Placement>,
+    left: Vec<String>,
     notices: Vec<String>,
     /// Inputs and the outputs that have their memory.
     shared: Vec<[usize; 2]>,
     /// How it is made for other sizes; none on the CPU alone, which takes any.
-    plan: Option<Plan<'static>>,
+    plan: Option<Arc<Plan<'static>>>,
     /// The sizes it was made for by its plan.
     sizes: Option<Vec<(String, i64)>>,
 }
@@ -274,8 +281,9 @@ impl OnnxSession {
         if self.sizes.as_ref() != Some(&sizes) {
             // What is bound belongs to the session that goes.
             self.bound = None;
-            let Made { session, placement, notices } = plan.make(&sizes)?;
-            (self.session, self.placement, self.notices) = (session, placement, notices);
+            let Made { session, placement, left, notices } = plan.make(&sizes)?;
+            self.session = Arc::new(session);
+            (self.placement, self.left, self.notices) = (placement, left, notices);
             self.sizes = Some(sizes);
         }
         Ok(())
@@ -396,8 +404,8 @@ impl Session for OnnxSession {
         let bound = self.bound.as_mut().ok_or_else(unbound)?;
         // `Session::run_binding` builds a map of the outputs, an allocation per picture; the bound tensors are
         // at hand already, so the C function is called alone.
-        // SAFETY: session and binding are alive and belong together, the run options may be null, and
-        // `&mut self` keeps a second run of this session away.
+        // SAFETY: session and binding are alive and belong together, the run options may be null, and `&mut self` keeps a
+        // second run of this binding away; runs of one session by several bindings at once are what it is made for.
         let status = unsafe {
             let session = self.session.ptr().cast_mut();
             ort::Error::<()>::result_from_status((ort::api().RunWithBinding)(
@@ -421,8 +429,27 @@ impl Session for OnnxSession {
         &self.placement
     }
 
+    fn left_to_cpu(&self) -> &[String] {
+        &self.left
+    }
+
     fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    fn fork(&self) -> Result<Box<dyn Session>> {
+        Ok(Box::new(Self {
+            bound: None,
+            session: Arc::clone(&self.session),
+            inputs: self.inputs.clone(),
+            outputs: self.outputs.clone(),
+            placement: self.placement.clone(),
+            left: self.left.clone(),
+            notices: self.notices.clone(),
+            shared: self.shared.clone(),
+            plan: self.plan.clone(),
+            sizes: self.sizes.clone(),
+        }))
     }
 }
 
@@ -493,19 +520,41 @@ fn providers() -> Result<Vec<String>> {
 }
 
 /// Which provider took how many nodes.
-fn placement(session: &ort::session::Session) -> ort::Result<Vec<Placement>> {
+fn placement(nodes: &[Node]) -> Vec<Placement> {
     let mut found: Vec<Placement> = Vec::new();
-    for (provider, _) in assignment(session)? {
-        match found.iter_mut().find(|placement| placement.provider == provider) {
+    for Node { provider, .. } in nodes {
+        match found.iter_mut().find(|placement| placement.provider == *provider) {
             Some(placement) => placement.nodes += 1,
-            None => found.push(Placement { provider, nodes: 1 }),
+            None => found.push(Placement { provider: provider.clone(), nodes: 1 }),
         }
     }
-    Ok(found)
+    found
 }
 
-/// Provider and operator of each node, as the runtime itself recorded them.
-fn assignment(session: &ort::session::Session) -> ort::Result<Vec<(String, String)>> {
+/// Operators and names of the nodes on the CPU; of very many, the first, and how many more there are.
+fn left_to_cpu(nodes: &[Node]) -> Vec<String> {
+    let on_cpu = nodes.iter().filter(|node| node.provider == provider::CPU);
+    let (mut left, count) = (Vec::new(), on_cpu.clone().count());
+    left.extend(on_cpu.take(NAMED).map(|node| format!("{} {}", node.operator, node.name).trim_end().to_string()));
+    if count > NAMED {
+        left.push(format!("and {} more", count - NAMED));
+    }
+    left
+}
+
+/// A node of a graph, and who runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// The execution provider.
+    pub provider: String,
+    /// What it computes, such as `Conv`.
+    pub operator: String,
+    /// Its name in the graph; empty where it has none.
+    pub name: String,
+}
+
+/// The nodes of a session, as the runtime itself recorded them.
+fn assignment(session: &ort::session::Session) -> ort::Result<Vec<Node>> {
     let api = ort::api();
     let mut graphs: *const *const ort::sys::OrtEpAssignedSubgraph = std::ptr::null();
     let mut count = 0usize;
@@ -523,9 +572,10 @@ fn assignment(session: &ort::session::Session) -> ort::Result<Vec<(String, Strin
             let (mut nodes, mut size) = (std::ptr::null(), 0usize);
             check((api.EpAssignedSubgraph_GetNodes)(graph, &mut nodes, &mut size))?;
             for j in 0..size {
-                let mut operator = std::ptr::null();
+                let (mut operator, mut name) = (std::ptr::null(), std::ptr::null());
                 check((api.EpAssignedNode_GetOperatorType)(*nodes.add(j), &mut operator))?;
-                found.push((provider.clone(), text(operator)));
+                check((api.EpAssignedNode_GetName)(*nodes.add(j), &mut name))?;
+                found.push(Node { provider: provider.clone(), operator: text(operator), name: text(name) });
             }
         }
     }

@@ -8,7 +8,7 @@ use half::f16;
 use ort::session::SessionInputValue;
 use ort::value::{PrimitiveTensorElementType, Tensor, TensorElementType, ValueType};
 
-use super::{Made, OnnxRuntime, Plan, assignment, failed};
+use super::{Made, Node, OnnxRuntime, Plan, assignment, failed};
 use crate::backend::Options;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -33,8 +33,8 @@ pub struct Given {
 pub struct Probe {
     /// Its outputs in the model's order.
     pub outputs: Vec<Output>,
-    /// Provider and operator of each node.
-    pub nodes: Vec<(String, String)>,
+    /// Its nodes, and who took them.
+    pub nodes: Vec<Node>,
     /// Milliseconds until it was ready.
     pub open_ms: f64,
     /// Milliseconds of the run.
