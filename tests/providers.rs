@@ -1,8 +1,8 @@
 //! Providers and boards, as a user asks for them: what cannot be used is told and never passed over in silence, and what
 //! `eyear prepare` chose is what runs.
 //!
-//! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO` (`.ci/providers` brings one), a second
-//! provider really runs.
+//! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO`, a second provider really runs; with one that
+//! has WebGPU, named by `EYEAR_TEST_WEBGPU`, one whose device has memory of its own (`.ci/providers` brings both).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -172,6 +172,33 @@ fn bench_tells_every_way_of_every_model() {
     assert!(table.starts_with("eyear-small (decoder, 1/s are tokens)") && table.contains("cold ms"), "{table}");
     let both = eyear(&["bench", "part", "picture.png", "--all"]);
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
+    let Some(library) = std::env::var_os("EYEAR_TEST_WEBGPU").map(PathBuf::from) else { return };
+    let (dir, part) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let part = text(part.path());
+    // Vulkan in software computes an encoder of this size in a fifth of a second.
+    let teach = ["teach", part, "--good", "tests/data/paper/train/good", "--input", "64x64", "--precision", "fp32"];
+    assert_eq!(eyear(&teach).status.code(), Some(0));
+    let inspect = |more: &[&str]| {
+        let all = [&["inspect", part, "tests/data/paper/test", "--json", "--threads", "1"], more].concat();
+        lines(&cached(dir.path(), Some(&library), &all))
+    };
+    let cpu = inspect(&[]);
+    let gpu = inspect(&["--provider", "webgpu", "--require-provider"]);
+    let both = inspect(&["--provider", "webgpu", "--require-provider", "--streams", "2"]);
+    let score = |line: &Value| line["score"].as_f64().unwrap();
+    assert!(cpu.iter().map(score).fold(0.0, f64::max) - cpu.iter().map(score).fold(9.0, f64::min) > 2.0);
+    for gpu in [gpu, both] {
+        assert_eq!(cpu.len(), gpu.len());
+        for (cpu, gpu) in cpu.iter().zip(&gpu) {
+            assert_eq!(gpu["ran_on"][0]["provider"], "WebGpuExecutionProvider", "{gpu}");
+            assert!((score(cpu) - score(gpu)).abs() < 0.01, "{} {}", score(cpu), score(gpu));
+            assert_eq!(cpu["verdict"], gpu["verdict"], "{gpu}");
+        }
+    }
 }
 
 #[test]

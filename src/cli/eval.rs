@@ -12,6 +12,7 @@ use eyear::evaluate::dataset::{Dataset, Sample};
 use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
+use eyear::evaluate::robust::{self, Hands};
 use eyear::evaluate::run::{self, Evaluation, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
@@ -180,7 +181,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             bar.suspend(|| complain(&format!("error: {}", super::one_line(&error.into()))));
             dataset.test.retain(|other| *other != sample);
         }
-        figures.words = words.map(eval_words::Words::finish).transpose()?;
+        figures.words = words.as_ref().map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
         if arguments.baselines && sense == Sense::Clip {
             let kymograph = RefCell::new(kymograph(&arguments.model.manifest(sense)?)?);
@@ -212,7 +213,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         if arguments.robust {
             let read_moment = |sample: &Sample| moment(sample, paired, sense, &read);
             let clean = (&figures, &*judged);
-            let worsened = eval_robust::run(&dataset, arguments.seed, clean, &read_moment, &judge_moment)?;
+            let bar = progress_bar("worsening")?;
+            let hands = Hands {
+                read: &read_moment,
+                judge: &judge_moment,
+                mask: &recording::read,
+                seen: &|sample, seen| words.iter().for_each(|words| words.keep(sample, seen)),
+                progress: &|| {
+                    words.iter().for_each(|words| words.write(&inspector.borrow()));
+                    bar.inc(1);
+                },
+                words: &|| words.as_ref().map(eval_words::Words::finish).transpose(),
+            };
+            bar.set_length((robust::plan(&dataset).len() * dataset.test.len()) as u64);
+            let worsened = robust::run(&dataset, arguments.seed, clean, &hands)?;
+            bar.finish_and_clear();
             figures.robust = Some(worsened);
         }
         match arguments.json {

@@ -1,31 +1,10 @@
-//! `eyear eval --robust`: judges the samples worsened, and the table of it.
+//! `eyear eval --robust`: the table of samples that were judged worsened.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use eyear::evaluate::Rate;
-use eyear::evaluate::dataset::Dataset;
-use eyear::evaluate::robust::{self, Hands, Judge, Read, Worsened};
-use eyear::evaluate::run::{Figures, Judged};
-use eyear::source::recording;
-
-use super::progress_bar;
-
-/// Judges `dataset` under each worsening, after it was judged clean. `read` brings what is seen and heard of a sample.
-pub fn run(
-    dataset: &Dataset,
-    seed: u64,
-    clean: (&Figures, &[Judged]),
-    read: &Read,
-    judge: &Judge,
-) -> Result<Vec<Worsened>> {
-    let bar = progress_bar("worsening")?;
-    bar.set_length((robust::plan(dataset).len() * dataset.test.len()) as u64);
-    let hands = Hands { read, judge, mask: &recording::read, progress: &|| bar.inc(1) };
-    let rows = robust::run(dataset, seed, clean, &hands)?;
-    bar.finish_and_clear();
-    Ok(rows)
-}
+use eyear::evaluate::robust::Worsened;
 
 /// Refuses what was taught by one sense for parts that are seen and heard: the one sense cannot be dropped.
 pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {
@@ -71,6 +50,10 @@ pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
     if paired {
         columns.push(("by one sense", |row, _| counts(row.degraded)));
     }
+    if clean.words.is_some() {
+        columns.push(("kind in words", |row, clean| rate(kind(row), kind(clean))));
+        columns.push(("contradicted", |row, _| counted(row.words.as_ref().and_then(|words| words.contradicted))));
+    }
     columns.push(("refused as", |row, _| {
         row.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
     }));
@@ -88,6 +71,11 @@ pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
 
 fn level(row: &Worsened) -> String {
     row.level.map_or("-".into(), |level| format!("{level} {}", row.unit))
+}
+
+/// Kinds of the most severe findings.
+fn kind(row: &Worsened) -> Option<Rate> {
+    row.words.as_ref().and_then(|words| words.kind)
 }
 
 fn share(value: Option<f64>, clean: Option<f64>) -> String {

@@ -77,7 +77,7 @@ pub struct Words<'a> {
     /// What was judged last.
     last: RefCell<Option<(Sample, Seen)>>,
     /// Why it can write no more.
-    failed: RefCell<Option<anyhow::Error>>,
+    failed: RefCell<Option<eyear::Error>>,
 }
 
 impl WordArguments {
@@ -167,7 +167,7 @@ impl Words<'_> {
         }
     }
 
-    fn count(&self, inspector: &MomentInspector, sample: &Sample, (frame, report): &Seen) -> Result<()> {
+    fn count(&self, inspector: &MomentInspector, sample: &Sample, (frame, report): &Seen) -> eyear::Result<()> {
         let evidence = inspector.evidence(report, frame.as_ref())?;
         let asked = Asked { language: &self.asked.language, question: None, sampling: Sampling::Greedy, since: None };
         let written = self.writer.borrow_mut().write(report, &evidence, &asked, &mut |_| ())?;
@@ -201,12 +201,13 @@ impl Words<'_> {
         is_known.then(|| kind.to_string()).into_iter().collect()
     }
 
-    /// The figures, once all is judged.
-    pub fn finish(self) -> Result<WordFigures> {
-        if let Some(error) = self.failed.into_inner() {
+    /// The figures of all that was written of since this was last asked.
+    pub fn finish(&self) -> eyear::Result<WordFigures> {
+        if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        Ok(self.tally.into_inner().finish()?)
+        let anew = Tally::new(self.language.clone(), &self.asked.language, self.writer.borrow().model());
+        self.tally.replace(anew).finish()
     }
 }
 

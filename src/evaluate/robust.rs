@@ -20,6 +20,7 @@ use super::dataset::{Dataset, Sample};
 use super::interval::Rate;
 use super::metrics::{auroc, escape, overkill};
 use super::run::{self, CONFIDENCE, Evaluation, Figures, Judged, Seen, strangeness};
+use super::words::WordFigures;
 use crate::error::Result;
 use crate::manifest::Sense;
 use crate::random::Random;
@@ -152,6 +153,9 @@ pub struct Worsened {
     pub reasons: BTreeMap<String, usize>,
     /// How those that were not refused were judged.
     pub rest: Rest,
+    /// How all were worded, where they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<WordFigures>,
 }
 
 /// The figures of what was not refused.
@@ -180,8 +184,12 @@ pub struct Hands<'a> {
     pub judge: &'a Judge<'a>,
     /// Reads a mask.
     pub mask: &'a dyn Fn(&Path) -> Result<Frame>,
+    /// Is shown each sample as it counts, with its picture and report.
+    pub seen: &'a dyn Fn(&Sample, &Seen),
     /// Is told after each sample of each worsening.
     pub progress: &'a dyn Fn(),
+    /// How the samples that were shown since it was last asked are worded, where words are wanted.
+    pub words: &'a dyn Fn() -> Result<Option<WordFigures>>,
 }
 
 /// The worsenings of a data set, in the order of the table: of pictures or of sounds all, the camouflage where there are
@@ -211,12 +219,14 @@ pub fn plan(dataset: &Dataset) -> Vec<Worsening> {
 /// Those of `hands`, of [`run::run`] and of [`worsen`].
 pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &Hands) -> Result<Vec<Worsened>> {
     let paired = dataset.is_paired();
-    let mut rows = vec![row(None, clean.0, clean.1, paired)?];
+    let clean_words = clean.0.words.clone();
+    let mut rows = vec![Worsened { words: clean_words, ..row(None, clean.0, clean.1, paired)? }];
     for worsening in plan(dataset) {
         let mut number = 0;
         let mut judge = |sample: &Sample| {
             number += 1;
-            judged(sample, worsening, seed_of(seed, worsening.name(), number), paired, hands)
+            let seen = judged(sample, worsening, seed_of(seed, worsening.name(), number), paired, hands);
+            seen.inspect(|seen| (hands.seen)(sample, seen))
         };
         let Evaluation { figures, judged, unreadable } =
             run::run(dataset, clean.0.taught, &mut judge, hands.mask, hands.progress)?;
@@ -224,7 +234,7 @@ pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &H
         if let Some((_, error)) = unreadable.into_iter().next() {
             return Err(error);
         }
-        rows.push(row(Some(worsening), &figures, &judged, paired)?);
+        rows.push(Worsened { words: (hands.words)()?, ..row(Some(worsening), &figures, &judged, paired)? });
     }
     Ok(rows)
 }
@@ -329,6 +339,7 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
             overkill: overkill(&failed, &is_bad, CONFIDENCE)?,
             escape: escape(&failed, &is_bad, CONFIDENCE)?,
         },
+        words: None,
     })
 }
 
@@ -415,7 +426,14 @@ mod tests {
             run::run(&dataset, 5, &mut |sample| judged(sample), &mask, &|| ()).unwrap();
         let told = RefCell::new(0);
         let progress = || *told.borrow_mut() += 1;
-        let hands = Hands { read: &read, judge: &by_brightness, mask: &mask, progress: &progress };
+        let hands = Hands {
+            read: &read,
+            judge: &by_brightness,
+            mask: &mask,
+            seen: &|_, _| (),
+            progress: &progress,
+            words: &|| Ok(None),
+        };
         let rows = run(&dataset, seed, (&figures, &all), &hands).unwrap();
         assert_eq!(*told.borrow(), 4 * plan(&dataset).len());
         assert_eq!(rows[0].overkill, figures.overkill);
@@ -486,7 +504,14 @@ mod tests {
         };
         let read = |_: &Sample| Ok((None, None));
         let mask = |_: &Path| Frame::new(vec![0; 4], PixelFormat::Grey8, 2, 2);
-        let hands = Hands { read: &read, judge: &by_brightness, mask: &mask, progress: &|| () };
+        let hands = Hands {
+            read: &read,
+            judge: &by_brightness,
+            mask: &mask,
+            seen: &|_, _| (),
+            progress: &|| (),
+            words: &|| Ok(None),
+        };
         let mut random = Random::new(9);
         let values: Vec<u8> = (0..TRIES).map(|_| (random.bits() % 251) as u8).collect();
         let most = searched(patch, |report| f64::from(report.score), None, 9, &hands).unwrap().unwrap();
@@ -505,7 +530,14 @@ mod tests {
         let (clean, mask) = (frame(&bright), frame(&|i| if bright(i) == 200 { 255 } else { 0 }));
         let read = |_: &Sample| Ok((Some(clean.clone()), None));
         let read_mask = |_: &Path| Ok(mask.clone());
-        let hands = Hands { read: &read, judge: &by_brightness, mask: &read_mask, progress: &|| () };
+        let hands = Hands {
+            read: &read,
+            judge: &by_brightness,
+            mask: &read_mask,
+            seen: &|_, _| (),
+            progress: &|| (),
+            words: &|| Ok(None),
+        };
         let score = |frame: &Frame| by_brightness(Some(frame), None).unwrap().score;
         let told = |is_bad: bool, way| {
             let sample = sample("a.png", is_bad, is_bad.then_some("mask.png"));

@@ -195,7 +195,7 @@ pub struct Truth<'a> {
 }
 
 /// How well a data set's samples are told in words.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WordFigures {
     /// Name and version of the model package that wrote.
     pub by: String,
@@ -244,7 +244,7 @@ pub struct WordFigures {
 }
 
 /// The figures of one folder, or of one fault at one level.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WordsOfKind {
     /// Samples.
     pub count: usize,

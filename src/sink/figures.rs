@@ -246,7 +246,9 @@ fn robust(figures: &Figures) -> String {
     let rates = [words::OVERKILL, words::ESCAPE, words::UNSURE, words::REFUSED];
     let last = [words::REST_OVERKILL, words::REST_ESCAPE];
     let alone = paired.then_some(words::LEFT_OUT_SENSE);
+    let worded = clean.words.is_some().then_some([words::SAYS_KIND, words::SAYS_FALSELY]);
     let heads = areas.iter().map(|(word, _)| *word).chain(rates).chain(alone).chain(last);
+    let heads = heads.chain(worded.into_iter().flatten());
     html.extend(heads.map(|word| head(&word.to_string())));
     html += &format!("<th>{}</th></tr>\n", words::REASON);
     for row in rows {
@@ -261,6 +263,10 @@ fn robust(figures: &Figures) -> String {
         html.extend(paired.then(|| counts(row.degraded)));
         let of_rest = |of: Option<Rate>| if row.invalid == [0, 0] { cell("") } else { cell(&rate(of)[0]) };
         html.extend([row.rest.overkill, row.rest.escape].map(of_rest));
+        if let Some(own) = &row.words {
+            html += &of_rate(own.kind, clean.words.as_ref().and_then(|words| words.kind));
+            html += &of_rate(own.contradicted, None);
+        }
         let reasons = row.reasons.iter().map(|(reason, count)| format!("{} {count}", escape(reason)));
         html += &format!("<td>{}</td></tr>\n", reasons.collect::<Vec<_>>().join(", "));
     }
@@ -506,6 +512,7 @@ mod tests {
             degraded: [0, 0],
             reasons: BTreeMap::from([("<too dark>".to_string(), 3)]),
             rest: Rest { judged: [27, 4], auroc: None, overkill: Rate::new(0, 27, 0.95).unwrap(), escape: None },
+            words: None,
         };
         let rows = vec![row("clean", None, 0.9, 0, [0, 0]), row("darker", Some(-1.0), 0.75, 3, [3, 0])];
         let html = page_of(&Figures { robust: Some(rows), ..figures() }, &[]);

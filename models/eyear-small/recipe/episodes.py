@@ -266,9 +266,9 @@ def of_pictures(rng, eyear, name, picture, tests):
     return name, samples
 
 
-def of_sounds(rng, eyear, tests):
+def of_sounds(rng, eyear, tests, seconds):
     """One drawn machine taught and judged by sounds."""
-    machine = Machine(rng)
+    machine = Machine(rng, seconds)
     write_sound = lambda path, samples: wavfile.write(path, machines.RATE, np.round(32767 * samples).astype(np.int16))
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
@@ -366,6 +366,7 @@ def main():
     parser.add_argument("--count", type=int, default=200, help="episodes")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no episode after")
     parser.add_argument("--tests", type=int, default=48, help="samples judged in each")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[1.5, 2.0, 3.0], help="how long sounds of a machine may be")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, help="real sets in MVTec layout")
     parser.add_argument("--eyear", default="../../../target/release/eyear")
@@ -387,7 +388,7 @@ def main():
         rng = np.random.default_rng([arguments.seed, i])
         try:
             if arguments.what == "sounds":
-                name, samples = of_sounds(rng, arguments.eyear, arguments.tests)
+                name, samples = of_sounds(rng, arguments.eyear, arguments.tests, arguments.seconds)
             elif arguments.what == "clips":
                 name, samples = of_clips(rng, arguments.eyear, arguments.tests)
             else:

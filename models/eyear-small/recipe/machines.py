@@ -45,8 +45,8 @@ def window(rng, count, least, most, edge):
 class Machine:
     """A machine. What it has once and for all is made in `__init__`, by `rng`; `sound` records it once."""
 
-    def __init__(self, rng):
-        self.seconds = float(rng.choice([1.5, 2.0, 3.0]))
+    def __init__(self, rng, seconds=(1.5, 2.0, 3.0)):
+        self.seconds = float(rng.choice(seconds))
         self.count = int(self.seconds * RATE)
         self.shaft = float(np.exp(rng.uniform(np.log(7), np.log(65))))
         teeth = int(rng.integers(4, 45))

@@ -5,7 +5,7 @@ mod probe;
 mod provider;
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -295,6 +295,54 @@ struct Bound {
     inputs: Vec<Memory>,
     /// `None` where the output has the memory of an input.
     outputs: Vec<Option<Memory>>,
+    /// Names of inputs and outputs, where a provider wants its inputs in the memory of a device of its own. What is bound is
+    /// brought there when it is bound, and not again: each run is given its tensors anew.
+    elsewhere: Option<[Vec<CString>; 2]>,
+}
+
+impl Bound {
+    /// Runs where a device has memory of its own: inputs are brought there, outputs back.
+    fn run_elsewhere(&mut self, session: &ort::session::Session, shared: &[[usize; 2]]) -> Result<()> {
+        let Self { inputs, outputs, elsewhere: Some(names), .. } = self else { return Err(unbound()) };
+        let [input_names, output_names] =
+            names.each_ref().map(|names| names.iter().map(|name| name.as_ptr()).collect::<Vec<_>>());
+        let given: Vec<_> = inputs.iter().map(Memory::value).collect();
+        let of_input = |i: usize| shared.iter().find(|[_, output]| *output == i).map(|[input, _]| &inputs[*input]);
+        let wanted = outputs.iter().enumerate().map(|(i, own)| own.as_ref().or_else(|| of_input(i)).map(Memory::value));
+        let mut wanted =
+            wanted.map(|value| value.map(<*const _>::cast_mut)).collect::<Option<Vec<_>>>().ok_or_else(unbound)?;
+        // SAFETY: session, tensors and names are alive; there are as many names as tensors, and an output that is given is
+        // written into, not replaced. `&mut self` keeps all but this run away from the tensors.
+        let status = unsafe {
+            ort::Error::<()>::result_from_status((ort::api().Run)(
+                session.ptr().cast_mut(),
+                std::ptr::null(),
+                input_names.as_ptr(),
+                given.as_ptr(),
+                given.len(),
+                output_names.as_ptr(),
+                wanted.len(),
+                wanted.as_mut_ptr(),
+            ))
+        };
+        status.map_err(|error| failed("the model failed".into(), error))
+    }
+}
+
+/// Whether a session reads its inputs where the host has them.
+fn takes_host_memory(session: &ort::session::Session) -> ort::Result<bool> {
+    let mut places = vec![std::ptr::null(); session.inputs().len()];
+    // SAFETY: the session is alive and fills in as many places as it has inputs; they belong to it and are read here only.
+    unsafe {
+        let api = ort::api();
+        let told = (api.SessionGetMemoryInfoForInputs)(session.ptr(), places.as_mut_ptr(), places.len());
+        ort::Error::<()>::result_from_status(told)?;
+        Ok(places.iter().all(|&place| {
+            let mut device = ort::sys::OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU;
+            (api.MemoryInfoGetDeviceType)(place, &mut device);
+            device == ort::sys::OrtMemoryInfoDeviceType::OrtMemoryInfoDeviceType_CPU
+        }))
+    }
 }
 
 /// The memory of a tensor, by the type of its elements.
@@ -309,6 +357,13 @@ impl Memory {
             DType::I32 => Self::I32(Tensor::new(allocator, shape.to_vec())?),
             _ => Self::F32(Tensor::new(allocator, shape.to_vec())?),
         })
+    }
+
+    fn value(&self) -> *const ort::sys::OrtValue {
+        match self {
+            Self::F32(tensor) => tensor.ptr(),
+            Self::I32(tensor) => tensor.ptr(),
+        }
     }
 
     fn has(&self, shape: &[usize]) -> bool {
@@ -382,7 +437,17 @@ impl Session for OnnxSession {
             memory.bind_output(&mut binding, &spec.name).map_err(failed)?;
             outs.push(Some(memory));
         }
-        self.bound = Some(Bound { binding, inputs: ins, outputs: outs });
+        let named = |specs: &[TensorSpec]| {
+            let names = specs.iter().map(|spec| CString::new(&*spec.name));
+            names
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|_| Error::new(ErrorKind::Config, "a name of the model holds a zero byte"))
+        };
+        let elsewhere = match takes_host_memory(&self.session).map_err(failed)? {
+            true => None,
+            false => Some([named(&self.inputs)?, named(&self.outputs)?]),
+        };
+        self.bound = Some(Bound { binding, inputs: ins, outputs: outs, elsewhere });
         Ok(())
     }
 
@@ -402,6 +467,9 @@ impl Session for OnnxSession {
 
     fn run(&mut self) -> Result<()> {
         let bound = self.bound.as_mut().ok_or_else(unbound)?;
+        if bound.elsewhere.is_some() {
+            return bound.run_elsewhere(&self.session, &self.shared);
+        }
         // `Session::run_binding` builds a map of the outputs, an allocation per picture; the bound tensors are
         // at hand already, so the C function is called alone.
         // SAFETY: session and binding are alive and belong together, the run options may be null, and `&mut self` keeps a

@@ -18,8 +18,6 @@ struct Options {
     memory_mb: Option<usize>,
     /// How the algorithm of a convolution is found.
     search: Search,
-    /// Whether a run is recorded once as a CUDA graph and played back; wants fixed shapes.
-    graph: bool,
     /// Whether float products may be cut to 19 bits on tensor cores.
     tf32: bool,
     /// Whether convolutions run with channels last.
@@ -48,7 +46,7 @@ impl Provider for Cuda {
     }
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {
-        let Options { device, memory_mb, search, graph, tf32, nhwc } = wanted.options()?;
+        let Options { device, memory_mb, search, tf32, nhwc } = wanted.options()?;
         let search = match search {
             Search::Exhaustive => ConvAlgorithmSearch::Exhaustive,
             Search::Heuristic => ConvAlgorithmSearch::Heuristic,
@@ -57,7 +55,6 @@ impl Provider for Cuda {
         let mut cuda = ep::CUDA::default()
             .with_device_id(device)
             .with_conv_algorithm_search(search)
-            .with_cuda_graph(graph)
             .with_tf32(tf32)
             .with_prefer_nhwc(nhwc);
         if let Some(megabytes) = memory_mb {

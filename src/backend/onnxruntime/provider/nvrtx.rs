@@ -16,8 +16,6 @@ struct Options {
     device: u32,
     /// Megabytes that building an engine may take.
     workspace_mb: Option<usize>,
-    /// Whether a run is recorded once as a CUDA graph and played back; wants fixed shapes.
-    graph: bool,
 }
 
 impl Provider for NvRtx {
@@ -30,8 +28,8 @@ impl Provider for NvRtx {
     }
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {
-        let Options { device, workspace_mb, graph } = wanted.options()?;
-        let mut rtx = ep::NVRTX::default().with_device_id(device).with_cuda_graph(graph);
+        let Options { device, workspace_mb } = wanted.options()?;
+        let mut rtx = ep::NVRTX::default().with_device_id(device);
         if let Some(megabytes) = workspace_mb {
             rtx = rtx.with_max_workspace(megabytes << 20);
         }

@@ -25,8 +25,6 @@ struct Options {
     dla_core: Option<u32>,
     /// Whether the engine is also written into a model of its own (EPContext), which loads without the builder.
     context: bool,
-    /// Whether a run is recorded once as a CUDA graph and played back; wants fixed shapes.
-    graph: bool,
 }
 
 impl Provider for TensorRt {
@@ -39,9 +37,8 @@ impl Provider for TensorRt {
     }
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {
-        let Options { device, fp16, int8, workspace_mb, dla_core, context, graph } = wanted.options()?;
-        let mut rt =
-            ep::TensorRT::default().with_device_id(device).with_fp16(fp16).with_int8(int8).with_cuda_graph(graph);
+        let Options { device, fp16, int8, workspace_mb, dla_core, context } = wanted.options()?;
+        let mut rt = ep::TensorRT::default().with_device_id(device).with_fp16(fp16).with_int8(int8);
         if let Some(megabytes) = workspace_mb {
             rt = rt.with_max_workspace_size(megabytes << 20);
         }

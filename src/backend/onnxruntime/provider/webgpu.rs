@@ -16,8 +16,6 @@ struct Options {
     device: i32,
     /// In which order numbers lie.
     layout: Layout,
-    /// Whether a run is recorded once and played back; wants fixed shapes.
-    graph: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -38,13 +36,12 @@ impl Provider for WebGpu {
     }
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {
-        let Options { device, layout, graph } = wanted.options()?;
+        let Options { device, layout } = wanted.options()?;
         let layout = match layout {
             Layout::Nhwc => webgpu::PreferredLayout::NHWC,
             Layout::Nchw => webgpu::PreferredLayout::NCHW,
         };
-        let gpu =
-            ep::WebGPU::default().with_device_id(device).with_preferred_layout(layout).with_enable_graph_capture(graph);
+        let gpu = ep::WebGPU::default().with_device_id(device).with_preferred_layout(layout);
         wanted.register(builder, gpu.build())
     }
 }
