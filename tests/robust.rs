@@ -100,16 +100,30 @@ fn a_little_noise_or_another_compression_rejects_hardly_a_good_one() {
 fn the_table_and_the_page_tell_what_differs() {
     let (dir, out) = (papers(), TempDir::new().unwrap());
     let set = dir.path().join("papers");
-    let output = eyear(&["eval", text(&set), "--input", "192x192", "--robust", "--out", text(out.path())]);
+    let words = ["--words", "--kinds", "impurity=foreign"];
+    let asked = ["eval", text(&set), "--input", "192x192", "--robust", "--out", text(out.path())];
+    let output = eyear(&[&asked[..], &words].concat());
     let table = said(&output);
     let lines: Vec<&str> = table.lines().map(str::trim).collect();
     let head = lines.iter().position(|line| line.starts_with("worsened by ")).unwrap_or_else(|| panic!("{table}"));
     assert!(lines[head + 1].starts_with("clean ") && lines[head + 2].starts_with("noise "), "{table}");
     assert!(lines[head].contains("AUPRO") && lines[head].contains("of the rest"), "{table}");
     let blur = lines.iter().rfind(|line| line.starts_with("blur ")).unwrap();
+    // Each row is worded anew: what is refused is not written of, and nothing is said that the measurements contradict.
+    let of = |line: &str, column: &str| {
+        let at = lines[head].find(column).unwrap();
+        line[at..].trim_start().split("  ").next().unwrap().to_string()
+    };
+    assert!(of(lines[head + 1], "kind in words").ends_with('%'), "{table}");
+    for line in &lines[head + 1..head + 1 + 19] {
+        let contradicted = of(line, "contradicted");
+        assert!(contradicted == "-" || contradicted.starts_with("0 of "), "{line}");
+    }
+    assert_eq!(of(blur, "contradicted"), "-");
     assert!(blur.contains("1 %") && blur.contains(" +") && blur.ends_with("out of focus 6"), "{table}");
     let page = fs::read_to_string(out.path().join("papers.html")).unwrap();
-    for text in ["When samples get worse", "样本劣化时", "遮挡", "out of focus 6", "<small>"] {
+    for text in ["When samples get worse", "样本劣化时", "最严重缺陷的类型正确", "遮挡", "out of focus 6", "<small>"]
+    {
         assert!(page.contains(text), "no {text}");
     }
 }
