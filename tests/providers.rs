@@ -134,6 +134,13 @@ fn a_provider_that_crashes_or_hangs_costs_its_trial_alone() {
     assert!(why("idle").contains("no device here"), "{}", why("idle"));
     let cpu = prepared["tried"].as_array().unwrap().iter().find(|one| one["provider"]["name"] == "cpu").unwrap();
     assert!(cpu["lost"].is_null(), "{prepared}");
+    let model = "models/vision-lite0/vision-lite0.int8.onnx";
+    let output =
+        cached(dir.path(), None, &["model", "check", model, "--provider", &crash, "--provider", "cpu", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let found = &lines(&output).remove(0)["providers"];
+    assert!(found[0]["why"].as_str().unwrap().starts_with("it crashed: signal: 6"), "{found}");
+    assert!(found[1]["why"].is_null() && found[1]["nodes"]["CPUExecutionProvider"].as_u64() > Some(0), "{found}");
 }
 
 #[test]

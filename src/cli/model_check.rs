@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::backend::onnxruntime::{OnnxRuntime, Probe};
+use eyear::backend::onnxruntime::OnnxRuntime;
 use eyear::backend::{BACKENDS, Options};
 use eyear::board::Provider;
 use eyear::encode::MapEncoder;
@@ -18,7 +20,7 @@ use eyear::onnx::{Onnx, Size};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Developer;
 use eyear::source::recording;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 
@@ -38,7 +40,13 @@ pub struct CheckArguments {
     /// One JSON object
     #[arg(long)]
     json: bool,
+    /// Tries one provider in this process, as JSON: how it calls itself
+    #[arg(long, hide = true, value_parser = |text: &str| serde_json::from_str::<Provider>(text))]
+    one: Option<Provider>,
 }
+
+/// How long a provider may take to build an engine and run once.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Make a package of an ONNX file that gives feature maps, or of an export of anomalib
 #[derive(Args)]
@@ -141,14 +149,14 @@ struct Run {
 }
 
 /// What came of a provider.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Tries {
     provider: String,
     /// Nodes by who took them, as the runtime tells after it merged some and dropped others.
     nodes: BTreeMap<String, usize>,
     /// Operators that the provider left to the CPU, with how many nodes.
     left: BTreeMap<String, usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
 }
 
@@ -163,8 +171,12 @@ struct As {
 /// Tells what a model is.
 pub fn check(arguments: &CheckArguments) -> Result<Outcome> {
     let onnx = Onnx::read(&arguments.file)?;
-    let line = look(&onnx, arguments)?;
     let mut out = std::io::stdout().lock();
+    if let Some(provider) = &arguments.one {
+        writeln!(out, "{}", serde_json::to_string(&one(&onnx, provider, arguments.input)?)?)?;
+        return Ok(Outcome::Good);
+    }
+    let line = look(&onnx, arguments)?;
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&line)?)?,
         false => tell(&mut out, &line)?,
@@ -183,7 +195,7 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
     };
     let given = foreign::inputs(facts, arguments.input);
     let mut providers = Vec::new();
-    if let (Ok(model), Ok(_)) = (&whole, &tried) {
+    if let (Ok(_), Ok(_)) = (&whole, &tried) {
         let asked = match arguments.provider.is_empty() {
             true => {
                 BACKENDS[0].offered()?.into_iter().map(|name| Provider { name, options: toml::Table::new() }).collect()
@@ -191,11 +203,14 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
             false => arguments.provider.clone(),
         };
         for provider in asked {
+            let [height, width] = arguments.input;
+            let mut command = Command::new(std::env::current_exe().context("cannot tell where this program is")?);
+            command.args(["model", "check"]).arg(&arguments.file).args(["--input", &format!("{height}x{width}")]);
+            command.args(["--one", &serde_json::to_string(&provider)?]);
             let name = super::trials::named(&provider);
-            let is_cpu = provider.name == "cpu";
-            let options = Options { providers: vec![provider], require: true, ..Options::default() };
-            let probe = OnnxRuntime.probe(&onnx.path().display().to_string(), model, &options, &given);
-            providers.push(tries(name, is_cpu, probe));
+            let failed =
+                |why| Tries { provider: name.clone(), nodes: BTreeMap::new(), left: BTreeMap::new(), why: Some(why) };
+            providers.push(super::trials::told(&mut command, LIMIT).unwrap_or_else(failed));
         }
     }
     let ran = |name: &str| {
@@ -243,20 +258,20 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
     })
 }
 
-fn tries(provider: String, is_cpu: bool, probe: eyear::Result<Probe>) -> Tries {
+/// What a provider takes of a model.
+fn one(onnx: &Onnx, provider: &Provider, input: [usize; 2]) -> Result<Tries> {
+    let options = Options { providers: vec![provider.clone()], require: true, ..Options::default() };
+    let (name, given) = (onnx.path().display().to_string(), foreign::inputs(onnx.facts(), input));
+    let probe = OnnxRuntime.probe(&name, &onnx.whole()?, &options, &given)?;
+    let provider = super::trials::named(provider);
     let mut tries = Tries { provider, nodes: BTreeMap::new(), left: BTreeMap::new(), why: None };
-    match probe {
-        Ok(probe) => {
-            for node in probe.nodes {
-                if node.provider == "CPUExecutionProvider" && !is_cpu {
-                    *tries.left.entry(node.operator).or_default() += 1;
-                }
-                *tries.nodes.entry(node.provider).or_default() += 1;
-            }
+    for node in probe.nodes {
+        if node.provider == "CPUExecutionProvider" && options.providers[0].name != "cpu" {
+            *tries.left.entry(node.operator).or_default() += 1;
         }
-        Err(error) => tries.why = Some(error.chain()),
+        *tries.nodes.entry(node.provider).or_default() += 1;
     }
-    tries
+    Ok(tries)
 }
 
 fn serves(what: &'static str, found: &Result<Use, String>) -> As {

@@ -11,6 +11,7 @@ use eyear::backend::{self, BACKENDS, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::evaluate::trial::{self, Trial};
 use eyear::manifest::{Manifest, Precision, Variant};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{ModelArguments, progress_bar};
@@ -96,53 +97,23 @@ impl Trials<'_> {
 
     /// One trial in a process of its own, for a provider may crash, or build for ever.
     fn in_a_process(&self, way: &Way) -> Result<Trial, String> {
-        let start = || -> Result<(ExitStatus, String, String)> {
-            let [told, wrong] = [tempfile::tempfile()?, tempfile::tempfile()?];
-            let rounds = self.rounds.to_string();
-            let mut child = self
-                .command(way)?
-                .args(["--rounds", &rounds])
-                .stdout(told.try_clone()?)
-                .stderr(wrong.try_clone()?)
-                .spawn()?;
-            let began = Instant::now();
-            let status = loop {
-                if let Some(status) = child.try_wait()? {
-                    break status;
-                }
-                if began.elapsed() > self.limit {
-                    child.kill()?;
-                    child.wait()?;
-                    bail!("it was stopped after {} s: see --limit", self.limit.as_secs());
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            };
-            let text = |mut file: fs::File| -> Result<String> {
-                file.rewind()?;
-                let mut bytes = Vec::new();
-                file.read_to_end(&mut bytes)?;
-                Ok(String::from_utf8_lossy(&bytes).into_owned())
-            };
-            Ok((status, text(told)?, text(wrong)?))
-        };
-        let (status, told, wrong) = start().map_err(|error| super::one_line(&error))?;
-        let reason = || wrong.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(ToString::to_string);
-        match status.success() {
-            // The runtime may write lines of its own before ours.
-            true => told
-                .lines()
-                .next_back()
-                .and_then(|line| serde_json::from_str(line).ok())
-                .ok_or_else(|| "it told nothing".to_string()),
-            false => Err(reason().unwrap_or_else(|| format!("it crashed: {status}"))),
-        }
+        let mut command = self.command(way).map_err(|error| super::one_line(&error))?;
+        let told = told(command.args(["--rounds", &self.rounds.to_string()]), self.limit);
+        told.map_err(|why| if why.starts_with("it was stopped") { why + ": see --limit" } else { why })
     }
 
     /// Milliseconds of a process that opens the model, runs it once and ends; `None` where one fails that had passed.
     fn cold_start(&self, way: &Way) -> Option<f64> {
         let once = || -> Option<f64> {
             let start = Instant::now();
-            let status = self.command(way).ok()?.arg("--once").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let status = self
+                .command(way)
+                .ok()?
+                .arg("--once")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
             status.ok()?.success().then(|| start.elapsed().as_secs_f64() * 1e3)
         };
         let mut times = (0..STARTS).map(|_| once()).collect::<Option<Vec<_>>>()?;
@@ -152,8 +123,47 @@ impl Trials<'_> {
 
     fn command(&self, way: &Way) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["prepare", "--one", &serde_json::to_string(way)?, "--model", self.package]).stdin(Stdio::null());
+        command.args(["prepare", "--one", &serde_json::to_string(way)?, "--model", self.package]);
         Ok(command)
+    }
+}
+
+/// What a process tells in its last line, as JSON; else why it failed, crashed or was stopped.
+pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Result<T, String> {
+    let mut start = || -> Result<(ExitStatus, String, String)> {
+        let [told, wrong] = [tempfile::tempfile()?, tempfile::tempfile()?];
+        let command = command.stdin(Stdio::null()).stdout(told.try_clone()?).stderr(wrong.try_clone()?);
+        let mut child = command.spawn()?;
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if began.elapsed() > limit {
+                child.kill()?;
+                child.wait()?;
+                bail!("it was stopped after {} s", limit.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let text = |mut file: fs::File| -> Result<String> {
+            file.rewind()?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        Ok((status, text(told)?, text(wrong)?))
+    };
+    let (status, told, wrong) = start().map_err(|error| super::one_line(&error))?;
+    let reason = || wrong.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(ToString::to_string);
+    match status.success() {
+        // The runtime may write lines of its own before ours.
+        true => told
+            .lines()
+            .next_back()
+            .and_then(|line| serde_json::from_str(line).ok())
+            .ok_or_else(|| "it told nothing".to_string()),
+        false => Err(reason().unwrap_or_else(|| format!("it crashed: {status}"))),
     }
 }
 
