@@ -332,7 +332,8 @@ impl Bound {
 /// Whether a session reads its inputs where the host has them.
 fn takes_host_memory(session: &ort::session::Session) -> ort::Result<bool> {
     let mut places = vec![std::ptr::null(); session.inputs().len()];
-    // SAFETY: the session is alive and fills in as many places as it has inputs; they belong to it and are read here only.
+    // SAFETY: the session is alive and fills in as many places as it has inputs, none of them null: `ort` makes no session else.
+    // They belong to the session and are read here only.
     unsafe {
         let api = ort::api();
         let told = (api.SessionGetMemoryInfoForInputs)(session.ptr(), places.as_mut_ptr(), places.len());
