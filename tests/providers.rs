@@ -2,7 +2,7 @@
 //! `eyear prepare` chose is what runs.
 //!
 //! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO` (`.ci/providers` brings one), a second
-//! provider really runs.
+//! provider really runs; with Qualcomm's plug-in, named by `EYEAR_TEST_QNN` (`.ci/providers qnn`), its emulator of an NPU.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -211,6 +211,36 @@ fn bench_tells_every_way_of_every_model() {
     assert!(table.starts_with("eyear-small (decoder, 1/s are tokens)") && table.contains("cold ms"), "{table}");
     let both = eyear(&["bench", "part", "picture.png", "--all"]);
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn an_emulated_npu_runs_every_node_and_judges_as_the_cpu_does() {
+    let Some(library) = std::env::var_os("EYEAR_TEST_QNN").map(PathBuf::from) else { return };
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("part");
+    // Small, for the emulator takes a hundred times as long.
+    let teach = ["teach", text(&part), "--input", "224x224", "--good", "tests/data/cookie/train/good"];
+    assert_eq!(eyear(&teach).status.code(), Some(0));
+    let inspect = |more: &[&str]| -> Vec<Value> {
+        let pictures = [&files("tests/data/cookie/test/good")[1..3], &files("tests/data/cookie/test/broken")[1..3]];
+        let pictures = pictures.concat();
+        let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
+        let output = cached(dir.path(), None, &[&["inspect", text(&part), "--json"], &pictures[..], more].concat());
+        // The emulator itself says a line before ours.
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let npu = format!("{},options.backend_type=htp,options.soc_model=43", ask(&library));
+    let (cpu, npu) = (inspect(&[]), inspect(&["--provider", &npu, "--require-provider"]));
+    assert_eq!((cpu.len(), npu.len()), (4, 4));
+    for (cpu, npu) in cpu.iter().zip(&npu) {
+        let ran_on = npu["ran_on"].as_array().unwrap();
+        assert_eq!(ran_on.len(), 1, "{npu}");
+        assert_ne!(ran_on[0]["provider"], "CPUExecutionProvider", "{npu}");
+        let score = |report: &Value| report["score"].as_f64().unwrap();
+        let off = (score(cpu) - score(npu)).abs() / cpu["limit"].as_f64().unwrap();
+        assert!(off < 0.15, "{cpu} {npu}");
+    }
 }
 
 #[test]
