@@ -2,7 +2,8 @@
 //! `eyear prepare` chose is what runs.
 //!
 //! With a library of ONNX Runtime that has OpenVINO, named by `EYEAR_TEST_OPENVINO`, a second provider really runs; with one that
-//! has WebGPU, named by `EYEAR_TEST_WEBGPU`, one whose device has memory of its own (`.ci/providers` brings both).
+//! has WebGPU, named by `EYEAR_TEST_WEBGPU`, one whose device has memory of its own (`.ci/providers` brings both); with Qualcomm's
+//! plug-in, named by `EYEAR_TEST_QNN` (`.ci/providers qnn`), its emulator of an NPU.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +32,9 @@ fn told(output: &Output) -> String {
 fn plugin(dir: &Path, name: &str) -> PathBuf {
     let library = dir.join(format!("lib{name}.so"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/plugin.c");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    let entry = format!("-DGET_EP_API={}", std::mem::offset_of!(ort::sys::OrtApi, GetEpApi));
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", &entry, "-o"]).arg(&library).arg(source).arg("-ldl").status();
     assert!(built.unwrap().success());
     library
 }
@@ -113,13 +116,49 @@ fn a_part_is_taught_in_the_precision_of_its_board() {
     refused(&["prepare", "--require-provider"], &["leave --require-provider out"]);
 }
 
+/// A plug-in as `--provider` takes it.
+fn ask(library: &Path) -> String {
+    format!("plugin:library={}", text(library))
+}
+
+#[test]
+fn a_plug_in_that_takes_no_node_is_told_and_the_cpu_judges_the_same() {
+    let (dir, part, _) = paper();
+    let idle = ask(&plugin(dir.path(), "idle"));
+    let picture = &files("tests/data/paper/test/good")[0];
+    let inspect = ["inspect", part.as_str(), picture.as_str(), "--json"];
+    let plain = lines(&eyear(&inspect)).remove(0);
+    let output = eyear(&[&inspect[..], &["--provider", &idle]].concat());
+    let note = told(&output);
+    assert_eq!(note.lines().count(), 1, "{note}");
+    assert!(note.starts_with("note: provider `plugin` took no node of vision-lite0.int8.onnx"), "{note}");
+    let judged = lines(&output).remove(0);
+    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    refused(&[&inspect[..3], &["--require-provider", "--provider", &idle]].concat(), &["`plugin` took no node"]);
+}
+
+#[test]
+fn where_a_plug_in_refuses_the_model_the_cpu_runs_it() {
+    let (dir, part, _) = paper();
+    let refuse = ask(&plugin(dir.path(), "refuse"));
+    let picture = &files("tests/data/paper/test/good")[0];
+    let inspect = ["inspect", part.as_str(), picture.as_str(), "--json"];
+    let plain = lines(&eyear(&inspect)).remove(0);
+    let output = eyear(&[&inspect[..], &["--provider", &refuse]].concat());
+    let note = told(&output);
+    assert_eq!(note.lines().count(), 1, "{note}");
+    assert!(note.starts_with("note: provider `plugin` fails on vision-lite0.int8.onnx: "), "{note}");
+    assert!(note.trim_end().ends_with("it refuses every model"), "{note}");
+    let judged = lines(&output).remove(0);
+    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    refused(&[&inspect[..3], &["--require-provider", "--provider", &refuse]].concat(), &["it refuses every model"]);
+}
+
 #[test]
 fn a_provider_that_crashes_or_hangs_costs_its_trial_alone() {
     let dir = TempDir::new().unwrap();
-    let [crash, hang, idle] = ["crash", "hang", "idle"].map(|name| plugin(dir.path(), name));
-    let ask = |library: &Path| format!("plugin:library={}", text(library));
-    let (crash, hang, idle) = (ask(&crash), ask(&hang), ask(&idle));
-    let providers = ["--provider", &crash, "--provider", &hang, "--provider", &idle];
+    let [crash, hang, idle, none] = ["crash", "hang", "idle", "none"].map(|name| ask(&plugin(dir.path(), name)));
+    let providers = ["--provider", &crash, "--provider", &hang, "--provider", &idle, "--provider", &none];
     let rest = ["--precision", "int8", "--threads", "1", "--rounds", "2", "--limit", "20", "--json"];
     let output = cached(dir.path(), None, &[&["prepare", "--board", "desk"], &providers[..], &rest[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
@@ -131,7 +170,8 @@ fn a_provider_that_crashes_or_hangs_costs_its_trial_alone() {
     };
     assert!(why("crash").starts_with("it crashed: signal: 6"), "{}", why("crash"));
     assert!(why("hang").starts_with("it was stopped after 20 s"), "{}", why("hang"));
-    assert!(why("idle").contains("no device here"), "{}", why("idle"));
+    assert!(why("idle").contains("took no node of vision-lite0.int8.onnx"), "{}", why("idle"));
+    assert!(why("none").contains("no device here"), "{}", why("none"));
     let cpu = prepared["tried"].as_array().unwrap().iter().find(|one| one["provider"]["name"] == "cpu").unwrap();
     assert!(cpu["lost"].is_null(), "{prepared}");
     let model = "models/vision-lite0/vision-lite0.int8.onnx";
@@ -205,6 +245,36 @@ fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
             assert!((score(cpu) - score(gpu)).abs() < 0.01, "{} {}", score(cpu), score(gpu));
             assert_eq!(cpu["verdict"], gpu["verdict"], "{gpu}");
         }
+    }
+}
+
+#[test]
+fn an_emulated_npu_runs_every_node_and_judges_as_the_cpu_does() {
+    let Some(library) = std::env::var_os("EYEAR_TEST_QNN").map(PathBuf::from) else { return };
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("part");
+    // Small, for the emulator takes a hundred times as long.
+    let teach = ["teach", text(&part), "--input", "224x224", "--good", "tests/data/cookie/train/good"];
+    assert_eq!(eyear(&teach).status.code(), Some(0));
+    let inspect = |more: &[&str]| -> Vec<Value> {
+        let pictures = [&files("tests/data/cookie/test/good")[1..3], &files("tests/data/cookie/test/broken")[1..3]];
+        let pictures = pictures.concat();
+        let pictures: Vec<&str> = pictures.iter().map(String::as_str).collect();
+        let output = cached(dir.path(), None, &[&["inspect", text(&part), "--json"], &pictures[..], more].concat());
+        // The emulator itself says a line before ours.
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let npu = format!("{},options.backend_type=htp,options.soc_model=43", ask(&library));
+    let (cpu, npu) = (inspect(&[]), inspect(&["--provider", &npu, "--require-provider"]));
+    assert_eq!((cpu.len(), npu.len()), (4, 4));
+    for (cpu, npu) in cpu.iter().zip(&npu) {
+        let ran_on = npu["ran_on"].as_array().unwrap();
+        assert_eq!(ran_on.len(), 1, "{npu}");
+        assert_ne!(ran_on[0]["provider"], "CPUExecutionProvider", "{npu}");
+        let score = |report: &Value| report["score"].as_f64().unwrap();
+        let off = (score(cpu) - score(npu)).abs() / cpu["limit"].as_f64().unwrap();
+        assert!(off < 0.15, "{cpu} {npu}");
     }
 }
 

@@ -225,6 +225,15 @@ impl Plan<'_> {
         for (dimension, size) in sizes {
             builder = builder.with_dimension_override(dimension, *size).map_err(|error| plain(error.into()))?;
         }
+        if providers.iter().all(|asked| asked.name == "cpu") {
+            // A session that is given no device chooses by itself among all, also those of a plug-in that was registered for
+            // another session.
+            let (cpu, others): (Vec<_>, Vec<_>) =
+                environment.devices().partition(|device| provider::told(device).provider == provider::CPU);
+            if !others.is_empty() {
+                builder = builder.with_devices(cpu, None).map_err(|error| plain(error.into()))?;
+            }
+        }
         for asked in providers {
             let cache = match &self.options.cache {
                 Some(root) => Some(provider::cache_of(root, &self.model, &version(library)?, sizes, asked)),
