@@ -44,6 +44,8 @@ pub struct Found {
     pub at: At,
     /// Whether it is not in the earlier sample.
     pub new: bool,
+    /// Kinds that it may be called, for it is likely of them; any where none is named.
+    pub likely: Vec<String>,
 }
 
 /// Where a finding is.
@@ -184,10 +186,11 @@ fn findings(
     named: Option<(usize, &str)>,
 ) -> Result<Vec<String>> {
     let sense = sensed.sense.as_str();
-    let kinds = |i: usize, at: &At| -> Vec<String> {
+    let kinds = |i: usize, Found { at, likely, .. }: &Found| -> Vec<String> {
         let other = |kind: &String| named.is_some_and(|(finding, named)| finding == i && named != kind);
         let kinds = language.kind.get(sense).into_iter().flatten();
-        let kinds = kinds.filter(|(kind, _)| may_be(kind, at) && !other(kind));
+        let unlikely = |kind: &String| !likely.is_empty() && !likely.contains(kind);
+        let kinds = kinds.filter(|(kind, _)| may_be(kind, at) && !unlikely(kind) && !other(kind));
         kinds.flat_map(|(_, names)| names).map(|name| literal(name)).collect()
     };
     let mut rules = Vec::new();
@@ -201,7 +204,7 @@ fn findings(
         let alternatives = templates.map(|template| sentence(template, &slot)).collect::<Result<Vec<_>>>()?;
         let rule = finding_rule(sensed.sense, i);
         lark.rule(&rule, true, &alternatives.into_iter().flatten().collect::<Vec<_>>());
-        lark.rule(&kind, true, &kinds(i, &found.at));
+        lark.rule(&kind, true, &kinds(i, found));
         rules.push(rule);
     }
     if sensed.more > 0 {
@@ -449,7 +452,7 @@ mod tests {
 
     fn seen(findings: usize, more: usize, poor: bool) -> Sensed {
         let at = |i: usize| At::Seen { place: PLACES[i].into(), area: 0.013 + 0.021 * i as f64 };
-        let findings = (0..findings).map(|i| Found { at: at(i), new: i == 0 }).collect();
+        let findings = (0..findings).map(|i| Found { at: at(i), new: i == 0, likely: Vec::new() }).collect();
         Sensed { sense: Sense::Image, there: true, findings, more, poor }
     }
 
@@ -462,7 +465,8 @@ mod tests {
             let (seconds, hz) = ([0.25, 0.5 + i as f64], [at, at + 123.0]);
             Event { seconds, hz, db: 7.0 + i as f32, character, all_the_time, rate }
         };
-        let findings = (0..findings).map(|i| Found { at: At::Heard(event(i)), new: i == 1 }).collect();
+        let findings =
+            (0..findings).map(|i| Found { at: At::Heard(event(i)), new: i == 1, likely: Vec::new() }).collect();
         Sensed { sense: Sense::Audio, there: true, findings, more, poor }
     }
 
@@ -473,7 +477,7 @@ mod tests {
             let seconds = [0.2 + i as f64, 0.7 + 2.0 * i as f64];
             At::Moved(Moved { seconds, place, region, character, motion: 9.0, usual: 1.0 })
         };
-        let findings = (0..findings).map(|i| Found { at: at(i), new: false }).collect();
+        let findings = (0..findings).map(|i| Found { at: at(i), new: false, likely: Vec::new() }).collect();
         Sensed { sense: Sense::Clip, there: true, findings, more, poor }
     }
 
@@ -653,6 +657,25 @@ mod tests {
         assert_eq!(allowed(&event(-5.0, "gap")), [true, true, false]);
         assert_eq!(allowed(&event(-5.0, "rhythm")), [true, false, true]);
         assert_eq!(allowed(&At::Seen { place: "top".into(), area: 0.1 }), [true, false, true]);
+    }
+
+    #[test]
+    fn a_finding_is_called_by_no_kind_that_it_is_unlikely_of() {
+        let (tokenizer, words) = package();
+        let (language, mut seed) = (words.language("en").unwrap(), 7);
+        let mut told = told(Verdict::Fail, 1, 0, false);
+        let mut called = |likely: &[&str]| {
+            told.senses[0].findings[0].likely = likely.iter().map(ToString::to_string).collect();
+            let grammar = report(language, &told).unwrap();
+            let kinds = &language.kind["image"];
+            let texts: Vec<String> = (0..60).map(|_| wild(&grammar, &tokenizer, &mut seed)).collect();
+            let told =
+                kinds.iter().filter(|(_, names)| texts.iter().any(|text| names.iter().any(|name| text.contains(name))));
+            told.map(|(kind, _)| kind.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(called(&["dent", "scratch"]), ["dent", "scratch"]);
+        assert_eq!(called(&["pitting"]), ["pitting"]);
+        assert!(called(&[]).len() > 4, "any, where none is known to be likely");
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::tensor;
 
 /// Tokens of a text, at most.
 const BUDGET: usize = 340;
+/// Least likelihood of a kind that a finding may be called, as a share of the likeliest one's.
+const LIKELY: f32 = 0.5;
 /// Bytes of a question that are read; what comes behind them is not.
 const QUESTION: usize = 1000;
 
@@ -145,8 +147,13 @@ impl Writer {
             written(&report.reason);
             return Ok(Written { text: report.reason.clone(), reason: "there was nothing to look at".into(), ..empty });
         }
-        let told = told(report, evidence, asked.since);
+        let mut told = told(report, evidence, asked.since);
         let (fused, about) = self.fuse(evidence, asked)?;
+        for sensed in &mut told.senses {
+            for (i, found) in sensed.findings.iter_mut().enumerate() {
+                found.likely = self.likely(&fused, sensed.sense, i, &found.at);
+            }
+        }
         // Only by chance are things said in other ways: among equals a choice by likelihood is one by rounding.
         let plainly = !matches!(asked.sampling, Sampling::TopP { .. });
         let said = if plainly { language.plain() } else { language.clone() };
@@ -253,6 +260,15 @@ impl Writer {
         likely.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(sense, i, _)| (sense, i))
     }
 
+    /// The kinds that a finding may be called: those that the fusion holds for nearly as likely as the likeliest.
+    fn likely(&self, fused: &Fused, sense: Sense, finding: usize, at: &At) -> Vec<String> {
+        let kinds = self.fusion.kinds().iter().filter(|kind| grammar::may_be(kind, at));
+        let kinds: Vec<_> = kinds.map(|kind| (kind, self.likelihood(fused, sense, finding, kind))).collect();
+        let most = kinds.iter().map(|(_, likelihood)| *likelihood).fold(0.0, f32::max);
+        let likely = kinds.into_iter().filter(|(_, likelihood)| *likelihood > 0.0 && *likelihood >= LIKELY * most);
+        likely.map(|(kind, _)| kind.clone()).collect()
+    }
+
     /// How likely a finding is of this kind, as the fusion sees it.
     fn likelihood(&self, fused: &Fused, sense: Sense, finding: usize, kind: &str) -> f32 {
         let kinds = self.fusion.kinds();
@@ -292,7 +308,7 @@ fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>)
                 (None, None) => At::Seen { place: finding.place.to_string(), area: finding.area_share },
             };
             let was_there = before.is_some_and(|before| before.findings.iter().any(|other| is_same(finding, other)));
-            Found { at, new: since.is_some() && !was_there }
+            Found { at, new: since.is_some() && !was_there, likely: Vec::new() }
         };
         let findings: Vec<Found> = all.iter().take(FINDINGS).map(found).collect();
         grammar::Sensed {
