@@ -17,7 +17,7 @@ use crate::tensor;
 /// Tokens of a text, at most.
 const BUDGET: usize = 340;
 /// Least likelihood of a kind that a finding may be called, as a share of the likeliest one's.
-const LIKELY: f32 = 0.5;
+const LIKELY: f32 = 0.25;
 /// Bytes of a question that are read; what comes behind them is not.
 const QUESTION: usize = 1000;
 
