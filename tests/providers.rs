@@ -246,6 +246,20 @@ fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
             assert_eq!(cpu["verdict"], gpu["verdict"], "{gpu}");
         }
     }
+    // Of the int8 encoder it takes a part; what is left to the CPU is named.
+    let small = dir.path().join("small");
+    let teach = ["teach", text(&small), "--good", "tests/data/paper/train/good", "--input", "64x64"];
+    assert_eq!(eyear(&teach).status.code(), Some(0));
+    let picture = &files("tests/data/paper/test/good")[0];
+    let asked = ["inspect", text(&small), picture, "--json", "--threads", "1", "--provider", "webgpu"];
+    let judged = lines(&cached(dir.path(), Some(&library), &asked)).remove(0);
+    let ran_on = judged["ran_on"].as_array().unwrap();
+    let of = |provider: &str| ran_on.iter().find(|ran_on| ran_on["provider"] == provider).unwrap();
+    assert!(of("WebGpuExecutionProvider")["left"].is_null(), "{judged}");
+    let left = of("CPUExecutionProvider")["left"].as_array().unwrap();
+    assert_eq!(left[0], "QuantizeLinear stem.u8");
+    let nodes = of("CPUExecutionProvider")["nodes"].as_u64().unwrap();
+    assert_eq!((left.len(), &left[32]), (33, &Value::from(format!("and {} more", nodes - 32))));
 }
 
 #[test]
