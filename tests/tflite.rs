@@ -73,6 +73,23 @@ fn the_golden_suite_holds_and_xnnpack_takes_every_node() {
 }
 
 #[test]
+fn a_fork_runs_beside_the_first() {
+    let manifest = vision();
+    let mut first = encoder(found("tflite"), 1).unwrap();
+    let mut other = first.fork().unwrap();
+    assert_eq!((other.size(), other.placement()), (first.size(), first.placement()));
+    let both = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| other.golden_similarity(&manifest).unwrap());
+        [first.golden_similarity(&manifest).unwrap(), beside.join().unwrap()]
+    });
+    assert_eq!(both[0], both[1]);
+    assert!(both[0].iter().all(|similarity| *similarity > 0.99), "{both:?}");
+    // What the first held is dropped, and the other runs on.
+    drop(first);
+    assert_eq!(other.golden_similarity(&manifest).unwrap(), both[0]);
+}
+
+#[test]
 fn maps_are_those_of_the_other_runtime_at_every_size_in_tiles_and_with_threads() {
     let mut reference = encoder(found("onnxruntime"), 1).unwrap();
     for threads in [1, 2] {
