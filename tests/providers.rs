@@ -226,7 +226,7 @@ fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
     let Some(library) = std::env::var_os("EYEAR_TEST_WEBGPU").map(PathBuf::from) else { return };
     let (dir, part) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let part = text(part.path());
-    // Vulkan in software computes an encoder of this size in a fifth of a second.
+    // Small, for Vulkan in software takes half a minute for a picture of the usual size.
     let teach = ["teach", part, "--good", "tests/data/paper/train/good", "--input", "64x64", "--precision", "fp32"];
     assert_eq!(eyear(&teach).status.code(), Some(0));
     let inspect = |more: &[&str]| {

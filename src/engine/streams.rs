@@ -9,7 +9,7 @@ use crossbeam::channel;
 
 use crate::error::{Error, ErrorKind};
 
-/// Judges each of `samples` by one of `inspectors`, each of which has a thread of its own, and hands what comes of it to `take` in the
+/// Judges each of `samples` by one of `inspectors`, at least one, each of which has a thread of its own, and hands what comes of it to `take` in the
 /// samples' order. One inspector needs no other thread than the caller's. An inspector is at most two samples ahead of `take`, so
 /// that what is judged does not pile up.
 ///
