@@ -9,9 +9,9 @@ use crossbeam::channel;
 
 use crate::error::{Error, ErrorKind};
 
-/// Judges each of `samples` by one of `inspectors`, at least one, each of which has a thread of its own, and hands what comes of it to `take` in the
-/// samples' order. One inspector needs no other thread than the caller's. An inspector is at most two samples ahead of `take`, so
-/// that what is judged does not pile up.
+/// Judges each of `samples` by one of `inspectors`, at least one, each of which has a thread of its own, and hands what comes of
+/// it to `take` in the samples' order. One inspector needs no other thread than the caller's. An inspector is at most two samples
+/// ahead of `take`, so that what is judged does not pile up.
 ///
 /// # Errors
 /// What `take` fails by, after which no more is judged; [`ErrorKind::Runtime`] when a thread cannot be started.
