@@ -1,5 +1,7 @@
-//! Frames + sound → the sound window that belongs to a frame, cut by stamps to the sample. Where stamps come from is
-//! left to `source`, when to ask and how long to wait to `engine`.
+//! Frames + sound → the sound window that belongs to a frame, cut by stamps to the sample; and the film of a cycle. Where
+//! stamps come from is left to `source`, when to ask and how long to wait to `engine`.
+
+pub mod film;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

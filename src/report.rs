@@ -157,7 +157,7 @@ pub struct RanOn {
 }
 
 /// What the sample was judged by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Provenance {
     /// Name of the part.
     pub part: String,
@@ -279,6 +279,17 @@ pub struct Heard {
     pub missing: String,
 }
 
+/// The film of a moment, of a part that is judged by clips.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Filmed {
+    /// How long it lasts, in milliseconds.
+    pub ms: f64,
+    /// Frames of it, those included that are lost.
+    pub frames: usize,
+    /// Frames that are lost: their neighbours were judged in their place.
+    pub lost: usize,
+}
+
 /// What a station says of one moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct Judged {
@@ -290,13 +301,16 @@ pub struct Judged {
     pub frame: Option<u64>,
     /// Milliseconds since 1970 by the machine's clock, when the verdict was reached.
     pub unix_ms: u64,
-    /// Milliseconds from the frame's stamp to the verdict.
+    /// Milliseconds from the frame's stamp, or the film's end, to the verdict.
     pub age_ms: f64,
     /// Frames that were replaced by newer ones since the last moment.
     pub replaced: u64,
     /// The sound around the frame, where the station listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<Heard>,
+    /// The film that was judged, where the station watches cycles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub film: Option<Filmed>,
     /// Whether so many of the last verdicts failed as the station takes for an alarm; `None` where it has no such rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,

@@ -299,7 +299,7 @@ impl Clip {
 pub struct Moment {
     /// The picture; of a clip, the one that set it off.
     pub frame: Option<Frame>,
-    /// The last frames up to and with the picture, oldest first, where a clip is asked for.
+    /// The last frames up to and with the picture, oldest first, where a clip is asked for; or the film of a cycle.
     pub clip: Vec<Frame>,
     /// The sound around the picture.
     pub sound: Option<Sound>,

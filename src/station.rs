@@ -44,7 +44,9 @@ pub struct Station {
     pub sound: SoundWindow,
     /// When failed verdicts are an alarm, where one is not enough.
     pub alarm: Option<Alarm>,
-    /// Frames of a clip; 0 for none.
+    /// Which film belongs to a moment, of a part that was taught from clips.
+    pub cycle: Option<Cycle>,
+    /// Frames of the clip that is kept as evidence around a picture; 0 for none.
     #[serde(default)]
     pub clip: usize,
     /// Where reports go.
@@ -300,6 +302,31 @@ impl SoundWindow {
     }
 }
 
+/// The film of one cycle of a motion: from `before_ms` before the moment that asks for it to `after_ms` after it. Where every frame
+/// asks, each film begins where the one before has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cycle {
+    /// Milliseconds before the moment.
+    #[serde(default)]
+    pub before_ms: u64,
+    /// Milliseconds after the moment: the verdict waits for them.
+    #[serde(default)]
+    pub after_ms: u64,
+}
+
+impl Cycle {
+    /// Before the moment.
+    pub fn before(&self) -> Duration {
+        Duration::from_millis(self.before_ms)
+    }
+
+    /// The whole film.
+    pub fn span(&self) -> Duration {
+        Duration::from_millis(self.before_ms + self.after_ms)
+    }
+}
+
 /// Where reports go. One JSON object a line on standard output is always written.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -464,6 +491,7 @@ impl Station {
         if self.clip > 256 {
             return Err(format!("clip wants 256 frames at most, found {}", self.clip));
         }
+        self.check_cycle()?;
         if let Trigger::Interval { ms: 0 } = self.trigger {
             return Err("trigger.ms wants milliseconds over 0".into());
         }
@@ -493,6 +521,26 @@ impl Station {
             return Err("trigger.on is \"sound-level\", and there is no [microphone]".into());
         }
         Ok(())
+    }
+}
+
+impl Station {
+    fn check_cycle(&self) -> std::result::Result<(), String> {
+        let Some(Cycle { before_ms, after_ms }) = self.cycle else { return Ok(()) };
+        let ms = before_ms.saturating_add(after_ms);
+        if !(300..=30_000).contains(&ms) {
+            return Err(format!("cycle wants before_ms and after_ms of 300 to 30000 together, found {ms}"));
+        }
+        if self.clip > 0 {
+            return Err("clip is of pictures: with [cycle] the whole film is kept; leave it out".into());
+        }
+        match &self.camera {
+            None => Err("[cycle] wants a [camera], found none".into()),
+            Some(Camera::Recording(Recording { rate: None, .. }) | Camera::Synthetic(Synthetic { rate: None, .. })) => {
+                Err("[cycle] wants camera.rate beside it, for a film has its time".into())
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 
@@ -546,6 +594,28 @@ mod tests {
         assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
         assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
         assert!(matches!(station.microphone, Some(Microphone::Alsa(Alsa { rate: 48_000, channels: 1, .. }))));
+    }
+
+    #[test]
+    fn a_cycle_wants_a_length_and_a_camera_that_has_a_rate() {
+        let read = |clip: &str, cycle: &str, camera: &str| {
+            Station::parse(&format!("part = \"lid\"\n{clip}\n[cycle]\n{cycle}\n{camera}"), "line.toml")
+        };
+        let film = "[camera]\nsource = \"recording\"\npath = \"film.avi\"\nrate = 12";
+        let cycle = read("", "before_ms = 500\nafter_ms = 1500", film).unwrap().cycle.unwrap();
+        assert_eq!((cycle.before(), cycle.span()), (Duration::from_millis(500), Duration::from_secs(2)));
+        let cases = [
+            ("", "after_ms = 200", film, "300 to 30000 together, found 200"),
+            ("", "after_ms = 9223372036854775807", film, "cycle wants"),
+            ("", "after = 2000", film, "did you mean `after_ms`?"),
+            ("clip = 8", "after_ms = 2000", film, "the whole film is kept"),
+            ("", "after_ms = 2000", "[microphone]\nsource = \"alsa\"\ndevice = \"default\"", "wants a [camera]"),
+            ("", "after_ms = 2000", "[camera]\nsource = \"synthetic\"", "camera.rate"),
+        ];
+        for (clip, cycle, camera, told) in cases {
+            let error = read(clip, cycle, camera).unwrap_err();
+            assert!(error.message().contains(told), "{told}: {}", error.message());
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ const GOOD: &str = "tests/data/gripper/train/good";
 const UNSEEN: &str = "tests/data/gripper/test/good";
 
 /// A part taught from the gripper's good clips, once for all tests.
-fn gripper() -> &'static str {
+pub fn gripper() -> &'static str {
     static PART: OnceLock<PathBuf> = OnceLock::new();
     let part = PART.get_or_init(|| {
         let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gripper-{}", std::process::id()));

@@ -36,7 +36,7 @@ use crate::lab::Camera;
 const LONG: Duration = Duration::from_secs(60);
 
 /// A part taught from good biscuits, once for all tests.
-fn biscuit() -> &'static Path {
+pub fn biscuit() -> &'static Path {
     static PART: OnceLock<PathBuf> = OnceLock::new();
     PART.get_or_init(|| {
         let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("station-biscuit-{}", std::process::id()));
@@ -54,8 +54,8 @@ fn station(dir: &TempDir, rest: &str) -> PathBuf {
 }
 
 /// A station that runs.
-struct Running {
-    child: Child,
+pub struct Running {
+    pub child: Child,
     reports: Receiver<Value>,
     /// Words that came between the reports.
     words: RefCell<Vec<Value>>,
@@ -63,7 +63,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(file: &Path, arguments: &[&str], give: impl FnOnce(&mut Command)) -> Self {
+    pub fn start(file: &Path, arguments: &[&str], give: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
         command.arg("run").arg(file).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -93,7 +93,7 @@ impl Running {
     }
 
     /// The next verdict.
-    fn report(&self) -> Value {
+    pub fn report(&self) -> Value {
         loop {
             let line = self.line();
             if line["written"].is_null() {
@@ -151,7 +151,7 @@ impl Running {
         self.told.lock().unwrap().clone()
     }
 
-    fn wait_until_told(&self, words: &str) {
+    pub fn wait_until_told(&self, words: &str) {
         let start = Instant::now();
         while !self.told().contains(words) {
             assert!(start.elapsed() < LONG, "never told `{words}`: {}", self.told());
@@ -247,7 +247,8 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     let (stats, tally) = (Stats::new("line"), Arc::default());
     let outlets = Outlets { sinks: vec![Box::new(Tally(Arc::clone(&tally)))], writer: None, voice: None };
     let (start, mut heard) = (Instant::now(), Vec::new());
-    engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| heard.push(event.clone())).unwrap();
+    engine::run(&station, Some(&mut inspector), outlets, outside, &stats, &mut |event| heard.push(event.clone()))
+        .unwrap();
     let (verdicts, spent) = *tally.lock().unwrap();
     assert_eq!(verdicts, 10);
     let hot = Event::Heat { celsius: 95.0, zone: "cpu-thermal".into(), rest: 4 };
@@ -385,7 +386,7 @@ fn the_cpu_serves_while_a_provider_is_warmed_and_again_when_it_fails() {
         let (stats, kept) = (Stats::new("line"), Arc::default());
         let outlets = Outlets { sinks: vec![Box::new(Kept(Arc::clone(&kept)))], writer: None, voice: None };
         let (mut heard, mut inspector) = (Vec::new(), open(BACKENDS[0]).unwrap());
-        let outcome = engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| {
+        let outcome = engine::run(&station, Some(&mut inspector), outlets, outside, &stats, &mut |event| {
             let told = match event {
                 Event::Warm { .. } => "warm".to_string(),
                 Event::Cold { why } => why.clone(),

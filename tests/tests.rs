@@ -9,6 +9,9 @@ mod bad_input;
 mod clips;
 /// The command line on real pictures, as a user runs it.
 mod commands;
+/// A station that watches cycles of a motion.
+#[cfg(target_os = "linux")]
+mod cycles;
 /// The encoder in tiles, and out of order.
 mod encoder;
 /// Every flag of `--help`.

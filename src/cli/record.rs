@@ -1,29 +1,34 @@
-//! `eyear record`: frames of a station's camera as files, to teach from or to look at.
+//! `eyear record`: frames of a station's camera as files, or films of its cycles, to teach from or to look at.
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::engine::open_camera;
+use eyear::engine::{self, Outlets, Outside, Requests, Standby, Stats, open_camera};
 use eyear::prepare::pixels;
 use eyear::sample::PixelFormat;
+use eyear::sink::films::Films;
 use eyear::sink::picture::Picture;
 use eyear::source::Next;
 use eyear::station::Station;
 
+use super::run::{asks_by_lines, told};
 use super::{Outcome, complain, progress_bar};
 
-/// Save frames of a station's camera as pictures, such as good parts to teach from
+/// Save frames of a station's camera as pictures, such as good parts to teach from; of a station with [cycle] films, at its
+/// trigger
 #[derive(Args)]
 pub struct Arguments {
     /// The station's file
     station: PathBuf,
-    /// Folder for the pictures; made where it is missing
+    /// Folder for the pictures or the films; made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Frames to save
+    /// Frames to save, or films
     #[arg(long, value_name = "N", default_value_t = 20)]
     frames: usize,
     /// Milliseconds between them at least
@@ -35,6 +40,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let station = Station::load(&arguments.station)?;
     let Some(wanted) = &station.camera else { bail!("{} has no [camera] to record", arguments.station.display()) };
+    if station.cycle.is_some() {
+        return films(arguments, &station);
+    }
     let mut camera = open_camera(wanted)?;
     complain(&format!("camera: {}", camera.describe()));
     let out = &arguments.out;
@@ -65,5 +73,21 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     bar.finish_and_clear();
     complain(&format!("{saved} frames in {}", out.display()));
+    Ok(Outcome::Good)
+}
+
+/// Films as the station would judge them.
+fn films(arguments: &Arguments, station: &Station) -> Result<Outcome> {
+    if arguments.every > 0 {
+        bail!("--every is for pictures: a film is taken at the station's trigger");
+    }
+    let enough = Arc::new(AtomicBool::new(false));
+    let films = Films::create(&arguments.out, arguments.frames, Arc::clone(&enough), Box::new(complain))?;
+    let (ask, requests) = Requests::new();
+    asks_by_lines(station, &ask)?;
+    let outside = Outside { stop: &enough, requests, moments: None, governor: None, standby: Standby::default() };
+    let outlets = Outlets { sinks: vec![Box::new(films)], writer: None, voice: None };
+    let stats = Stats::new(&station.name);
+    engine::run(station, None, outlets, outside, &stats, &mut |event| complain(&told(event)))?;
     Ok(Outcome::Good)
 }

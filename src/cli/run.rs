@@ -12,7 +12,7 @@ use clap::Args;
 use eyear::backend::{self, BACKENDS, Options};
 use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
-use eyear::engine::{self, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
+use eyear::engine::{self, Ask, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
 use eyear::inspect::MomentInspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::pair::Taught;
@@ -80,10 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut inspector = inspector_of(&station, taught, &|_| on_cpu.clone())?;
     inspector.inspectors().iter().for_each(|one| super::told(one.notices()));
     let standby = standby(&station, &chosen, &on_cpu);
-    if inspector.has(Sense::Clip) {
-        let part = station.part.display();
-        bail!("{part} was taught from clips: a station judges pictures and sounds, `eyear inspect` judges clips");
-    }
+    check_cycle(&station, &inspector)?;
     let bad = Arc::new(AtomicU64::new(0));
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
     if let Some(folder) = &station.reports.folder {
@@ -110,14 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let stats = Stats::new(&station.name);
     let (ask, asked) = Requests::new();
-    let by_request = station.trigger == Trigger::Request;
-    if by_request {
-        let ask = ask.clone();
-        // Not joined: a read of standard input cannot be called off, and it holds nothing.
-        thread::Builder::new().name("requests".into()).spawn(move || {
-            io::stdin().lock().lines().map_while(io::Result::ok).all(|_| ask.ask());
-        })?;
-    }
+    let by_request = asks_by_lines(&station, &ask)?;
     let governor = Some(Governor::new(Thermometer::new("/"), board.thermal));
     let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, governor, standby };
     let over = AtomicBool::new(false);
@@ -132,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         let outlets = Outlets { sinks, writer, voice };
         let outcome =
-            engine::run(&station, &mut inspector, outlets, outside, &stats, &mut |event| complain(&told(event)));
+            engine::run(&station, Some(&mut inspector), outlets, outside, &stats, &mut |event| complain(&told(event)));
         over.store(true, Ordering::Relaxed);
         anyhow::Ok(outcome)
     })?;
@@ -150,6 +140,40 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let (up_s, counts, replaced) = (status.up_s, counts.join(", "), status.replaced);
     complain(&format!("ended after {up_s:.1} s: {counts}, {replaced} frames replaced{words}"));
     Ok(if bad.load(Ordering::Relaxed) > 0 { Outcome::Bad } else { Outcome::Good })
+}
+
+/// Lets each line on standard input ask for a verdict, where the station judges by request; whether it does.
+pub(super) fn asks_by_lines(station: &Station, ask: &Ask) -> Result<bool> {
+    let by_request = station.trigger == Trigger::Request;
+    if by_request {
+        let ask = ask.clone();
+        // Not joined: a read of standard input cannot be called off, and it holds nothing.
+        thread::Builder::new().name("requests".into()).spawn(move || {
+            io::stdin().lock().lines().map_while(io::Result::ok).all(|_| ask.ask());
+        })?;
+    }
+    Ok(by_request)
+}
+
+/// Whether a station and its part agree on what is judged: films of cycles, or moments.
+fn check_cycle(station: &Station, inspector: &MomentInspector) -> Result<()> {
+    let part = station.part.display();
+    let taught = inspector.inspectors().iter().find_map(|one| one.part().card.clip);
+    match (taught, station.cycle) {
+        (None, Some(_)) => bail!("[cycle] is for a part that was taught from clips, and {part} was not: leave it out"),
+        (Some(taught), None) => {
+            let ms = 1e3 * f64::midpoint(taught.seconds[0], taught.seconds[1]);
+            bail!(
+                "{part} was taught from clips: write which film of the camera is to be judged, such as `[cycle]` with \
+                 `after_ms = {ms:.0}`"
+            )
+        }
+        (Some(taught), Some(cycle)) => {
+            let wrong = taught.wrong_length(cycle.span().as_secs_f64());
+            wrong.map_or(Ok(()), |wrong| bail!("[cycle] does not fit {part}: {wrong}"))
+        }
+        (None, None) => Ok(()),
+    }
 }
 
 /// The package that a station judges by.
@@ -184,7 +208,8 @@ fn standby(station: &Station, chosen: &BTreeMap<Sense, Options>, on_cpu: &Option
     Standby { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
 }
 
-fn told(event: &Event) -> String {
+/// An event as a person reads it.
+pub(super) fn told(event: &Event) -> String {
     match event {
         Event::Open { source, about } => format!("{source}: {about}"),
         Event::Lost { source, why } => format!("{source} lost: {why}; trying again"),

@@ -1,5 +1,6 @@
 //! Between a camera and the judge: one place, in which the newest frame wins and counts those that it replaced; or, for
-//! a recording that must lose nothing, one for which the recording waits. It keeps the last frames for clips.
+//! a recording that must lose nothing, one for which the recording waits. It keeps the last frames, for clips and for films of
+//! cycles.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -9,6 +10,18 @@ use crossbeam::channel::{self, Receiver, SendTimeoutError, Sender, TrySendError}
 
 use super::locked;
 use crate::sample::Frame;
+use crate::time::Stamp;
+
+/// Bytes of frames that are kept for films, at most: beyond, the oldest give way, and a film of theirs has a gap.
+const MOST_BYTES: usize = 512 << 20;
+
+/// Which frames are kept.
+pub(super) enum Keep {
+    /// For clips of so many.
+    Last(usize),
+    /// As many as came in so long.
+    For(Duration),
+}
 
 /// A frame, and how many it has replaced.
 pub(super) struct Letter {
@@ -22,27 +35,21 @@ pub(super) struct Mailbox {
     /// The camera's own end of the receiver: it takes out what it replaces.
     from: Receiver<Letter>,
     waits: bool,
+    keep: Keep,
     last: Mutex<VecDeque<Frame>>,
-    clip: usize,
 }
 
 impl Mailbox {
     /// A mailbox, and the judge's end of it. With `waits`, no frame is replaced.
-    pub(super) fn new(waits: bool, clip: usize) -> (Self, Receiver<Letter>) {
+    pub(super) fn new(waits: bool, keep: Keep) -> (Self, Receiver<Letter>) {
         let (into, from) = channel::bounded(1);
-        let last = Mutex::new(VecDeque::with_capacity(clip + 1));
-        let mailbox = Self { into: Mutex::new(Some(into)), from: from.clone(), waits, last, clip };
+        let mailbox = Self { into: Mutex::new(Some(into)), from: from.clone(), waits, keep, last: Mutex::default() };
         (mailbox, from)
     }
 
     /// Puts a frame in, for as long as not `stopped`.
     pub(super) fn put(&self, frame: Frame, stopped: &dyn Fn() -> bool) {
-        if self.clip > 0 {
-            let mut last = locked(&self.last);
-            last.push_back(frame.clone());
-            let above = last.len().saturating_sub(2 * self.clip);
-            last.drain(..above);
-        }
+        self.retain(&frame);
         let Some(into) = locked(&self.into).clone() else { return };
         let mut letter = Letter { frame, replaced: 0 };
         while !stopped() {
@@ -64,6 +71,22 @@ impl Mailbox {
         }
     }
 
+    fn retain(&self, frame: &Frame) {
+        let mut last = locked(&self.last);
+        let above = match self.keep {
+            Keep::Last(0) => return,
+            Keep::Last(clip) => last.len().saturating_sub(2 * clip - 1),
+            Keep::For(span) => {
+                let oldest = frame.stamp.before(span);
+                let room = MOST_BYTES / frame.pixels().len().max(1);
+                let old = last.iter().take_while(|kept| kept.stamp < oldest).count();
+                old.max(last.len().saturating_sub(room))
+            }
+        };
+        last.drain(..above);
+        last.push_back(frame.clone());
+    }
+
     /// No frame will come any more.
     pub(super) fn close(&self) {
         locked(&self.into).take();
@@ -71,9 +94,20 @@ impl Mailbox {
 
     /// The last frames up to and with `frame`, oldest first, as many as a clip has.
     pub(super) fn clip(&self, frame: &Frame) -> Vec<Frame> {
+        let Keep::Last(clip) = self.keep else { return Vec::new() };
         let last = locked(&self.last);
         let end = last.iter().rposition(|kept| kept.sequence <= frame.sequence).map_or(0, |at| at + 1);
-        last.range(end.saturating_sub(self.clip)..end).cloned().collect()
+        last.range(end.saturating_sub(clip)..end).cloned().collect()
+    }
+
+    /// When the newest frame that is kept was taken.
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        locked(&self.last).back().map(|frame| frame.stamp)
+    }
+
+    /// All frames that are kept, oldest first.
+    pub(super) fn kept(&self) -> Vec<Frame> {
+        locked(&self.last).iter().cloned().collect()
     }
 }
 
@@ -90,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_newest_frame_wins_and_those_it_replaces_are_counted() {
-        let (mailbox, frames) = Mailbox::new(false, 3);
+        let (mailbox, frames) = Mailbox::new(false, Keep::Last(3));
         (0..10).for_each(|i| mailbox.put(frame(i), &|| false));
         let letter = frames.try_recv().unwrap();
         assert_eq!((letter.frame.sequence, letter.replaced), (9, 9));
@@ -106,8 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_kept_for_as_long_as_a_film_may_ask_for_them() {
+        let (mailbox, _frames) = Mailbox::new(false, Keep::For(Duration::from_millis(100)));
+        assert_eq!(mailbox.newest(), None);
+        for i in 0..50 {
+            let mut frame = frame(i);
+            frame.stamp = Stamp { ns: i * 10_000_000 };
+            mailbox.put(frame, &|| false);
+        }
+        let kept: Vec<u64> = mailbox.kept().iter().map(|frame| frame.sequence).collect();
+        assert_eq!((kept, mailbox.newest()), ((39..50).collect(), Some(Stamp { ns: 490_000_000 })));
+    }
+
+    #[test]
     fn a_recording_waits_and_loses_nothing() {
-        let (mailbox, frames) = Mailbox::new(true, 0);
+        let (mailbox, frames) = Mailbox::new(true, Keep::Last(0));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 (0..100).for_each(|i| mailbox.put(frame(i), &|| false));

@@ -28,22 +28,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
+use crate::align::film::Film;
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
 use crate::inspect::{MomentInspector, Writer};
 use crate::manifest::Sense;
-use crate::report::{Heard, Judged, Report, Verdict, Written};
-use crate::sample::{Frame, Moment, Sound};
+use crate::report::{Filmed, Heard, Judged, Report, Verdict, Written};
+use crate::sample::{Clip, Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
 use crate::source::{self, FaultKind, Source};
-use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
+use crate::station::{Alarm, Camera, Cycle, Microphone, Of, Station, Trigger};
 use crate::time::Stamp;
 
 pub use feed::Event;
 pub use heat::Governor;
-use mailbox::{Letter, Mailbox};
+use mailbox::{Keep, Letter, Mailbox};
 use standby::Warming;
 pub use standby::{Opens, Standby};
 pub use stats::{Stats, Status};
@@ -60,9 +61,9 @@ const BLIND: Duration = Duration::from_secs(1);
 const DEAF: Duration = Duration::from_millis(500);
 /// Chunks of sound that wait for the judge, at most: more than comes during the longest inspection.
 const CHUNKS: usize = 64;
-/// How old a frame may be when its sound is looked for.
+/// How old a frame may be when its sound or its film is looked for.
 const LATE: Duration = Duration::from_secs(3);
-/// Frames that wait for their sound, at most; beyond, the oldest gives way.
+/// Frames that wait for their sound, and films for their end, at most; beyond, the oldest gives way.
 const WAITING: usize = 32;
 
 /// What reaches a running station from outside.
@@ -126,15 +127,15 @@ struct Task {
     evidence: Result<Vec<(Sense, Evidence)>>,
 }
 
-/// Runs a station until it is told to stop, its recording is over, or a sink can take no more. `told` hears of what a
-/// person should know, once for each turn of events.
+/// Runs a station until it is told to stop, its recording is over, or a sink can take no more. Without an inspector moments are
+/// taken and not judged: each is `invalid`. `told` hears of what a person should know, once for each turn of events.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when a source can never deliver what the station wants; [`ErrorKind::Runtime`] when the
 /// inspector fails; what a sink says when it cannot go on.
 pub fn run(
     station: &Station,
-    inspector: &mut MomentInspector,
+    inspector: Option<&mut MomentInspector>,
     outlets: Outlets,
     mut outside: Outside,
     stats: &Stats,
@@ -147,7 +148,8 @@ pub fn run(
     let broken = AtomicBool::new(false);
     let quit = || broken.load(Ordering::Relaxed) || outside.stop.load(Ordering::Relaxed);
     let Outlets { sinks, writer, voice } = outlets;
-    let (mailbox, frames) = Mailbox::new(station.camera.as_ref().is_some_and(waits_for_all), station.clip);
+    let keep = station.cycle.map_or(Keep::Last(station.clip), |cycle| Keep::For(cycle.span() + LATE));
+    let (mailbox, frames) = Mailbox::new(station.camera.as_ref().is_some_and(waits_for_all), keep);
     let (events, heard) = channel::unbounded();
     // Recordings are opened before either plays, so that picture and sound begin together.
     let film = match &station.camera {
@@ -239,6 +241,7 @@ pub fn run(
             aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
             heard: Instant::now(),
             next: None,
+            begins: None,
             verdicts: VecDeque::new(),
             replaced: 0,
             asked: VecDeque::new(),
@@ -257,8 +260,9 @@ pub fn run(
         // Each in turn lets go of what the next one waits for.
         let feeds = [camera, microphone, scribe, speech].map(|thread| thread.map_or(Ok(()), joined));
         heard.try_iter().for_each(|event| told(&event));
-        let takers = takers.into_iter().map(joined).collect::<Vec<_>>();
-        outcome.and(feeds.into_iter().chain(takers).collect())
+        // A sink that has ended tells why; the judge knows only that it has.
+        let takers: Vec<Result<()>> = takers.into_iter().map(joined).collect();
+        takers.into_iter().chain([outcome]).chain(feeds).collect()
     })
 }
 
@@ -360,11 +364,20 @@ enum Asked {
     Nothing,
     /// By the sound alone, at this time.
     Sound(Stamp),
+    /// By the film that begins then.
+    Cycle(Stamp),
+}
+
+/// What there is to say of what belongs to a moment.
+#[derive(Default)]
+struct Belongs {
+    sound: Option<Heard>,
+    film: Option<Filmed>,
 }
 
 struct Judge<'a> {
     station: &'a Station,
-    inspector: &'a mut MomentInspector,
+    inspector: Option<&'a mut MomentInspector>,
     stats: &'a Stats,
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
@@ -376,6 +389,8 @@ struct Judge<'a> {
     heard: Instant,
     /// When to listen next, where there is no camera and an interval.
     next: Option<Stamp>,
+    /// When the next cycle begins, where every frame asks for one.
+    begins: Option<Stamp>,
     /// Whether each of the last verdicts failed, where some of them are an alarm.
     verdicts: VecDeque<bool>,
     /// Frames that were replaced by newer ones since the last moment.
@@ -429,8 +444,10 @@ impl Judge<'_> {
                 },
                 default(if more { Duration::ZERO } else { self.patience() }) => {}
             }
-            if self.trips.is_due(Instant::now()) && !ended {
-                if self.station.camera.is_some() {
+            if !self.is_early() && self.trips.is_due(Instant::now()) && !ended {
+                if self.station.cycle.is_some() {
+                    self.ask(Stamp::now());
+                } else if self.station.camera.is_some() {
                     self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
                 } else if self.deaf() {
                     self.asked.push_back(Asked::Sound(Stamp::now()));
@@ -475,6 +492,13 @@ impl Judge<'_> {
                     return Ok(false);
                 }
             },
+            Some(Asked::Cycle(from)) => {
+                if !self.is_over(from, ended) {
+                    self.asked.push_front(Asked::Cycle(from));
+                    return Ok(false);
+                }
+                self.watch(from, ended)?;
+            }
             Some(Asked::Request(since)) if since.elapsed() < BLIND && !ended => {
                 self.asked.push_front(Asked::Request(since));
                 return Ok(false);
@@ -487,17 +511,22 @@ impl Judge<'_> {
     /// Lets the inspector that has been warmed take over.
     fn relieve(&mut self) -> Result<()> {
         if let Some((inspector, event)) = self.warming.take()? {
-            inspector.into_iter().for_each(|inspector| *self.inspector = inspector);
+            self.inspector.iter_mut().zip(inspector).for_each(|(own, inspector)| **own = inspector);
             self.news.push(event);
             self.stats.warming(self.warming.is_on());
         }
         Ok(())
     }
 
+    /// Whether a camera is still being opened: the first interval begins with its first frame.
+    fn is_early(&self) -> bool {
+        self.station.camera.is_some() && self.stats.camera.is_awaited()
+    }
+
     fn patience(&self) -> Duration {
         let now = Instant::now();
         let rest = self.governor.as_ref().filter(|_| !self.asked.is_empty()).and_then(|governor| governor.rests(now));
-        let due = self.trips.due_in(now).map_or(LOOK, |due| due.min(LOOK));
+        let due = self.trips.due_in(now).filter(|_| !self.is_early()).map_or(LOOK, |due| due.min(LOOK));
         rest.map_or(due, |rest| due.min(rest))
     }
 
@@ -520,18 +549,22 @@ impl Judge<'_> {
 
     /// A frame has come: does it ask for a verdict, or answer a request?
     fn look(&mut self, Letter { frame, replaced }: Letter) -> Result<()> {
-        self.replaced += replaced;
+        // A film has them all.
+        self.replaced += if self.station.cycle.is_some() { 0 } else { replaced };
         let requested = self.asked.iter().position(|asked| matches!(asked, Asked::Request(_)));
         if let Some(at) = requested {
             self.asked[at] = Asked::Frame(frame);
             return Ok(());
         }
-        if self.asked.len() >= WAITING && matches!(self.asked.front(), Some(Asked::Frame(_))) {
+        if self.asked.len() >= WAITING && matches!(self.asked.front(), Some(Asked::Frame(_) | Asked::Cycle(_))) {
             self.asked.pop_front();
             self.replaced += 1;
         }
         match self.trips.see(&frame) {
-            Ok(true) => self.asked.push_back(Asked::Frame(frame)),
+            Ok(true) => match self.station.cycle {
+                Some(cycle) => self.begin(frame.stamp, cycle),
+                None => self.asked.push_back(Asked::Frame(frame)),
+            },
             Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::Input => {
                 self.stats.camera.count(FaultKind::Damaged, 1);
@@ -568,12 +601,65 @@ impl Judge<'_> {
         self.heard.elapsed() > Duration::from_millis(ms).max(BLIND)
     }
 
-    /// A verdict is asked for: of the next frame, or of what is heard now.
+    /// A verdict is asked for: of the next frame, of the cycle around now, or of what is heard now.
     fn ask(&mut self, now: Stamp) {
-        self.asked.push_back(match self.station.camera {
-            Some(_) => Asked::Request(Instant::now()),
-            None => Asked::Sound(now),
+        self.asked.push_back(match (self.station.cycle, &self.station.camera) {
+            (Some(cycle), _) => Asked::Cycle(now.before(cycle.before())),
+            (None, Some(_)) => Asked::Request(Instant::now()),
+            (None, None) => Asked::Sound(now),
         });
+    }
+
+    /// A frame asks for a cycle: where every one does, the first after the last cycle's end.
+    fn begin(&mut self, now: Stamp, cycle: Cycle) {
+        if self.station.trigger != Trigger::EveryFrame {
+            return self.ask(now);
+        }
+        let span = cycle.span();
+        // After a gap it begins anew.
+        let from = self.begins.filter(|begins| now < begins.after(span)).unwrap_or(now);
+        if now >= from {
+            self.asked.push_back(Asked::Cycle(from));
+            self.begins = Some(from.after(span));
+        }
+    }
+
+    /// Whether all of a cycle's film has come, or what is missing will not.
+    fn is_over(&self, from: Stamp, ended: bool) -> bool {
+        let end = from.after(self.span());
+        ended || self.mailbox.newest().is_some_and(|newest| newest >= end) || Stamp::now() > end.after(DEAF)
+    }
+
+    /// How long a cycle's film is.
+    fn span(&self) -> Duration {
+        self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.span())
+    }
+
+    /// Judges the cycle that begins at a time. One that every frame asks for and that a recording ends within is none.
+    fn watch(&mut self, from: Stamp, ended: bool) -> Result<()> {
+        let (span, clip) = (self.span(), self.mailbox.kept());
+        let film = Film::cut(&clip, from, span)?;
+        if film.clip.is_none() && ended && self.station.trigger == Trigger::EveryFrame {
+            return Ok(());
+        }
+        if film.frames == 0 {
+            return self.blind();
+        }
+        let asked = from.after(self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.before()));
+        let clip = film.clip.as_ref().map_or(Vec::new(), |clip| clip.frames().to_vec());
+        let frame = clip.iter().min_by_key(|frame| frame.stamp.ns.abs_diff(asked.ns)).cloned();
+        let moment = Moment { frame, clip, ..Moment::default() };
+        let mut report = match &film.clip {
+            Some(clip) => self.report_on(&moment, Some(clip))?,
+            None => {
+                let [gap, whole] = [film.gap, span].map(|time| time.as_secs_f64());
+                let why = format!("{gap:.2} s of the film are missing, of {whole:.2}");
+                self.invalid(why)
+            }
+        };
+        report.degraded |= film.lost > 0;
+        let of = Filmed { ms: span.as_secs_f64() * 1e3, frames: film.frames, lost: film.lost };
+        self.deliver(moment, Belongs { film: Some(of), ..Belongs::default() }, report, Some(from.after(span)))
     }
 
     /// The sound that belongs to a frame's or another time, and what there is to say of it; `None` while it may still come.
@@ -598,27 +684,33 @@ impl Judge<'_> {
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let clip = self.mailbox.clip(&frame);
         let moment = Moment { frame: Some(frame), clip, sound, text: None };
-        let report = self.report_on(&moment)?;
+        let report = self.report_on(&moment, None)?;
         let from = moment.frame.as_ref().map(|frame| frame.stamp);
-        self.deliver(moment, heard, report, from)
+        self.deliver(moment, Belongs { sound: heard, film: None }, report, from)
     }
 
     /// What is heard where there is no camera.
     fn listen(&mut self, at: Stamp, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let moment = Moment { sound, ..Moment::default() };
-        let report = self.report_on(&moment)?;
-        self.deliver(moment, heard, report, Some(at))
+        let report = self.report_on(&moment, None)?;
+        self.deliver(moment, Belongs { sound: heard, film: None }, report, Some(at))
     }
 
-    fn report_on(&mut self, moment: &Moment) -> Result<Report> {
+    /// What there is to say of a moment; of its film, where it is one.
+    fn report_on(&mut self, moment: &Moment, film: Option<&Clip>) -> Result<Report> {
         let start = Instant::now();
-        let report = match self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()) {
+        let Some(inspector) = &mut self.inspector else { return Ok(self.invalid("not judged".into())) };
+        let judge = |inspector: &mut MomentInspector| match film {
+            Some(film) => inspector.watch(film),
+            None => inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()),
+        };
+        let report = match judge(inspector) {
             Err(error) if error.kind() == ErrorKind::Runtime => {
-                let (inspector, event) = self.warming.fall_back(error)?;
+                let (another, event) = self.warming.fall_back(error)?;
                 self.news.push(event);
                 self.stats.warming(self.warming.is_on());
-                *self.inspector = inspector;
-                self.inspector.judge(moment.frame.as_ref(), moment.sound.as_ref())
+                **inspector = another;
+                judge(inspector)
             }
             report => report,
         };
@@ -627,32 +719,39 @@ impl Judge<'_> {
             Err(error) if error.kind() == ErrorKind::Input => {
                 let source = if moment.frame.is_some() { &self.stats.camera } else { &self.stats.microphone };
                 source.count(FaultKind::Damaged, 1);
-                Ok(Report::invalid(error.chain(), self.inspector.judged_by().clone()))
+                Ok(self.invalid(error.chain()))
             }
             report => report,
         }
     }
 
+    /// What cannot be judged.
+    fn invalid(&self, why: String) -> Report {
+        let judged_by = self.inspector.as_ref().map(|inspector| inspector.judged_by().clone());
+        Report::invalid(why, judged_by.unwrap_or_default())
+    }
+
     /// No picture came: a part that is heard too is judged by what was heard last.
     fn blind(&mut self) -> Result<()> {
         let why = format!("no picture: {}", self.stats.camera.why_none());
-        let mut report = Report::invalid(why.clone(), self.inspector.judged_by().clone());
+        let mut report = self.invalid(why.clone());
         let (mut moment, mut heard) = (Moment::default(), None);
-        if self.inspector.has(Sense::Audio) {
+        if self.inspector.as_ref().is_some_and(|inspector| inspector.has(Sense::Audio)) {
             let back = self.station.sound.after() + 2 * LOOK;
             let last = Stamp::now().before(back);
             let (sound, of_it) = self.sound_at(last)?.unwrap_or_default();
             (moment.sound, heard) = (sound, of_it);
             if moment.sound.is_some() {
-                report = self.report_on(&moment)?;
+                report = self.report_on(&moment, None)?;
                 // Where the microphone has heard something, the camera's fault is still the reason.
                 report.reason = report.reason.replace("no picture", &why);
             }
         }
-        self.deliver(moment, heard, report, None)
+        self.deliver(moment, Belongs { sound: heard, film: None }, report, None)
     }
 
-    fn deliver(&mut self, moment: Moment, sound: Option<Heard>, mut report: Report, from: Option<Stamp>) -> Result<()> {
+    fn deliver(&mut self, moment: Moment, of: Belongs, mut report: Report, from: Option<Stamp>) -> Result<()> {
+        let Belongs { sound, film } = of;
         let now = Stamp::now();
         let faults = self.stats.unreported();
         let blind = moment.frame.is_none() && self.station.camera.is_some();
@@ -666,6 +765,7 @@ impl Judge<'_> {
             age_ms: from.map_or(0.0, |from| now.ms_since(from)),
             replaced: std::mem::take(&mut self.replaced),
             sound,
+            film,
             alarm: self.alarm(report.verdict),
             faults,
             report,
@@ -685,9 +785,9 @@ impl Judge<'_> {
             Of::NotPassed => judged.report.verdict != Verdict::Pass,
             Of::All => true,
         });
-        if let Some(tasks) = self.tasks.as_ref().filter(|_| wanted) {
+        if let (Some(tasks), Some(inspector)) = (self.tasks.as_ref().filter(|_| wanted), &self.inspector) {
             // Now, for the inspector's memory is that of this moment until the next is judged.
-            let evidence = self.inspector.evidence(&judged.report, moment.frame.as_ref());
+            let evidence = inspector.evidence(&judged.report, moment.frame.as_ref());
             let gone = tasks.put(Task { judged, evidence });
             self.stats.words(|words| words.dropped += gone);
         }

@@ -229,6 +229,11 @@ impl SourceStats {
         faults.into_iter().map(counted).collect()
     }
 
+    /// Whether the first is still to come, and nothing is known to be wrong.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(&*locked(&self.state), State { delivered: 0, why: None, ended: false, .. })
+    }
+
     /// Why nothing comes.
     pub(super) fn why_none(&self) -> String {
         locked(&self.state).why.clone().unwrap_or_else(|| format!("the {} delivered none in time", self.name))

@@ -372,9 +372,14 @@ impl Moving {
         Self { seconds: span(self.seconds, other.seconds), rate: span(self.rate, other.rate), motion }
     }
 
+    /// Why a clip of another length cannot be judged, if so.
+    pub fn wrong_length(&self, seconds: f64) -> Option<String> {
+        wrong_length(seconds, self.seconds)
+    }
+
     /// Why a clip cannot be judged, if so: it has another length or far fewer frames, or nothing moves at all.
     pub fn still(&self, filmed: Filmed) -> Option<String> {
-        if let Some(reason) = wrong_length(filmed.seconds, self.seconds) {
+        if let Some(reason) = self.wrong_length(filmed.seconds) {
             return Some(reason);
         }
         let [least, most] = self.rate;

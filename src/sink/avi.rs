@@ -1,4 +1,12 @@
-//! JPEG frames as a film: Motion JPEG in AVI 1.0 (OpenDML is not needed under a gigabyte), which every player shows.
+//! Frames as a film: Motion JPEG in AVI 1.0 (OpenDML is not needed under a gigabyte), which every player shows.
+
+use std::borrow::Cow;
+
+use super::picture::Picture;
+use crate::error::Result;
+use crate::prepare::pixels;
+use crate::report::Filmed;
+use crate::sample::{Frame, PixelFormat};
 
 /// A film that is put together in memory.
 pub struct Avi {
@@ -65,6 +73,53 @@ impl Avi {
         file
     }
 }
+
+/// Frames as a film that any player shows.
+pub struct Film<'a> {
+    size: [usize; 2],
+    /// Frames a second.
+    rate: f64,
+    pub(super) jpegs: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Film<'a> {
+    /// Of frames in the order in which they came, at the rate of a film that was `filmed` of them, else that of their stamps; fewer
+    /// than two are none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when a frame cannot be decoded.
+    pub fn of(clip: &'a [Frame], filmed: Option<&Filmed>) -> Result<Option<Self>> {
+        let [first, .., last] = clip else { return Ok(None) };
+        let seconds = last.stamp.ms_since(first.stamp) / 1e3;
+        let jpeg = |frame: &'a Frame| match frame.format() {
+            PixelFormat::Jpeg => Ok(Cow::Borrowed(frame.pixels())),
+            _ => Ok(Cow::Owned(Picture::of(&pixels::plain(frame)?)?.fine_jpeg()?)),
+        };
+        Ok(Some(Self {
+            size: [first.width(), first.height()],
+            rate: match filmed {
+                Some(filmed) => filmed.frames as f64 / (filmed.ms / 1e3),
+                None => (clip.len() - 1) as f64 / seconds.max(1e-3),
+            },
+            jpegs: clip.iter().map(jpeg).collect::<Result<_>>()?,
+        }))
+    }
+
+    /// The bytes of the film; after so many frames a picture stands still in it for a while.
+    pub fn avi(&self, stands: Option<(usize, &[u8])>) -> Vec<u8> {
+        let mut avi = Avi::new(self.size, self.rate);
+        let after = stands.map_or(0, |(after, _)| after);
+        self.jpegs[..after].iter().for_each(|jpeg| avi.add(jpeg));
+        if let Some((_, still)) = stands {
+            (0..(STANDS * self.rate).ceil() as usize).for_each(|_| avi.add(still));
+        }
+        self.jpegs[after..].iter().for_each(|jpeg| avi.add(jpeg));
+        avi.finish()
+    }
+}
+
+/// Seconds for which the overlay stands in a film.
+const STANDS: f64 = 1.0;
 
 /// A RIFF chunk, padded to an even length.
 fn chunk(into: &mut Vec<u8>, name: &[u8; 4], bytes: &[u8]) {

@@ -47,7 +47,7 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture
     let scale = [picture.width as f64 / frame[0].max(1) as f64, picture.height as f64 / frame[1].max(1) as f64];
     // The most severe is drawn last and lies on top.
     for (i, finding) in report.findings.iter().enumerate().rev() {
-        for region in regions(finding, report, frame) {
+        for (_, region) in regions(finding, report, frame) {
             let drawn = draw_box(&mut picture, &region, scale);
             if i < NUMBERED {
                 draw_number(&mut picture, drawn, i + 1);
@@ -57,10 +57,29 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture
     picture
 }
 
+/// The boxes and numbers of what is strange in a `step` of a clip, over one of its frames at any scale.
+pub fn findings_at(picture: &mut Picture, report: &Report, step: usize) {
+    let Some(steps) = &report.steps else { return };
+    let tiled = [steps.frames.width(), steps.frames.height()];
+    let tile = tiled.map(|side| side / steps.tiles);
+    let [left, top] = [step % steps.tiles * tile[0], step / steps.tiles * tile[1]];
+    let scale = [picture.width as f64 / tile[0].max(1) as f64, picture.height as f64 / tile[1].max(1) as f64];
+    for (i, finding) in report.findings.iter().enumerate().rev() {
+        for (_, region) in regions(finding, report, tiled).into_iter().filter(|(of, _)| *of == step) {
+            // A box lies within its step's tile.
+            let region = Region { x: region.x.saturating_sub(left), y: region.y.saturating_sub(top), ..region };
+            let drawn = draw_box(picture, &region, scale);
+            if i < NUMBERED {
+                draw_number(picture, drawn, i + 1);
+            }
+        }
+    }
+}
+
 /// Where a finding's boxes are drawn over what was inspected, `[width, height]`: of a clip, around what is hot in each step
-/// that it lasts.
-fn regions(finding: &Finding, report: &Report, [width, height]: [usize; 2]) -> Vec<Region> {
-    let (Some(moved), Some(steps)) = (finding.moved, &report.steps) else { return vec![finding.region] };
+/// that it lasts, with the step.
+fn regions(finding: &Finding, report: &Report, [width, height]: [usize; 2]) -> Vec<(usize, Region)> {
+    let (Some(moved), Some(steps)) = (finding.moved, &report.steps) else { return vec![(0, finding.region)] };
     let Heatmap { values, rows, columns } = &report.heatmap;
     let (tiles, cells) = (steps.tiles, columns / steps.tiles);
     let all = tiles * tiles;
@@ -84,7 +103,7 @@ fn regions(finding: &Finding, report: &Report, [width, height]: [usize; 2]) -> V
         };
         let (y, height) = span(0, step / tiles, *rows, height)?;
         let (x, width) = span(1, step % tiles, *columns, width)?;
-        Some(Region { x, y, width, height })
+        Some((step, Region { x, y, width, height }))
     };
     (from..to).filter_map(in_step).collect()
 }

@@ -1,5 +1,6 @@
 //! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, the sound and the film around
-//! it, and the same film in which the heat stands for a second behind the frame that was judged.
+//! it, and the same film in which the heat stands for a second behind the frame that was judged. Of a cycle, its film, its steps
+//! with the heat over them, and the film with boxes around what is strange.
 
 use std::borrow::Cow;
 use std::fs;
@@ -7,13 +8,13 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use super::Sink;
-use super::avi::Avi;
-use super::draw;
+use super::avi::Film;
 use super::picture::Picture;
+use super::{draw, html};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
-use crate::report::{Judged, Verdict, Written};
-use crate::sample::{Frame, Moment, PixelFormat, Sound};
+use crate::report::{Filmed, Judged, Report, Verdict, Written};
+use crate::sample::{Moment, PixelFormat, Sound};
 
 /// A folder that takes what did not pass.
 pub struct Evidence {
@@ -41,6 +42,9 @@ impl Evidence {
         if let Some(sound) = &moment.sound {
             self.write(&format!("{stem}.wav"), &wav(sound)?)?;
         }
+        if let Some(filmed) = &judged.film {
+            return self.keep_cycle(&stem, filmed, &judged.report, moment);
+        }
         let heard = [Some(&judged.report), judged.report.hearing.as_deref()].into_iter().flatten();
         if let Some((report, picture)) = heard.filter_map(|report| Some((report, report.picture.as_ref()?))).next() {
             let overlay = draw::overlay(&Picture::of(picture)?, [picture.width(), picture.height()], report);
@@ -63,11 +67,27 @@ impl Evidence {
                 overlay = Some(drawn);
             }
         }
-        let Some(film) = Film::of(&moment.clip)? else { return Ok(()) };
+        let Some(film) = Film::of(&moment.clip, None)? else { return Ok(()) };
         self.write(&format!("{stem}.avi"), &film.avi(None))?;
         let Some(overlay) = overlay else { return Ok(()) };
         let at = moment.clip.iter().filter(|shown| shown.stamp <= frame.stamp).count();
         self.write(&format!("{stem}.overlay.avi"), &film.avi(Some((at, &overlay.jpeg()?))))
+    }
+
+    fn keep_cycle(&self, stem: &str, filmed: &Filmed, report: &Report, moment: &Moment) -> Result<()> {
+        let Some(mut film) = Film::of(&moment.clip, Some(filmed))? else { return Ok(()) };
+        self.write(&format!("{stem}.avi"), &film.avi(None))?;
+        let (Some(steps), Some(picture)) = (&report.steps, &report.picture) else { return Ok(()) };
+        if report.verdict == Verdict::Invalid {
+            return Ok(());
+        }
+        self.write(&format!("{stem}.overlay.png"), &html::overlay(picture, report)?.png()?)?;
+        for (i, frame) in moment.clip.iter().enumerate() {
+            let mut picture = Picture::of(&pixels::plain(frame)?)?;
+            draw::findings_at(&mut picture, report, i * steps.tiles * steps.tiles / moment.clip.len());
+            film.jpegs[i] = Cow::Owned(picture.jpeg()?);
+        }
+        self.write(&format!("{stem}.overlay.avi"), &film.avi(None))
     }
 
     /// A full disk does not stop the line: it is told once, and tried again.
@@ -116,46 +136,6 @@ fn wav(sound: &Sound) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-/// Frames as a film that any player shows.
-struct Film<'a> {
-    size: [usize; 2],
-    /// Frames a second.
-    rate: f64,
-    jpegs: Vec<Cow<'a, [u8]>>,
-}
-
-impl<'a> Film<'a> {
-    /// Of frames in the order in which they came; fewer than two are none.
-    fn of(clip: &'a [Frame]) -> Result<Option<Self>> {
-        let [first, .., last] = clip else { return Ok(None) };
-        let seconds = last.stamp.ms_since(first.stamp) / 1e3;
-        let jpeg = |frame: &'a Frame| match frame.format() {
-            PixelFormat::Jpeg => Ok(Cow::Borrowed(frame.pixels())),
-            _ => Ok(Cow::Owned(Picture::of(&pixels::plain(frame)?)?.jpeg()?)),
-        };
-        Ok(Some(Self {
-            size: [first.width(), first.height()],
-            rate: (clip.len() - 1) as f64 / seconds.max(1e-3),
-            jpegs: clip.iter().map(jpeg).collect::<Result<_>>()?,
-        }))
-    }
-
-    /// The bytes of the film; after so many frames a picture stands still in it for a while.
-    fn avi(&self, stands: Option<(usize, &[u8])>) -> Vec<u8> {
-        let mut avi = Avi::new(self.size, self.rate);
-        let after = stands.map_or(0, |(after, _)| after);
-        self.jpegs[..after].iter().for_each(|jpeg| avi.add(jpeg));
-        if let Some((_, still)) = stands {
-            (0..(STANDS * self.rate).ceil() as usize).for_each(|_| avi.add(still));
-        }
-        self.jpegs[after..].iter().for_each(|jpeg| avi.add(jpeg));
-        avi.finish()
-    }
-}
-
-/// Seconds for which the overlay stands in a film.
-const STANDS: f64 = 1.0;
-
 impl Sink for Evidence {
     fn name(&self) -> &'static str {
         "evidence"
@@ -190,6 +170,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::sample::Frame;
     use crate::sink::example;
     use crate::time::Stamp;
 
@@ -202,6 +183,7 @@ mod tests {
             age_ms: 20.0,
             replaced: 0,
             sound: None,
+            film: None,
             alarm: None,
             faults: Vec::new(),
             report: example::report(verdict),
@@ -255,11 +237,11 @@ mod tests {
     #[test]
     fn the_overlay_stands_behind_the_frame_that_was_judged() {
         let clip = moment(4).clip;
-        let film = Film::of(&clip).unwrap().unwrap();
+        let film = Film::of(&clip, None).unwrap().unwrap();
         let bytes = film.avi(Some((2, b"still")));
         let at = |jpeg: &[u8]| bytes.windows(jpeg.len()).position(|w| w == jpeg).unwrap();
         assert!(at(&film.jpegs[1]) < at(b"still") && at(b"still") < at(&film.jpegs[2]));
-        assert!(Film::of(&clip[..1]).unwrap().is_none());
+        assert!(Film::of(&clip[..1], None).unwrap().is_none());
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::draw::Tiles;
 use super::html::{self, Pictures, View};
 use super::page::Page;
-use super::picture::{Picture, fit};
 use crate::error::{Error, Result};
 use crate::report::{Report, Written};
 use crate::sample::Frame;
@@ -15,8 +14,6 @@ use crate::sample::Frame;
 const PAGE: &str = "index.html";
 /// Longer side of an expectation, at most: tiles hold no more.
 const EXPECTED_SIDE: usize = 768;
-/// Side of the overlay of a clip: large enough for each of its steps to be seen.
-const STEPS_SIDE: usize = 1344;
 
 /// An open folder; the page is written by [`Folder::finish`].
 #[derive(Debug)]
@@ -57,9 +54,7 @@ impl Folder {
         };
         for (i, View { frame, report, tiles }) in views.iter().enumerate() {
             let [of_overlay, of_expected] = files(i);
-            let size = [frame.width(), frame.height()];
-            let shown = fit(size, if report.steps.is_some() { STEPS_SIDE } else { size[0].max(size[1]) });
-            let overlay = html::overlaid(&Picture::of(frame)?.resized(shown)?, size, report)?;
+            let overlay = html::overlay(frame, report)?;
             self.write(&of_overlay, &overlay.png()?)?;
             let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
             self.write(&of_expected, &html::expected(frame, report, tiles, longest).png()?)?;

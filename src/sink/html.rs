@@ -13,6 +13,8 @@ use crate::sample::Frame;
 const PAGE_SIDE: usize = 480;
 /// The same of a clip, which has many tiles.
 const STEPS_SIDE: usize = 720;
+/// The same at full size: large enough for each of its steps to be seen.
+const WHOLE_STEPS_SIDE: usize = 1344;
 const STYLE: &str = include_str!("page.css");
 /// A shape of its own for each verdict, for eyes and printers that do not tell the colours apart.
 const SIGNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true">
@@ -211,12 +213,22 @@ impl Pictures {
 ///
 /// # Errors
 /// As [`Picture::resized`].
-pub fn overlaid(picture: &Picture, frame: [usize; 2], report: &Report) -> Result<Picture> {
+fn overlaid(picture: &Picture, frame: [usize; 2], report: &Report) -> Result<Picture> {
     let Some(steps) = &report.steps else { return Ok(draw::overlay(picture, frame, report)) };
     let frames = Picture::of(&steps.frames)?.resized([picture.width, picture.height])?;
     let mut overlay = draw::overlay(&frames, frame, report);
     draw::times(&mut overlay, steps);
     Ok(overlay)
+}
+
+/// Heat and findings at full size over what people are shown of `frame`, which was inspected.
+///
+/// # Errors
+/// As [`Picture::resized`].
+pub fn overlay(frame: &Frame, report: &Report) -> Result<Picture> {
+    let size = [frame.width(), frame.height()];
+    let shown = fit(size, if report.steps.is_some() { WHOLE_STEPS_SIDE } else { size[0].max(size[1]) });
+    overlaid(&Picture::of(frame)?.resized(shown)?, size, report)
 }
 
 /// What was expected of `frame`, with a longer side of `longest`.

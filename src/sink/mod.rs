@@ -13,6 +13,7 @@ pub mod draw;
 // What a running station feeds.
 pub mod avi;
 pub mod evidence;
+pub mod films;
 pub mod lines;
 pub mod speech;
 

@@ -1,0 +1,118 @@
+//! Frames as they came → the film of one cycle, evenly spaced. Which cycle is meant is left to `engine`, and what moves in it
+//! to `prepare`.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::sample::{Clip, Frame};
+use crate::time::Stamp;
+
+/// A frame stands for a moment of the film when it was taken at most so many intervals from it.
+const OFF: f64 = 0.75;
+/// A gap of more than this share of the film is no film: it would be as long as a step that a clip is cut into.
+const GAP: f64 = 1.0 / 16.0;
+
+/// The film of a cycle.
+#[derive(Debug)]
+pub struct Film {
+    /// As it is judged: a lost frame's moment is shown by its neighbour. `None` where too many in a row are lost.
+    pub clip: Option<Clip>,
+    /// Moments of it, and how many of them no frame was taken at.
+    pub frames: usize,
+    /// As `frames`.
+    pub lost: usize,
+    /// How long the longest gap is.
+    pub gap: Duration,
+}
+
+impl Film {
+    /// The film from `from` on that lasts for `span`, out of `frames`, oldest first, of which those before and after it are
+    /// passed over. Its rate is the one at which most frames came.
+    ///
+    /// # Errors
+    /// As [`Clip::new`].
+    pub fn cut(frames: &[Frame], from: Stamp, span: Duration) -> Result<Self> {
+        let whole = span.as_secs_f64();
+        let second = |frame: &Frame| frame.stamp.ms_since(from) / 1e3;
+        let within: Vec<&Frame> = frames.iter().filter(|frame| (0.0..whole).contains(&second(frame))).collect();
+        let mut intervals: Vec<f64> = within.windows(2).map(|pair| second(pair[1]) - second(pair[0])).collect();
+        intervals.sort_by(f64::total_cmp);
+        let Some(interval) = intervals.get(intervals.len() / 2).filter(|interval| **interval > 0.0) else {
+            return Ok(Self { clip: None, frames: within.len(), lost: 0, gap: span });
+        };
+        let count = ((whole / interval).round() as usize).max(2);
+        let even = whole / count as f64;
+        let (mut chosen, mut lost, mut longest, mut row) = (Vec::with_capacity(count), 0, 0, 0);
+        for moment in (0..count).map(|i| i as f64 * even) {
+            let off = |frame: &&Frame| (second(frame) - moment).abs();
+            // A frame just before or after the film may be the nearest to its ends.
+            let Some(nearest) = frames.iter().min_by(|a, b| off(a).total_cmp(&off(b))) else { break };
+            row = if off(&nearest) > OFF * even { row + 1 } else { 0 };
+            lost += usize::from(row > 0);
+            longest = longest.max(row);
+            chosen.push(nearest.clone());
+        }
+        let gap = span.mul_f64(longest as f64 / count as f64);
+        let clip = if gap > span.mul_f64(GAP) { None } else { Some(Clip::new(chosen, 1.0 / even)?) };
+        Ok(Self { clip, frames: count, lost, gap })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::PixelFormat;
+
+    const START: Stamp = Stamp { ns: 5_000_000_000 };
+    const TWO: Duration = Duration::from_secs(2);
+
+    /// Frames at 25 a second from a second before the start, but for those left out and moved.
+    fn frames(come: impl Fn(u64) -> Option<f64>) -> Vec<Frame> {
+        let frame = |i: u64| {
+            let at = come(i)?;
+            let mut frame = Frame::new(vec![i as u8], PixelFormat::Grey8, 1, 1).unwrap();
+            (frame.sequence, frame.stamp) = (i, Stamp { ns: (4e9 + 4e7 * (i as f64 + at)) as u64 });
+            Some(frame)
+        };
+        (0..100).filter_map(frame).collect()
+    }
+
+    fn numbers(film: &Film) -> Vec<u64> {
+        film.clip.as_ref().unwrap().frames().iter().map(|frame| frame.sequence).collect()
+    }
+
+    #[test]
+    fn a_film_has_the_frames_of_its_time() {
+        let film = Film::cut(&frames(|_| Some(0.0)), START, TWO).unwrap();
+        assert_eq!(numbers(&film), (25..75).collect::<Vec<_>>());
+        assert_eq!((film.frames, film.lost, film.gap, film.clip.unwrap().rate()), (50, 0, Duration::ZERO, 25.0));
+    }
+
+    #[test]
+    fn frames_that_waver_are_none_too_many_and_none_lost() {
+        let wavers = |i: u64| Some([0.0, 0.3, -0.2, 0.1, -0.35][i as usize % 5]);
+        let film = Film::cut(&frames(wavers), START, TWO).unwrap();
+        assert_eq!((numbers(&film), film.lost), ((25..75).collect(), 0));
+    }
+
+    #[test]
+    fn a_lost_frame_is_counted_and_shown_by_its_neighbour() {
+        let film = Film::cut(&frames(|i| (i != 40 && i != 60).then_some(0.0)), START, TWO).unwrap();
+        let shown = numbers(&film);
+        assert_eq!((film.frames, film.lost, film.gap), (50, 2, Duration::from_millis(40)));
+        assert!(shown[15] == 39 || shown[15] == 41, "{shown:?}");
+    }
+
+    #[test]
+    fn a_gap_of_a_step_is_no_film() {
+        let gap = |of: u64| Film::cut(&frames(|i| (!(40..40 + of).contains(&i)).then_some(0.0)), START, TWO).unwrap();
+        assert!(gap(3).clip.is_some_and(|clip| clip.seconds() == 2.0));
+        let film = gap(4);
+        assert_eq!((film.clip.is_none(), film.lost, film.gap), (true, 4, Duration::from_millis(160)));
+        // What has not come, or is not kept any more, is a gap as well.
+        let late = Film::cut(&frames(|i| (i >= 50).then_some(0.0)), START, TWO).unwrap();
+        assert_eq!((late.clip.is_none(), late.gap), (true, Duration::from_secs(1)));
+        let none = Film::cut(&frames(|i| (i < 26).then_some(0.0)), START, TWO).unwrap();
+        assert_eq!((none.clip.is_none(), none.frames, none.gap), (true, 1, TWO));
+    }
+}
