@@ -15,29 +15,25 @@
 //!
 //! The answer's normalised cross-correlation says how far it can be trusted.
 
-use std::f64::consts::PI;
-use std::sync::Arc;
+mod pyramid;
+mod refine;
+mod spectrum;
+mod warp;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use nalgebra::{Matrix4, Vector4};
 use rayon::prelude::*;
+use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::geometry::Affine;
+use pyramid::{Grid, pyramid};
+use refine::Reference;
+use spectrum::{Fft2, POLAR, Polar, SPECTRUM, multiply, whiten};
 
-/// Longer side of the finest working copy, in pixels; the others have a half and a quarter of it.
-const FINE: usize = 320;
-/// Side of the square whose spectrum gives turn and scale: the middle copy fits in.
-const SPECTRUM: usize = FINE / 2;
+pub use warp::{Warped, warp};
+
 /// Side of the square in which shifts are found: the coarsest copy and a rim.
 const SHIFTS: usize = 96;
-/// Steps over half a turn, and over the logarithm of the spatial frequency.
-const POLAR: [usize; 2] = [192, 64];
-/// Cycles per [`SPECTRUM`] pixels at the first step, and where the last step would be followed by the next.
-const RADII: [f64; 2] = [5.0, 72.0];
 /// Scales searched, as the logarithm; a little more than the 0.8–1.25 promised.
 const LOG_SCALE: f64 = 0.26;
 /// Correlation above which what is found from the taught pose is believed, and no other is looked for.
@@ -52,9 +48,6 @@ const CLOSER: usize = 2;
 const COARSE: usize = 0;
 const MIDDLE: usize = 1;
 const FINEST: usize = 2;
-/// A pose that moves less than this in a round, in pixels, has settled; and the most rounds.
-const SETTLED: f64 = 0.03;
-const ROUNDS: usize = 10;
 
 /// A pose, and how far it can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -253,106 +246,6 @@ impl Registrar {
     }
 }
 
-/// Greatest side of a view that a picture is resampled into.
-const MOST_PIXELS_ASIDE: usize = 65535;
-
-/// A picture resampled into the reference's view.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Warped {
-    /// u8[height, width, channels]; where the picture does not reach, its nearest edge pixel.
-    pub pixels: Vec<u8>,
-    /// u8[height, width]: 255 where the picture reaches, else 0.
-    pub covered: Vec<u8>,
-}
-
-/// Resamples a picture into the reference's view at `target` = [width, height] pixels.
-///
-/// `pixels`: u8[height, width, channels] of `size` = [width, height], 1 or 3 channels. A picture much finer than the
-/// target is first reduced, so that nothing aliases; then bilinear. Errors ([`ErrorKind::Input`]) when the length
-/// does not fit, a side of the view is 0 or over 65535 px, or the pose is not finite or flattens the plane.
-pub fn warp(
-    pixels: &[u8],
-    size: [usize; 2],
-    channels: usize,
-    picture_from_reference: &Affine,
-    reference: [usize; 2],
-    target: [usize; 2],
-) -> Result<Warped> {
-    let kind = match channels {
-        1 => PixelType::U8,
-        3 => PixelType::U8x3,
-        _ => return Err(Error::new(ErrorKind::Input, format!("a picture has 1 or 3 channels, got {channels}"))),
-    };
-    let [width, height] = size;
-    if size.contains(&0) || Some(pixels.len()) != width.checked_mul(height).and_then(|n| n.checked_mul(channels)) {
-        let got = pixels.len();
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("a picture of {width}x{height}x{channels} was wanted, got {got} bytes"),
-        ));
-    }
-    if [reference, target].as_flattened().iter().any(|side| !(1..=MOST_PIXELS_ASIDE).contains(side)) {
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("a view has sides of 1 to {MOST_PIXELS_ASIDE} px, got {reference:?} seen at {target:?}"),
-        ));
-    }
-    let reference_from_target = Affine::scale_shift([0, 1].map(|i| reference[i] as f64 / target[i] as f64), [0.0; 2]);
-    let picture_from_target = picture_from_reference.after(&reference_from_target);
-    let [a, b, _, d, e, _] = picture_from_target.m;
-    let step = (a * e - b * d).abs().sqrt();
-    let finite = picture_from_target.m.iter().all(|v| v.is_finite());
-    if !finite || step < 1e-6 {
-        let m = picture_from_reference.m;
-        return Err(Error::new(ErrorKind::Input, format!("a pose must be finite and keep the plane, got {m:?}")));
-    }
-    if step > 1.25 {
-        let small = size.map(|side| ((side as f64 / step).round() as usize).max(1));
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let reduced = resized(pixels, size, small, kind, &options)?;
-        let small_from_picture = Affine::scale_shift([0, 1].map(|i| small[i] as f64 / size[i] as f64), [0.0; 2]);
-        return Ok(sampled(&reduced, small, channels, &small_from_picture.after(&picture_from_target), target));
-    }
-    Ok(sampled(pixels, size, channels, &picture_from_target, target))
-}
-
-/// Bilinear samples of a picture at the target's pixel centres.
-fn sampled(
-    pixels: &[u8],
-    [width, height]: [usize; 2],
-    channels: usize,
-    picture_from_target: &Affine,
-    [wide, high]: [usize; 2],
-) -> Warped {
-    let mut out = vec![0u8; wide * high * channels];
-    let mut covered = vec![0u8; wide * high];
-    let [a, _, _, d, _, _] = picture_from_target.m.map(|m| m as f32);
-    let rows = out.par_chunks_exact_mut(wide * channels).zip(covered.par_chunks_exact_mut(wide));
-    rows.enumerate().for_each(|(row, (out, covered))| {
-        let [x0, y0] = picture_from_target.apply([0.5, row as f64 + 0.5]).map(|v| v as f32 - 0.5);
-        for (column, (out, covered)) in out.chunks_exact_mut(channels).zip(covered).enumerate() {
-            let (x, y) = (x0 + a * column as f32, y0 + d * column as f32);
-            let (most_x, most_y) = ((width - 1) as f32, (height - 1) as f32);
-            // Half a pixel beyond the outermost centres still lies on the picture.
-            if x >= -0.5 && y >= -0.5 && x <= most_x + 0.5 && y <= most_y + 0.5 {
-                *covered = 255;
-            }
-            let (x, y) = (x.clamp(0.0, most_x), y.clamp(0.0, most_y));
-            let (left, top) = (x as usize, y as usize);
-            let (u, v) = (x - left as f32, y - top as f32);
-            let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-            let [p, q, r, s] = [(top, left), (top, right), (bottom, left), (bottom, right)]
-                .map(|(y, x)| &pixels[(y * width + x) * channels..][..channels]);
-            for (channel, out) in out.iter_mut().enumerate() {
-                let [p, q, r, s] = [p, q, r, s].map(|pixel| f32::from(pixel[channel]));
-                let (upper, lower) = (p + u * (q - p), r + u * (s - r));
-                *out = (upper + v * (lower - upper) + 0.5) as u8;
-            }
-        }
-    });
-    Warped { pixels: out, covered }
-}
-
 /// A pose in the finest copy's pixels (picture from reference) and how well it fits.
 #[derive(Debug, Clone, Copy)]
 struct Fit {
@@ -368,303 +261,10 @@ impl Fit {
     }
 }
 
-/// Values on a pixel grid.
-struct Grid {
-    /// f32[height, width].
-    values: Vec<f32>,
-    width: usize,
-    height: usize,
-}
-
-impl Grid {
-    /// The value at a point, bilinear; `None` outside the centres of the outermost pixels.
-    #[inline]
-    fn at(&self, x: f32, y: f32) -> Option<f32> {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let inside = x >= 0.0 && y >= 0.0 && x < (self.width - 1) as f32 && y < (self.height - 1) as f32;
-        if !inside {
-            return None;
-        }
-        let (left, top) = (x as usize, y as usize);
-        let (u, v) = (x - left as f32, y - top as f32);
-        let upper = &self.values[top * self.width + left..][..2];
-        let lower = &self.values[(top + 1) * self.width + left..][..2];
-        let (a, b) = (upper[0] + u * (upper[1] - upper[0]), lower[0] + u * (lower[1] - lower[0]));
-        Some(a + v * (b - a))
-    }
-
-    /// Means of 2×2 pixels. Width and height are even.
-    fn half(&self) -> Self {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let mut values = Vec::with_capacity(width * height);
-        for rows in self.values.chunks_exact(2 * self.width) {
-            let (upper, lower) = rows.split_at(self.width);
-            let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-            values.extend(pairs.map(|(a, b)| 0.25 * (a[0] + a[1] + b[0] + b[1])));
-        }
-        Self { values, width, height }
-    }
-}
-
-/// A copy of the reference, and its pixels that say most about the pose.
-struct Reference {
-    grid: Grid,
-    points: Vec<Point>,
-    /// Half the longer side: points are given about the centre in this unit, so that all four parameters of a
-    /// pose weigh alike.
-    reach: f64,
-}
-
-/// A reference pixel: place about the centre in units of `reach`, and value.
-struct Point {
-    x: f32,
-    y: f32,
-    value: f32,
-    /// What the value changes by, per unit of a pose's parameters: growth, turn, shift in x and y.
-    slopes: [f32; 4],
-}
-
-impl Reference {
-    /// Takes from each `cell`×`cell` pixels the one with the steepest gradient, unless all are flat.
-    fn new(grid: Grid, cell: usize) -> Self {
-        let (width, height) = (grid.width, grid.height);
-        let reach = width.max(height) as f64 / 2.0;
-        let slope = |x: usize, y: usize| {
-            let at = y * width + x;
-            let v = &grid.values;
-            [0.5 * (v[at + 1] - v[at - 1]), 0.5 * (v[at + width] - v[at - width])]
-        };
-        let steep = |[a, b]: [f32; 2]| a * a + b * b;
-        let mut points = Vec::new();
-        let mut steepness = Vec::new();
-        for top in (1..height - cell).step_by(cell) {
-            for left in (1..width - cell).step_by(cell) {
-                let pixels = (top..top + cell).flat_map(|y| (left..left + cell).map(move |x| (x, y)));
-                let best = pixels.map(|(x, y)| (x, y, slope(x, y))).max_by(|a, b| steep(a.2).total_cmp(&steep(b.2)));
-                let Some((x, y, gradient)) = best else { continue };
-                steepness.push(steep(gradient));
-                let value = grid.values[y * width + x];
-                let [gx, gy] = gradient.map(|g| g * reach as f32);
-                let (x, y) = (x as f64 + 0.5 - width as f64 / 2.0, y as f64 + 0.5 - height as f64 / 2.0);
-                let (x, y) = ((x / reach) as f32, (y / reach) as f32);
-                points.push(Point { x, y, value, slopes: [gx * x + gy * y, gy * x - gx * y, gx, gy] });
-            }
-        }
-        let flat = 0.25 * steepness.iter().sum::<f32>() / steepness.len().max(1) as f32;
-        let mut steepness = steepness.into_iter();
-        points.retain(|_| steepness.next().is_some_and(|s| s > flat));
-        Self { grid, points, reach }
-    }
-
-    /// Moves a pose to the nearest best fit by Gauss–Newton steps.
-    fn refine(&self, picture: &Grid, start: &Affine) -> Affine {
-        let reference_from_unit =
-            Affine::scale_shift([self.reach; 2], [self.grid.width as f64 / 2.0, self.grid.height as f64 / 2.0]);
-        let Some(unit_from_reference) = reference_from_unit.inverse() else { return *start };
-        let mut picture_from_unit = start.after(&reference_from_unit);
-        let mut seen = vec![f32::NAN; self.points.len()];
-        let mut spread = f32::INFINITY;
-        for _ in 0..ROUNDS {
-            let Some((gain, offset)) = self.look(picture, &picture_from_unit, &mut seen) else { break };
-            let mut normal = [[0f32; 4]; 4];
-            let mut pull = [0f32; 4];
-            let (mut sum, mut count) = (0.0, 0.0);
-            let soft = 1.0 / (2.0 * spread).powi(2);
-            for (point, seen) in self.points.iter().zip(&seen) {
-                if seen.is_nan() {
-                    continue;
-                }
-                let error = gain * seen + offset - point.value;
-                sum += error.abs();
-                count += 1.0;
-                // Cauchy's weight: what is far off, such as a defect, hardly pulls.
-                let weight = 1.0 / (1.0 + error * error * soft);
-                for ((normal, pull), slope) in normal.iter_mut().zip(&mut pull).zip(point.slopes) {
-                    let weighted = weight * slope;
-                    for (sum, other) in normal.iter_mut().zip(point.slopes) {
-                        *sum += weighted * other;
-                    }
-                    *pull += weighted * error;
-                }
-            }
-            spread = (sum / count).max(1e-3);
-            let normal = Matrix4::from(normal).cast::<f64>();
-            let Some(step) = normal.cholesky().map(|c| c.solve(&Vector4::from(pull).cast())) else { break };
-            let [a, b, x, y] = step.into();
-            let step = Affine { m: [1.0 + a, -b, x, b, 1.0 + a, y] };
-            let Some(back) = step.inverse() else { break };
-            picture_from_unit = picture_from_unit.after(&back);
-            if self.reach * (a.hypot(b) + x.hypot(y)) < SETTLED {
-                break;
-            }
-        }
-        picture_from_unit.after(&unit_from_reference)
-    }
-
-    /// Samples the picture at the points (NaN outside). Returns the gain and offset that give the samples the
-    /// mean and spread of the reference; `None` when fewer than a third of the points are within the picture.
-    fn look(&self, picture: &Grid, picture_from_unit: &Affine, seen: &mut [f32]) -> Option<(f32, f32)> {
-        let [a, b, c, d, e, f] = picture_from_unit.m.map(|m| m as f32);
-        let (mut count, mut p, mut pp, mut r, mut rr) = (0.0f32, 0.0f32, 0.0f32, 0.0f32, 0.0f32);
-        for (seen, point) in seen.iter_mut().zip(&self.points) {
-            let (x, y) = (a * point.x + b * point.y + c, d * point.x + e * point.y + f);
-            *seen = picture.at(x, y).unwrap_or(f32::NAN);
-            if !seen.is_nan() {
-                count += 1.0;
-                p += *seen;
-                pp += *seen * *seen;
-                r += point.value;
-                rr += point.value * point.value;
-            }
-        }
-        if count < 16.0 || 3.0 * count < self.points.len() as f32 {
-            return None;
-        }
-        let (p, r) = (p / count, r / count);
-        let (picture_spread, spread) = ((pp / count - p * p).max(1e-6).sqrt(), (rr / count - r * r).max(0.0).sqrt());
-        let gain = spread / picture_spread;
-        Some((gain, r - gain * p))
-    }
-
-    /// How well a pose fits, over all pixels: correlation and overlap.
-    fn measure(&self, picture: &Grid, pose: &Affine) -> (f32, f32) {
-        let (mut count, mut p, mut pp, mut r, mut rr, mut pr) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
-        let along = [pose.m[0] as f32, pose.m[3] as f32];
-        for (y, row) in self.grid.values.chunks_exact(self.grid.width).enumerate() {
-            let [start_x, start_y] = pose.apply([0.5, y as f64 + 0.5]).map(|v| v as f32);
-            let mut line = [0f32; 6];
-            for (x, &value) in row.iter().enumerate() {
-                let x = x as f32;
-                if let Some(seen) = picture.at(start_x + along[0] * x, start_y + along[1] * x) {
-                    let terms = [1.0, seen, seen * seen, value, value * value, seen * value];
-                    for (sum, term) in line.iter_mut().zip(terms) {
-                        *sum += term;
-                    }
-                }
-            }
-            for (sum, line) in [&mut count, &mut p, &mut pp, &mut r, &mut rr, &mut pr].into_iter().zip(line) {
-                *sum += f64::from(line);
-            }
-        }
-        let overlap = (count / self.grid.values.len() as f64) as f32;
-        let spreads = (count * pp - p * p).max(0.0) * (count * rr - r * r).max(0.0);
-        let scale = (pose.m[0] * pose.m[4] - pose.m[1] * pose.m[3]).abs().sqrt();
-        // A pose that ran away, or nothing to compare: no fit.
-        if overlap < 0.25 || spreads <= 1e-9 || (scale.ln()).abs() > 1.5 * LOG_SCALE {
-            return (-1.0, overlap);
-        }
-        (((count * pr - p * r) / spreads.sqrt()) as f32, overlap)
-    }
-}
-
 /// The same pose in a copy `times` as large.
 fn enlarged(pose: &Affine, times: f64) -> Affine {
     let [a, b, c, d, e, f] = pose.m;
     Affine { m: [a, b, times * c, d, e, times * f] }
-}
-
-/// The picture pixels per pixel of the finest working copy, and the three copies, coarsest first.
-fn pyramid(grey: &[u8], size: [usize; 2]) -> Result<(f64, [Grid; 3])> {
-    let [width, height] = size;
-    if Some(grey.len()) != width.checked_mul(height) {
-        let got = grey.len();
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("a grey picture of {width}x{height} was wanted, got {got} pixels"),
-        ));
-    }
-    let (long, short) = (width.max(height), width.min(height));
-    if short < 32 || short < long.div_ceil(10) {
-        return Err(Error::new(
-            ErrorKind::Input,
-            format!("registration wants sides of at least 32 px and within 1:10 of each other, got {width}x{height}"),
-        ));
-    }
-    let step = long as f64 / FINE as f64;
-    // Whole fours, so that the coarser copies are exact; up to 3 px at the right and bottom are left out.
-    let [fine_width, fine_height] = size.map(|side| (side as f64 / step + 1e-6) as usize / 4 * 4);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-        0.0,
-        0.0,
-        (fine_width as f64 * step).min(width as f64),
-        (fine_height as f64 * step).min(height as f64),
-    );
-    let small = resized(grey, size, [fine_width, fine_height], PixelType::U8, &options)?;
-    let fine = normalised(&small, fine_width, fine_height);
-    let middle = fine.half();
-    let coarse = middle.half();
-    Ok((step, [coarse, middle, fine]))
-}
-
-fn resized(
-    pixels: &[u8],
-    from: [usize; 2],
-    to: [usize; 2],
-    kind: PixelType,
-    options: &ResizeOptions,
-) -> Result<Vec<u8>> {
-    let refused = |what: String| Error::new(ErrorKind::Input, format!("cannot resize a picture: {what}"));
-    let [width, height] = from.map(|side| side as u32);
-    let source = ImageRef::new(width, height, pixels, kind).map_err(|e| refused(e.to_string()))?;
-    let mut target = Image::new(to[0] as u32, to[1] as u32, kind);
-    Resizer::new().resize(&source, &mut target, options).map_err(|e| refused(e.to_string()))?;
-    Ok(target.into_vec())
-}
-
-/// Local normalisation: (value − local mean) / (local spread + floor) over a window of a tenth of the longer side.
-/// The floor, a share of the picture's own spread, keeps noise in flat places small.
-fn normalised(grey: &[u8], width: usize, height: usize) -> Grid {
-    let radius = FINE / 20;
-    let count = grey.len() as f32;
-    let mean = grey.iter().map(|&v| u64::from(v)).sum::<u64>() as f32 / count;
-    let mut values: Vec<f32> = grey.iter().map(|&v| f32::from(v) - mean).collect();
-    let spread = (values.iter().map(|v| v * v).sum::<f32>() / count).sqrt();
-    let floor = 0.3 * spread + 1.0;
-
-    // Sums over the window's rows for each column, moved down row by row; along the row the window slides.
-    let (mut sums, mut squares) = (vec![0f32; width], vec![0f32; width]);
-    let source = values.clone();
-    let row = |y: usize| &source[y * width..][..width];
-    let take = |sums: &mut [f32], squares: &mut [f32], y: usize, sign: f32| {
-        for ((sum, square), v) in sums.iter_mut().zip(squares).zip(row(y)) {
-            *sum += sign * v;
-            *square += sign * v * v;
-        }
-    };
-    for y in 0..radius.min(height) {
-        take(&mut sums, &mut squares, y, 1.0);
-    }
-    for y in 0..height {
-        if y + radius < height {
-            take(&mut sums, &mut squares, y + radius, 1.0);
-        }
-        if y > radius {
-            take(&mut sums, &mut squares, y - radius - 1, -1.0);
-        }
-        let rows = (y + radius + 1).min(height) - y.saturating_sub(radius);
-        let (mut sum, mut square) = (0f32, 0f32);
-        for x in 0..radius.min(width) {
-            sum += sums[x];
-            square += squares[x];
-        }
-        for x in 0..width {
-            if x + radius < width {
-                sum += sums[x + radius];
-                square += squares[x + radius];
-            }
-            if x > radius {
-                sum -= sums[x - radius - 1];
-                square -= squares[x - radius - 1];
-            }
-            let columns = (x + radius + 1).min(width) - x.saturating_sub(radius);
-            let share = 1.0 / (rows * columns) as f32;
-            let mean = sum * share;
-            let spread = (square * share - mean * mean).max(0.0).sqrt();
-            let value = &mut values[y * width + x];
-            *value = (*value - mean) / (spread + floor);
-        }
-    }
-    Grid { values, width, height }
 }
 
 /// Left and upper rim that centre a grid in the square of shifts.
@@ -672,169 +272,13 @@ fn rims(grid: &Grid) -> [usize; 2] {
     [(SHIFTS - grid.width) / 2, (SHIFTS - grid.height) / 2]
 }
 
-fn multiply(spectrum: &mut [Complex<f32>], filter: &[Complex<f32>]) {
-    for (value, filter) in spectrum.iter_mut().zip(filter) {
-        *value *= filter;
-    }
-}
-
-/// Makes a matched filter of a spectrum: its conjugate, weakened where it is strong, so that all frequencies have
-/// a say and the peak is sharp.
-fn whiten(spectrum: &mut [Complex<f32>]) {
-    let mean = spectrum.iter().map(|v| v.norm()).sum::<f32>() / spectrum.len() as f32;
-    for value in spectrum.iter_mut() {
-        *value = value.conj() / (value.norm() + mean).max(f32::MIN_POSITIVE);
-    }
-}
-
-/// The magnitude spectrum of a copy over angle and logarithm of frequency.
-struct Polar {
-    /// For each step of [`POLAR`]: index of the upper left spectrum value, and the bilinear weights.
-    taps: Vec<(u32, [f32; 4])>,
-    /// Fades the first and last frequencies out.
-    fade: Vec<f32>,
-}
-
-/// Columns of the half spectrum, whose rows are the signed frequencies along x.
-const HALF: usize = SPECTRUM / 2 + 2;
-
-impl Polar {
-    fn new() -> Self {
-        let [angles, radii] = POLAR;
-        let growth = (RADII[1] / RADII[0]).ln() / radii as f64;
-        let mut taps = Vec::with_capacity(angles * radii);
-        for angle in 0..angles {
-            let (sin, cos) = (PI * angle as f64 / angles as f64).sin_cos();
-            for radius in 0..radii {
-                let frequency = RADII[0] * (growth * radius as f64).exp();
-                let (x, y) = (frequency * cos + SPECTRUM as f64 / 2.0, frequency * sin);
-                let (u, v) = (x.fract() as f32, y.fract() as f32);
-                let at = x as usize * HALF + y as usize;
-                taps.push((at as u32, [(1.0 - u) * (1.0 - v), (1.0 - u) * v, u * (1.0 - v), u * v]));
-            }
-        }
-        Self { taps, fade: (0..radii).map(|radius| hump(radius, radii)).collect() }
-    }
-
-    /// Complex f32[angles, radii]; the imaginary part is nought.
-    fn of(&self, grid: &Grid, fft: &Fft2) -> Vec<Complex<f32>> {
-        let columns: Vec<f32> = (0..grid.width).map(|x| hump(x, grid.width)).collect();
-        let mut frame = vec![Complex::default(); SPECTRUM * SPECTRUM];
-        for (y, row) in grid.values.chunks_exact(grid.width).enumerate() {
-            let fade = hump(y, grid.height);
-            for ((target, value), column) in frame[y * SPECTRUM..].iter_mut().zip(row).zip(&columns) {
-                target.re = value * fade * column;
-            }
-        }
-        fft.forward(&mut frame);
-        // Rows of the transposed spectrum are frequencies along x: from −half to half, beside y from 0 to half.
-        let mut magnitudes = vec![0f32; (SPECTRUM + 1) * HALF];
-        for (row, target) in magnitudes.chunks_exact_mut(HALF).enumerate() {
-            let x = (row + SPECTRUM / 2) % SPECTRUM;
-            for (target, value) in target.iter_mut().zip(&frame[x * SPECTRUM..]) {
-                *target = value.norm();
-            }
-        }
-        let mut polar = Vec::with_capacity(self.taps.len());
-        for (at, &(first, [a, b, c, d])) in self.taps.iter().enumerate() {
-            let (upper, lower) = (&magnitudes[first as usize..][..2], &magnitudes[first as usize + HALF..][..2]);
-            let value = a * upper[0] + b * upper[1] + c * lower[0] + d * lower[1];
-            polar.push(Complex::new(value.sqrt() * self.fade[at % POLAR[1]], 0.0));
-        }
-        // Without the mean, the fade does not correlate with itself.
-        let mean = polar.iter().map(|v| v.re).sum::<f32>() / polar.len() as f32;
-        for (at, value) in polar.iter_mut().enumerate() {
-            value.re -= mean * self.fade[at % POLAR[1]];
-        }
-        polar
-    }
-
-    /// The strongest peaks of the correlation over angle and log frequency, as [radians in 0..π, scale].
-    fn peaks(&self, turns: &[Complex<f32>], count: usize) -> Vec<[f64; 2]> {
-        let [angles, radii] = POLAR;
-        let growth = (RADII[1] / RADII[0]).ln() / radii as f64;
-        let reach = (LOG_SCALE / growth).ceil() as i64;
-        let value = |angle: i64, radius: i64| {
-            let (angle, radius) = (angle.rem_euclid(angles as i64), radius.rem_euclid(radii as i64));
-            turns[angle as usize * radii + radius as usize].re
-        };
-        let mut found: Vec<(f32, i64, i64)> = Vec::new();
-        for angle in 0..angles as i64 {
-            // The best scale of each angle, where no neighbouring angle is better.
-            let top = |angle| (-reach..=reach).map(|r| (value(angle, r), r)).max_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((here, radius)) = top(angle) else { continue };
-            let beaten = |other: i64| (-reach..=reach).any(|r| value(other, r) > here);
-            if !beaten(angle - 1) && !beaten(angle + 1) {
-                found.push((here, angle, radius));
-            }
-        }
-        found.sort_by(|a, b| b.0.total_cmp(&a.0));
-        found.truncate(count);
-        let pose = |&(_, angle, radius): &(f32, i64, i64)| {
-            [PI * angle as f64 / angles as f64, (-growth * radius as f64).exp()]
-        };
-        found.iter().map(pose).collect()
-    }
-}
-
-/// Half a wave over `n` steps, 0 at both ends: fades a window or a band out.
-fn hump(at: usize, n: usize) -> f32 {
-    (PI * (at as f64 + 0.5) / n as f64).sin() as f32
-}
-
-/// A Fourier transform in two dimensions. Forward gives the transpose, inverse takes it; neither divides.
-struct Fft2 {
-    /// Rows, columns.
-    size: [usize; 2],
-    /// Of a row, of a column.
-    forward: [Arc<dyn Fft<f32>>; 2],
-    inverse: [Arc<dyn Fft<f32>>; 2],
-}
-
-impl Fft2 {
-    fn new(planner: &mut FftPlanner<f32>, [rows, columns]: [usize; 2]) -> Self {
-        Self {
-            size: [rows, columns],
-            forward: [columns, rows].map(|n| planner.plan_fft_forward(n)),
-            inverse: [columns, rows].map(|n| planner.plan_fft_inverse(n)),
-        }
-    }
-
-    /// Complex[rows, columns] to its spectrum[columns, rows].
-    fn forward(&self, data: &mut Vec<Complex<f32>>) {
-        let [rows, columns] = self.size;
-        self.forward[0].process(data);
-        *data = transposed(data, rows, columns);
-        self.forward[1].process(data);
-    }
-
-    /// Spectrum[columns, rows] to complex[rows, columns].
-    fn inverse(&self, data: &mut Vec<Complex<f32>>) {
-        let [rows, columns] = self.size;
-        self.inverse[1].process(data);
-        *data = transposed(data, columns, rows);
-        self.inverse[0].process(data);
-    }
-}
-
-fn transposed(data: &[Complex<f32>], rows: usize, columns: usize) -> Vec<Complex<f32>> {
-    const TILE: usize = 16;
-    let mut out = vec![Complex::default(); data.len()];
-    for top in (0..rows).step_by(TILE) {
-        for left in (0..columns).step_by(TILE) {
-            for y in top..(top + TILE).min(rows) {
-                for x in left..(left + TILE).min(columns) {
-                    out[x * rows + y] = data[y * columns + x];
-                }
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
+    use fast_image_resize::{PixelType, ResizeOptions};
+
+    use super::pyramid::resized;
     use super::*;
+    use crate::error::ErrorKind;
     use crate::prepare::printed::{Board, Dice, FAULTS, SIZE, Shot};
 
     fn shot(pose: Affine, seed: u64) -> Shot {
