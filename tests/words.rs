@@ -478,6 +478,7 @@ fn words_are_evaluated_beside_the_verdicts() {
     let reported = lines(&eyear(&["report", biscuit(), BROKEN, "--json"]));
     let on = number(&words["kind"], "of");
     assert_eq!(on + number(&words["missed"], "count"), 10, "{words}");
+    assert!(number(&words["named"], "of") == on && number(&words["named"], "count") > 0, "{words}");
     let passed = reported.iter().filter(|line| line["verdict"] == "pass").count() as u64;
     assert_eq!(words["missed_as"], serde_json::json!([passed, 0]), "{words}");
     assert_eq!(number(&words["count"], "of"), 10 - passed, "{words}");

@@ -223,6 +223,7 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
         ("verdict", &words.verdict, String::new()),
         ("kind, most severe", &words.kind, String::new()),
         ("kind, every one", &words.every_kind, String::new()),
+        ("right kind alone", &words.named, String::new()),
         ("defect not told", &words.missed, format!("  {passed} passed, {unjudged} cannot be judged")),
         ("place", &words.place, String::new()),
         ("place or near", &words.place_near, String::new()),
@@ -239,8 +240,8 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
     for (name, of) in &words.per_kind {
         let right = if of.right.is_empty() { "no kind is known: see --kinds".into() } else { of.right.join("|") };
         let counts = |of: &Option<Rate>| of.map_or("-".into(), |rate| format!("{} of {}", rate.count, rate.of));
-        let [kind, every, missed] = [counts(&of.kind), counts(&of.every_kind), counts(&of.missed)];
-        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, not told {missed}")?;
+        let [kind, every, named, missed] = [&of.kind, &of.every_kind, &of.named, &of.missed].map(counts);
+        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, alone {named}, not told {missed}")?;
     }
     let wrong =
         words.wrong.iter().take(MOST_WRONG).map(|wrong| format!("{}: {} {}", wrong.folder, wrong.kind, wrong.count));

@@ -213,6 +213,8 @@ pub struct WordFigures {
     pub kind: Option<Rate>,
     /// Findings on the defect that are called by a right kind, all of them.
     pub every_kind: Option<Rate>,
+    /// The same samples, whose reports name a right kind and no other: what is called unlike the good ones is no kind.
+    pub named: Option<Rate>,
     /// Bad samples of which no finding on the defect was told.
     pub missed: Option<Rate>,
     /// How many of them passed, and how many cannot be judged.
@@ -254,6 +256,8 @@ pub struct WordsOfKind {
     pub kind: Option<Rate>,
     /// As [`WordFigures::every_kind`].
     pub every_kind: Option<Rate>,
+    /// As [`WordFigures::named`].
+    pub named: Option<Rate>,
     /// As [`WordFigures::missed`].
     pub missed: Option<Rate>,
 }
@@ -293,6 +297,7 @@ struct Row {
     right: Vec<String>,
     kind: Count,
     every_kind: Count,
+    named: Count,
     missed: Count,
 }
 
@@ -382,6 +387,11 @@ impl Tally {
                 *self.wrong.entry((truth.folder.into(), kind.into())).or_default() += 1;
             }
         }
+        if !on.is_empty() && !truth.right.is_empty() {
+            let of_sense = written.kinds.iter().filter(|named| named.sense == truth.sense.as_str());
+            let mut named = of_sense.map(|named| &named.kind).filter(|kind| *kind != UNKNOWN).peekable();
+            row.named.add(named.peek().is_some() && named.all(|kind| truth.right.contains(kind)));
+        }
         let Some(mask) = truth.mask.filter(|mask| mask.components() > 0) else { return };
         if let Some((own, centre)) = on.first().and_then(|own| Some((own, mask.nearest(own.finding.peak)?))) {
             let named = named_places(&statements).find(|(index, _)| *index == Some(own.index));
@@ -436,7 +446,7 @@ impl Tally {
             self.rows.values().map(of).fold(Count::default(), add).rate()
         };
         let (kind, every_kind) = (sum(|row| row.kind)?, sum(|row| row.every_kind)?);
-        let missed = sum(|row| row.missed)?;
+        let (named, missed) = (sum(|row| row.named)?, sum(|row| row.missed)?);
         let mut per_kind = BTreeMap::new();
         for (name, row) in self.rows {
             let figures = WordsOfKind {
@@ -444,6 +454,7 @@ impl Tally {
                 right: row.right,
                 kind: row.kind.rate()?,
                 every_kind: row.every_kind.rate()?,
+                named: row.named.rate()?,
                 missed: row.missed.rate()?,
             };
             per_kind.insert(name, figures);
@@ -461,6 +472,7 @@ impl Tally {
             verdict: self.verdict.rate()?,
             kind,
             every_kind,
+            named,
             missed,
             missed_as: self.missed_as,
             place: self.place.rate()?,
@@ -672,6 +684,8 @@ mod tests {
         add(Verdict::Invalid, &[], &[]);
         let figures = tally.finish().unwrap();
         assert_eq!((counts(figures.kind), counts(figures.every_kind)), ((2, 3), (3, 5)));
+        // In the first report a crack and a scratch stand beside the hole.
+        assert_eq!(counts(figures.named), (1, 3));
         assert_eq!((counts(figures.missed), figures.missed_as), ((3, 6), [1, 1]));
         assert_eq!(figures.wrong, [Wrong { folder: "dent".into(), kind: "scratch".into(), count: 2 }]);
         assert_eq!((figures.reports, figures.invalid, figures.fixed), (5, 1, 0));
@@ -703,6 +717,7 @@ mod tests {
         tally.add(&of, &written(&of, &["tone", "knock"]), &truth(&right, None));
         let figures = tally.finish().unwrap();
         assert_eq!((counts(figures.kind), counts(figures.every_kind)), ((2, 2), (2, 4)));
+        assert_eq!(counts(figures.named), (0, 2));
         assert_eq!(figures.wrong, [Wrong { folder: "hum".into(), kind: "knock".into(), count: 2 }]);
         assert_eq!(counts(figures.per_kind["hum -6 dB"].every_kind), (1, 2));
         assert!(figures.per_kind["other"].kind.is_none() && figures.place.is_none() && figures.count.is_none());

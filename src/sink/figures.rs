@@ -178,6 +178,7 @@ fn in_words(figures: &Figures) -> String {
         of_rate(words::SAYS_VERDICT, of.verdict),
         of_rate(words::SAYS_KIND, of.kind),
         of_rate(words::SAYS_EVERY_KIND, of.every_kind),
+        of_rate(words::SAYS_ONLY_KIND, of.named),
         of_rate(words::SAYS_NOTHING, of.missed),
         of_rate(words::SAYS_PLACE, of.place),
         of_rate(words::SAYS_PLACE_NEAR, of.place_near),
@@ -189,13 +190,13 @@ fn in_words(figures: &Figures) -> String {
     let number = |value: Option<Rate>| format!("<td class=\"number\">{}</td>", rate(value)[0]);
     let kinds = of.per_kind.iter().map(|(kind, of)| {
         let right = if of.right.is_empty() { "–".into() } else { escape(&of.right.join(", ")) };
-        let figures = [of.kind, of.every_kind, of.missed].map(number).concat();
+        let figures = [of.kind, of.every_kind, of.named, of.missed].map(number).concat();
         format!("<tr><td><bdi>{}</bdi></td><td>{right}</td>{figures}</tr>\n", escape(kind))
     });
     let wrong = of.wrong.iter().map(|own| escape(&format!("{}: {} {}", own.folder, own.kind, own.count)));
     let wrong = wrong.collect::<Vec<_>>().join(", ");
     let wrong = if wrong.is_empty() { words::NONE.to_string() } else { wrong };
-    let heads = [words::SAYS_KIND, words::SAYS_EVERY_KIND, words::SAYS_NOTHING];
+    let heads = [words::SAYS_KIND, words::SAYS_EVERY_KIND, words::SAYS_ONLY_KIND, words::SAYS_NOTHING];
     let heads = heads.map(|word| format!("<th class=\"number\">{word}</th>")).concat();
     format!(
         "<h2>{}</h2>\n<div class=\"panel\"><table>\n<tr><th></th><th></th><th>{}</th></tr>\n{}</table></div>\n\
@@ -460,6 +461,7 @@ mod tests {
             right: vec!["hole".into(), "pitting".into()],
             kind: of(5),
             every_kind: of(6),
+            named: of(2),
             missed: of(7),
         };
         let said = WordFigures {
@@ -471,6 +473,7 @@ mod tests {
             verdict: of(9),
             kind: of(5),
             every_kind: of(6),
+            named: of(2),
             missed: of(7),
             missed_as: [7, 0],
             place: of(4),
@@ -486,9 +489,15 @@ mod tests {
             tokens_per_s: Some(900.0),
         };
         let html = page_of(&Figures { words: Some(said), ..figures() }, &[]);
-        for text in
-            ["writer &lt;1&gt;", "55.6 % (5 / 9)", "hole, pitting", "&lt;dent&gt;: crack 2", "12.3 ms", "文字报告"]
-        {
+        for text in [
+            "writer &lt;1&gt;",
+            "55.6 % (5 / 9)",
+            "22.2 % (2 / 9)",
+            "hole, pitting",
+            "&lt;dent&gt;: crack 2",
+            "12.3 ms",
+            "文字报告",
+        ] {
             assert!(html.contains(text), "{text}: {html}");
         }
         assert!(!html.contains(words::SAYS_COUNT.en), "what was not counted is not told");

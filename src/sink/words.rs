@@ -196,6 +196,7 @@ words! {
     SAYS_VERDICT "names the verdict, and no other" "判定结果表述正确"
     SAYS_KIND "right kind, of the most severe finding on the defect" "最严重缺陷的类型正确"
     SAYS_EVERY_KIND "right kind, of every finding on a defect" "所有缺陷的类型正确"
+    SAYS_ONLY_KIND "names a right kind and no other" "只说出正确类型"
     SAYS_NOTHING "bad, and no finding told on the defect" "缺陷未被指出"
     SAYS_PLACE "right place" "位置正确"
     SAYS_PLACE_NEAR "right place, or a neighbour within 5 %" "位置正确或相邻（5 % 以内）"
