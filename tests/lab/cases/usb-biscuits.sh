@@ -6,7 +6,7 @@ plug_usb --fps 10 --serial LAB0001 /lab/good/*.jpg
 eyear devices >"$work/devices"
 cat "$work/devices"
 grep -q 'serial LAB0001' "$work/devices" || fail "its serial number is not told"
-grep -q '^  YUYV *640 x *480' "$work/devices" || fail "its other format is not told"
+grep -q '^  YUYV *288 x *384' "$work/devices" || fail "its other format is not told"
 echo 'part = "/lab/biscuit"' >"$work/pasted.toml"
 awk -v device="device = \"$USB\"" 'BEGIN { RS = "" } index($0, device)' "$work/devices" >>"$work/pasted.toml"
 cat "$work/pasted.toml"
