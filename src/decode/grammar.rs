@@ -331,18 +331,21 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
     let found = |senses: &[Sense]| of_sense.iter().any(|(own, rules)| senses.contains(own) && !rules.is_empty());
     let mut answers = Vec::new();
     for ask in language.ask.iter().filter(|ask| ask.about == meant.about) {
+        let unnamed = ask.about == "kind" && meant.kind.is_none();
         let (yes, absent) = match ask.about.as_str() {
             "seen" => (found(&SEEN), !there(&SEEN)),
             "heard" => (found(&HEARD), !there(&HEARD)),
             "change" => (told.since && !new.is_empty(), !told.since),
             "decided" => (decided.is_some(), false),
-            // "Is there rust?" is of a sort that has no name here.
-            "kind" => (one.is_some() && meant.kind.is_some(), false),
+            PRESENT => (one.is_some() && meant.kind.is_some(), !there(&SEEN)),
             _ if of_a_sort(ask) => (one.is_some(), false),
             _ => (!all.is_empty(), false),
         };
         let templates = if absent {
             &ask.absent
+        } else if unnamed || (ask.about == PRESENT && !yes && found(&SEEN)) {
+            // "Is there rust?" is of a kind that has no name here: neither yes nor no would be true.
+            &ask.other
         } else if yes {
             &ask.yes
         } else {
@@ -408,6 +411,10 @@ pub fn template(language: &Language, told: &Told) -> String {
     said.join(&language.glue)
 }
 
+/// The sort of question on whether something is where it should be, and the kind of what is not there.
+pub const PRESENT: &str = "present";
+/// As [`PRESENT`].
+pub const MISSING: &str = "missing";
 /// The kind of what is like no kind that is known.
 pub const UNKNOWN: &str = "nothing";
 /// The kind of a sound that is not there.
@@ -594,8 +601,10 @@ mod tests {
         }
         assert!(of(&bad, "count").iter().all(|text| *text == "1."));
         assert!(of(&bad, "place").iter().all(|text| text.contains("Top left")));
-        // What is asked for by no name that is known is denied.
-        assert!(of(&bad, "kind").iter().all(|text| text.starts_with("No")));
+        // What is asked for by no name that is known is neither affirmed nor denied.
+        assert!(of(&bad, "kind").iter().all(|text| text.starts_with("No kind goes by that name here.")));
+        let good = answers("en", &told(Verdict::Pass, 3, 2, false), None, None);
+        assert!(of(&good, "kind").iter().all(|text| text.starts_with("Pass: ")), "{:?}", of(&good, "kind"));
     }
 
     #[test]
@@ -619,6 +628,25 @@ mod tests {
         assert_eq!(kind("en", "does it hiss, or is there knocking?").as_deref(), Some("audio knock"));
         assert_eq!(kind("zh", "划痕在哪里?").as_deref(), Some("image scratch"));
         assert_eq!(kind("en", "is there rust?"), None);
+    }
+
+    #[test]
+    fn what_is_there_is_neither_affirmed_nor_denied_by_name() {
+        let of_one = |verdict, findings, finding: Option<(Sense, usize)>| {
+            let all = answers("en", &told(verdict, findings, 0, false), Some(MISSING), finding);
+            of(&all, PRESENT).into_iter().map(str::to_string).collect::<Vec<_>>()
+        };
+        let missing = of_one(Verdict::Fail, 2, Some((Sense::Image, 1)));
+        let is_told = |text: &String| text.contains("Centre") && text.contains("missing") && !text.contains("Top left");
+        assert!(missing.iter().all(is_told), "{missing:?}");
+        let other = of_one(Verdict::Fail, 2, None);
+        let stands_out =
+            |text: &String| text.starts_with("Nothing is called missing, but") && text.contains("Top left");
+        assert!(other.iter().all(stands_out), "{other:?}");
+        assert!(of_one(Verdict::Pass, 0, None).iter().all(|text| text == "Nothing is seen to be missing."));
+        let deaf = Told { verdict: Verdict::Fail, senses: vec![heard(1, 0, false)], decided: None, since: false };
+        let by_ear = answers("en", &deaf, None, Some((Sense::Audio, 0)));
+        assert!(of(&by_ear, PRESENT).iter().all(|text| *text == "Nothing could be seen."));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Language {
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// What it is about: `seen` and `heard` ask for what one sense found, `change` for what was not there before, `decided`
-    /// for the sense that decided; the others for any finding.
+    /// for the sense that decided, `present` for what is called missing; the others for any finding.
     pub about: String,
     /// How it may be asked. The decoder was taught by these; others are understood as far as it generalises.
     pub ask: Vec<String>,
@@ -69,6 +69,9 @@ pub struct Ask {
     pub yes: Vec<String>,
     /// Answers where none is.
     pub no: Vec<String>,
+    /// Answers where none is, but something else was found, of a question that tells these apart.
+    #[serde(default)]
+    pub other: Vec<String>,
     /// Answers where there is nothing that could tell.
     #[serde(default)]
     pub absent: Vec<String>,
@@ -82,7 +85,7 @@ impl Language {
         let mut plain = self.clone();
         let Self { verdict, finding, quality, absent, decided, action, ask, .. } = &mut plain;
         let tables = [verdict, finding, quality, absent, decided, action];
-        let answers = ask.iter_mut().flat_map(|ask| [&mut ask.yes, &mut ask.no, &mut ask.absent]);
+        let answers = ask.iter_mut().flat_map(|ask| [&mut ask.yes, &mut ask.no, &mut ask.other, &mut ask.absent]);
         let sentences = tables.into_iter().flat_map(BTreeMap::values_mut).chain(answers);
         sentences.for_each(|ways| ways.truncate(1));
         plain

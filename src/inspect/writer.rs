@@ -164,7 +164,13 @@ impl Writer {
         let grammar = match asked.question {
             None => grammar::report(&said, &told)?,
             Some(question) => {
-                let named = grammar::named_kind(&language, question);
+                let named = if about == grammar::PRESENT {
+                    // A label has no name here; what is not there is called missing by the sense that sees.
+                    let seen = told.senses.iter().find(|sensed| sensed.there && sensed.sense != Sense::Audio);
+                    seen.map(|sensed| (sensed.sense.as_str(), grammar::MISSING))
+                } else {
+                    grammar::named_kind(&language, question)
+                };
                 let finding = self.meant(&told, &fused, named);
                 grammar::answer(&said, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
             }

@@ -17,7 +17,24 @@ from train import of_sense
 from words import LANGUAGES, SENSES, SORTS, WORDS, Tokenizer
 
 BEFORE = {"en": ["", "", "please, ", "tell me: ", "hi, ", "so "], "zh": ["", "", "请问", "请告诉我，"]}
+# What may be there or not, in the place of the label that `words.toml` asks for.
+THINGS = {
+    "en": ["label", "screw", "cap", "nut", "seal", "sticker", "pin", "lid", "ring", "spring", "clip", "washer", "bolt", "connector", "logo"]
+    + ["barcode", "plug", "cover", "gasket", "fuse", "bracket", "cable", "wheel", "text", "stamp", "date", "handle", "needle"],
+    "zh": ["标签", "螺丝", "盖子", "螺母", "封条", "贴纸", "销钉", "垫圈", "弹簧", "卡扣", "插头", "条码", "密封圈", "商标", "电缆", "日期"],
+}
+SIGNS = "板片块条架座壳管线针钉环扣帽塞膜胶布垫轮轴杆把手按键灯屏孔口盒罐瓶袋"
 BEHIND = {"en": ["", "", " please", " now", " on this part"], "zh": ["", "", "谢谢", "呢"]}
+
+
+def thing(rng, language):
+    """Something that a part may have, known or not."""
+    if rng.random() < 0.5:
+        return str(rng.choice(THINGS[language]))
+    if language == "zh":
+        return "".join(str(one) for one in rng.choice(list(SIGNS), int(rng.integers(1, 4))))
+    parts = [str(rng.choice(list("bcdfghlmnprstvw"))) + str(rng.choice(list("aeiou"))) for _ in range(int(rng.integers(1, 4)))]
+    return "".join(parts) + str(rng.choice(list("klmnprst")))
 
 
 def asked(rng, language):
@@ -25,12 +42,16 @@ def asked(rng, language):
     words = WORDS[language]
     entry = words["ask"][rng.integers(len(words["ask"]))]
     text = str(rng.choice(entry["ask"]))
+    if entry["about"] == "present":
+        text = text.replace(THINGS[language][0], thing(rng, language))
     if "{kind}" in text:
         kinds = words["kind"][str(rng.choice(SENSES))]
         name = str(rng.choice(kinds[str(rng.choice(list(kinds)))]))
         for article in ("a ", "an "):
             if language == "en" and name.startswith(article) and rng.random() < 0.5:
                 name = ("the " if rng.random() < 0.5 else "") + name.removeprefix(article)
+        if rng.random() < 0.15:  # of a kind that has no name here
+            name = thing(rng, language)
         text = text.format(kind=name)
     text = str(rng.choice(BEFORE[language])) + text + str(rng.choice(BEHIND[language]))
     if rng.random() < 0.3:  # by a keyboard that has no wide marks
@@ -57,7 +78,8 @@ def main():
     tokenizer = Tokenizer.load(arguments.run / "tokenizer.json")
     eyear = Eyear(len(tokenizer.tokens), of_sense())
     state = torch.load(arguments.run / "state.pt", map_location="cpu")
-    eyear.load_state_dict(state["model"], strict=False)  # before this stage, without what is learned here
+    known = {name: value for name, value in state["model"].items() if not name.startswith("text.sort.")}
+    eyear.load_state_dict(known, strict=False)  # what is learned here begins anew: there may be other sorts
     ids, sorts = [], []
     for _ in range(arguments.count):
         language = str(rng.choice(LANGUAGES))

@@ -144,6 +144,11 @@ def answer(rng, language, told, entry, kind=None):
     about, absent = shown, False
     if kind:
         about = [found for found in shown if (found.sense, found.kind) == kind]
+    elif entry["about"] == "present":
+        seen = [found for found in shown if found.sense in ASKED["seen"]]
+        about, absent = [found for found in seen if found.kind == "missing"], not set(ASKED["seen"]) & set(told.there)
+        if seen and not about:
+            entry, about = entry | {"yes": entry["other"]}, seen
     elif entry["about"] in ASKED:
         senses = ASKED[entry["about"]]
         about, absent = [found for found in shown if found.sense in senses], not set(senses) & set(told.there)
