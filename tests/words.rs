@@ -107,6 +107,29 @@ fn hostile_questions_get_an_answer_about_the_part_and_change_nothing() {
 }
 
 #[test]
+fn what_is_missing_is_told_and_what_has_no_name_is_neither_affirmed_nor_denied() {
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("screws").display().to_string();
+    assert_eq!(eyear(&["teach", &part, "--good", "tests/data/screws4/train/good"]).status.code(), Some(0));
+    let ask = |part: &str, sample: &str, question: &str, language: &str| {
+        let output = eyear(&["ask", part, sample, question, "--language", language, "--json"]);
+        lines(&output)[0]["written"]["text"].as_str().unwrap().to_string()
+    };
+    // Of four screws two are missing.
+    let two = ask(&part, "tests/data/screws4/test/missing/100_1001.jpg", "are all screws there?", "en");
+    assert!(["Top right: a missing part", "Bottom left: a missing part"].iter().all(|one| two.contains(one)), "{two}");
+    let good = "tests/data/screws4/test/good/11_1111.jpg";
+    assert_eq!(ask(&part, good, "are all screws there?", "en"), "Nothing is seen to be missing.");
+    assert_eq!(ask(&part, good, "螺丝都在吗？", "zh"), "未见缺失。");
+    let broken = format!("{BROKEN}/a028.jpg");
+    let label = ask(biscuit(), &broken, "is the label present?", "en");
+    assert!(label.starts_with("Nothing is called missing, but this stands out. ") && label.contains('%'), "{label}");
+    let rust = ask(biscuit(), &broken, "is there rust?", "en");
+    assert!(rust.starts_with("No kind goes by that name here. This stands out. "), "{rust}");
+    assert!(ask(&part, good, "is there rust?", "en").starts_with("Pass: "));
+}
+
+#[test]
 fn evidence_is_written_for_whoever_learns_from_it() {
     let dir = TempDir::new().unwrap();
     let (shown, picture) = (dir.path().join("shown"), format!("{BROKEN}/a004.jpg"));

@@ -178,16 +178,17 @@ fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
 }
 
 /// The rules of what one sense found, `image_finding_0` and on, with their kinds, and of how many more there are. Where it is
-/// `named`, a finding has that kind.
+/// `named`, findings have that kind.
 fn findings(
     lark: &mut Lark,
     language: &Language,
     sensed: &Sensed,
-    named: Option<(usize, &str)>,
+    named: Option<(&[(Sense, usize)], &str)>,
 ) -> Result<Vec<String>> {
     let sense = sensed.sense.as_str();
     let kinds = |i: usize, Found { at, likely, .. }: &Found| -> Vec<String> {
-        let other = |kind: &String| named.is_some_and(|(finding, named)| finding == i && named != kind);
+        let is_named = |of: &[(Sense, usize)]| of.contains(&(sensed.sense, i));
+        let other = |kind: &String| named.is_some_and(|(of, named)| is_named(of) && named != kind);
         let kinds = language.kind.get(sense).into_iter().flatten();
         let unlikely = |kind: &String| !likely.is_empty() && !likely.contains(kind);
         let kinds = kinds.filter(|(kind, _)| may_be(kind, at) && !unlikely(kind) && !other(kind));
@@ -280,8 +281,8 @@ pub struct Meant<'a> {
     pub about: &'a str,
     /// The kind that it names, if any.
     pub kind: Option<&'a str>,
-    /// The finding that it means: of the kind that is named, or the most severe; `None` where there is none.
-    pub finding: Option<(Sense, usize)>,
+    /// The findings that it means: those of the kind that is named, or the most severe one.
+    pub findings: &'a [(Sense, usize)],
 }
 
 /// The grammar of all answers to a question that are true of a sample.
@@ -293,8 +294,7 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
     let (mut all, mut new, mut count) = (Vec::new(), Vec::new(), 0);
     let mut of_sense = Vec::new();
     for sensed in told.shown() {
-        let named = meant.finding.filter(|(sense, _)| *sense == sensed.sense).map(|(_, finding)| finding);
-        let rules = findings(&mut lark, language, sensed, named.zip(meant.kind))?;
+        let rules = findings(&mut lark, language, sensed, meant.kind.map(|kind| (meant.findings, kind)))?;
         let names = sensed.findings.iter().zip(&rules).filter(|(found, _)| found.new);
         new.extend(names.map(|(_, rule)| rule.clone()));
         count += sensed.findings.len() + sensed.more;
@@ -311,13 +311,14 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
     let row = |rules: &[String]| {
         if rules.is_empty() { Slot::Empty } else { Slot::Is(together(language, rules)) }
     };
-    let one = meant.finding.map(|(sense, finding)| finding_rule(sense, finding)).filter(|rule| all.contains(rule));
+    let named = meant.findings.iter().map(|&(sense, finding)| finding_rule(sense, finding));
+    let named: Vec<String> = named.filter(|rule| all.contains(rule)).collect();
     let of = |senses: &[Sense]| {
         let rules = of_sense.iter().filter(|(own, _)| senses.contains(own)).flat_map(|(_, rules)| rules.clone());
         row(&rules.collect::<Vec<_>>())
     };
     let slot = |name: &str| match name {
-        "finding" => Some(one.clone().map_or(Slot::Empty, Slot::Is)),
+        "meant" => Some(row(&named)),
         "findings" => Some(row(&all)),
         "seen" => Some(of(&SEEN)),
         "heard" => Some(of(&HEARD)),
@@ -337,8 +338,8 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
             "heard" => (found(&HEARD), !there(&HEARD)),
             "change" => (told.since && !new.is_empty(), !told.since),
             "decided" => (decided.is_some(), false),
-            PRESENT => (one.is_some() && meant.kind.is_some(), !there(&SEEN)),
-            _ if of_a_sort(ask) => (one.is_some(), false),
+            PRESENT => (!named.is_empty() && meant.kind.is_some(), !there(&SEEN)),
+            _ if of_a_sort(ask) => (!named.is_empty(), false),
             _ => (!all.is_empty(), false),
         };
         let templates = if absent {
@@ -569,12 +570,12 @@ mod tests {
     }
 
     /// Texts that a wild decoder writes in answer to each sort of question.
-    fn answers(code: &str, told: &Told, kind: Option<&str>, finding: Option<(Sense, usize)>) -> Vec<(String, String)> {
+    fn answers(code: &str, told: &Told, kind: Option<&str>, findings: &[(Sense, usize)]) -> Vec<(String, String)> {
         let (tokenizer, words) = package();
         let language = words.language(code).unwrap();
         let mut texts = Vec::new();
         for ask in &language.ask {
-            let meant = Meant { about: &ask.about, kind, finding };
+            let meant = Meant { about: &ask.about, kind, findings };
             let (grammar, mut seed) = (answer(language, told, &meant).unwrap(), 5);
             texts.extend((0..12).map(|_| (ask.about.clone(), wild(&grammar, &tokenizer, &mut seed))));
         }
@@ -587,13 +588,13 @@ mod tests {
 
     #[test]
     fn an_answer_affirms_only_what_is_there_and_denies_only_what_is_not() {
-        let good = answers("en", &told(Verdict::Pass, 3, 2, false), Some("hole"), None);
+        let good = answers("en", &told(Verdict::Pass, 3, 2, false), Some("hole"), &[]);
         for (about, text) in &good {
             let affirms = text.contains('%') || text.starts_with("Yes") || text.starts_with("Fail");
             assert!(!affirms, "{about}: {text}");
         }
         assert!(of(&good, "count").iter().all(|text| *text == "None."));
-        let bad = answers("en", &told(Verdict::Fail, 1, 0, false), None, Some((Sense::Image, 0)));
+        let bad = answers("en", &told(Verdict::Fail, 1, 0, false), None, &[(Sense::Image, 0)]);
         for (about, text) in &bad {
             assert!(!text.contains('%') || text.contains("Top left") && text.contains("1.3"), "{about}: {text}");
             assert!(!text.starts_with("Pass") && !text.contains("Let it go on"), "{about}: {text}");
@@ -603,20 +604,20 @@ mod tests {
         assert!(of(&bad, "place").iter().all(|text| text.contains("Top left")));
         // What is asked for by no name that is known is neither affirmed nor denied.
         assert!(of(&bad, "kind").iter().all(|text| text.starts_with("No kind goes by that name here.")));
-        let good = answers("en", &told(Verdict::Pass, 3, 2, false), None, None);
+        let good = answers("en", &told(Verdict::Pass, 3, 2, false), None, &[]);
         assert!(of(&good, "kind").iter().all(|text| text.starts_with("Pass: ")), "{:?}", of(&good, "kind"));
     }
 
     #[test]
     fn a_kind_that_is_asked_for_is_told_of_the_finding_that_is_meant_or_denied() {
         let two = told(Verdict::Fail, 2, 0, false);
-        let yes = answers("en", &two, Some("hole"), Some((Sense::Image, 1)));
+        let yes = answers("en", &two, Some("hole"), &[(Sense::Image, 1)]);
         for about in ["kind", "place", "size"] {
             let named =
                 |text: &&str| text.contains("Centre") && (text.contains("a hole") || text.contains("an opening"));
             assert!(of(&yes, about).iter().all(named), "{about}: {:?}", of(&yes, about));
         }
-        let no = answers("zh", &two, Some("hole"), None);
+        let no = answers("zh", &two, Some("hole"), &[]);
         for about in ["kind", "place", "size"] {
             assert!(of(&no, about).iter().all(|text| text.contains("未见此类异常") || *text == "没有。"), "{about}");
         }
@@ -632,20 +633,22 @@ mod tests {
 
     #[test]
     fn what_is_there_is_neither_affirmed_nor_denied_by_name() {
-        let of_one = |verdict, findings, finding: Option<(Sense, usize)>| {
-            let all = answers("en", &told(verdict, findings, 0, false), Some(MISSING), finding);
+        let of_one = |verdict, findings, meant: &[(Sense, usize)]| {
+            let all = answers("en", &told(verdict, findings, 0, false), Some(MISSING), meant);
             of(&all, PRESENT).into_iter().map(str::to_string).collect::<Vec<_>>()
         };
-        let missing = of_one(Verdict::Fail, 2, Some((Sense::Image, 1)));
-        let is_told = |text: &String| text.contains("Centre") && text.contains("missing") && !text.contains("Top left");
-        assert!(missing.iter().all(is_told), "{missing:?}");
-        let other = of_one(Verdict::Fail, 2, None);
+        let missing = of_one(Verdict::Fail, 3, &[(Sense::Image, 1), (Sense::Image, 2)]);
+        let is_told = |text: &String| {
+            text.matches("missing").count() == 2 && text.contains("Centre") && text.contains("Bottom right")
+        };
+        assert!(missing.iter().all(|text| is_told(text) && !text.contains("Top left")), "{missing:?}");
+        let other = of_one(Verdict::Fail, 2, &[]);
         let stands_out =
             |text: &String| text.starts_with("Nothing is called missing, but") && text.contains("Top left");
         assert!(other.iter().all(stands_out), "{other:?}");
-        assert!(of_one(Verdict::Pass, 0, None).iter().all(|text| text == "Nothing is seen to be missing."));
+        assert!(of_one(Verdict::Pass, 0, &[]).iter().all(|text| text == "Nothing is seen to be missing."));
         let deaf = Told { verdict: Verdict::Fail, senses: vec![heard(1, 0, false)], decided: None, since: false };
-        let by_ear = answers("en", &deaf, None, Some((Sense::Audio, 0)));
+        let by_ear = answers("en", &deaf, None, &[(Sense::Audio, 0)]);
         assert!(of(&by_ear, PRESENT).iter().all(|text| *text == "Nothing could be seen."));
     }
 
@@ -653,7 +656,7 @@ mod tests {
     fn an_answer_on_a_sense_or_on_a_change_is_of_that_alone() {
         let of_senses = |senses: Vec<Sensed>, since: bool| {
             let told = Told { verdict: Verdict::Fail, senses, decided: None, since };
-            answers("en", &told, None, Some((Sense::Image, 0)))
+            answers("en", &told, None, &[(Sense::Image, 0)])
         };
         let all = |texts: &[(String, String)], about: &str, expected: &str| {
             let texts = of(texts, about);

@@ -64,7 +64,7 @@ pub struct Ask {
     pub about: String,
     /// How it may be asked. The decoder was taught by these; others are understood as far as it generalises.
     pub ask: Vec<String>,
-    /// Answers where a finding is meant: `{finding}`, `{findings}`, `{seen}`, `{heard}`, `{new}`, `{count}`, `{verdict}`,
+    /// Answers where findings are meant: `{meant}`, `{findings}`, `{seen}`, `{heard}`, `{new}`, `{count}`, `{verdict}`,
     /// `{action}`, `{decided}`.
     pub yes: Vec<String>,
     /// Answers where none is.

@@ -171,8 +171,8 @@ impl Writer {
                 } else {
                     grammar::named_kind(&language, question)
                 };
-                let finding = self.meant(&told, &fused, named);
-                grammar::answer(&said, &told, &Meant { about: &about, kind: named.map(|(_, kind)| kind), finding })?
+                let (kind, findings) = (named.map(|(_, kind)| kind), self.meant(&told, &fused, named));
+                grammar::answer(&said, &told, &Meant { about: &about, kind, findings: &findings })?
             }
         };
         let Self { decoder, tokenizer, .. } = self;
@@ -251,19 +251,19 @@ impl Writer {
         Ok((fused, about.to_string()))
     }
 
-    /// The finding that a question means: of the kind that it names, the one that is likeliest of it, if it is more likely
-    /// of it than of any other; the most severe where it names none.
-    fn meant(&self, told: &Told, fused: &Fused, named: Option<(&str, &str)>) -> Option<(Sense, usize)> {
+    /// The findings that a question means: those that are likelier of the kind that it names than of any other; the most severe
+    /// one where it names none.
+    fn meant(&self, told: &Told, fused: &Fused, named: Option<(&str, &str)>) -> Vec<(Sense, usize)> {
         let shown = told.senses.iter().filter(|sensed| sensed.there);
-        let mut all = shown.flat_map(|sensed| (0..sensed.findings.len()).map(move |i| (sensed, i)));
-        let Some((sense, kind)) = named else { return all.next().map(|(sensed, i)| (sensed.sense, i)) };
-        let likely = all.filter(|(sensed, _)| sensed.sense.as_str() == sense).filter_map(|(sensed, i)| {
-            let may_be = |kind: &&String| grammar::may_be(kind, &sensed.findings[i].at);
-            let likelihood = |kind: &str| self.likelihood(fused, sensed.sense, i, kind);
+        let all = shown.flat_map(|sensed| (0..sensed.findings.len()).map(move |i| (sensed, i)));
+        let Some((sense, kind)) = named else { return all.take(1).map(|(sensed, i)| (sensed.sense, i)).collect() };
+        let of_kind = all.filter(|(sensed, i)| {
+            let may_be = |kind: &&String| grammar::may_be(kind, &sensed.findings[*i].at);
+            let likelihood = |kind: &str| self.likelihood(fused, sensed.sense, *i, kind);
             let most = self.fusion.kinds().iter().filter(may_be).map(|kind| likelihood(kind)).fold(0.0, f32::max);
-            (likelihood(kind) > 0.0 && likelihood(kind) >= most).then(|| (sensed.sense, i, likelihood(kind)))
+            sensed.sense.as_str() == sense && likelihood(kind) > 0.0 && likelihood(kind) >= most
         });
-        likely.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(sense, i, _)| (sense, i))
+        of_kind.map(|(sensed, i)| (sensed.sense, i)).collect()
     }
 
     /// The kinds that a finding may be called: those that the fusion holds for nearly as likely as the likeliest.

@@ -162,8 +162,9 @@ def answer(rng, language, told, entry, kind=None):
     if about and entry["about"] == "decided":
         slots["decided"] = str(rng.choice(words["decided"][told.decided]))
     elif about:
-        # Of several, the first: the most severe.
-        slots["finding"] = finding(rng, words, about[0])
+        # All of a kind that is named; else the most severe.
+        of_kind = about if kind or entry["about"] == "present" else about[:1]
+        slots["meant"] = words["glue"].join(finding(rng, words, found) for found in of_kind)
         everything = {"findings": SENSES, **ASKED}
         slots |= {slot: words["glue"].join(findings(rng, words, told, senses)) for slot, senses in everything.items()}
         slots["new"] = words["glue"].join(finding(rng, words, found) for found in about)
