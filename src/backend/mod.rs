@@ -12,6 +12,9 @@ pub mod onnxruntime;
 #[cfg(feature = "tflite")]
 pub mod tflite;
 
+/// What ONNX Runtime calls the CPU, as it stands in reports.
+pub const CPU: &str = "CPUExecutionProvider";
+
 /// Every backend of this build, best first.
 pub const BACKENDS: &[&dyn Backend] = &[
     &onnxruntime::OnnxRuntime,

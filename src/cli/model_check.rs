@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::onnxruntime::OnnxRuntime;
-use eyear::backend::{BACKENDS, Options};
+use eyear::backend::{self, BACKENDS, Options};
 use eyear::board::Provider;
 use eyear::encode::MapEncoder;
 use eyear::encode::foreign::{self, Papers, Tried, Use};
@@ -266,7 +266,7 @@ fn one(onnx: &Onnx, provider: &Provider, input: [usize; 2]) -> Result<Tries> {
     let provider = super::trials::named(provider);
     let mut tries = Tries { provider, nodes: BTreeMap::new(), left: BTreeMap::new(), why: None };
     for node in probe.nodes {
-        if node.provider == "CPUExecutionProvider" && options.providers[0].name != "cpu" {
+        if node.provider == backend::CPU && options.providers[0].name != "cpu" {
             *tries.left.entry(node.operator).or_default() += 1;
         }
         *tries.nodes.entry(node.provider).or_default() += 1;

@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backend::{Backend, Options, Placement};
+use crate::backend::{self, Backend, Options, Placement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Manifest, Sense, SpectrogramSpec};
 use crate::memory::calibrate::Calibration;
@@ -102,8 +102,8 @@ impl Inspector {
             model_digest: manifest.digest().to_string(),
             precision: part.card.model.precision.as_str(),
         };
-        let (encoder, cpu) = (eye.encoder(), "CPUExecutionProvider");
-        let left = |provider: &str| if provider == cpu { encoder.left_to_cpu().to_vec() } else { Vec::new() };
+        let encoder = eye.encoder();
+        let left = |provider: &str| if provider == backend::CPU { encoder.left_to_cpu().to_vec() } else { Vec::new() };
         let ran_on = encoder.placement().iter().map(|placement| {
             let Placement { provider, nodes } = placement;
             RanOn { provider: provider.clone(), nodes: *nodes, left: left(provider) }

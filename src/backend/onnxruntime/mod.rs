@@ -201,7 +201,7 @@ impl Plan<'_> {
         };
         let nodes = assignment(&session).map_err(refused)?;
         let placement = placement(&nodes);
-        let elsewhere = placement.iter().any(|placement| placement.provider != provider::CPU);
+        let elsewhere = placement.iter().any(|placement| placement.provider != super::CPU);
         let left = if elsewhere { left_to_cpu(&nodes) } else { Vec::new() };
         for asked in used.iter().filter(|asked| asked.name != "cpu") {
             let took = match provider::find(&asked.name)?.id() {
@@ -229,7 +229,7 @@ impl Plan<'_> {
             // A session that is given no device chooses by itself among all, also those of a plug-in that was registered for
             // another session.
             let (cpu, others): (Vec<_>, Vec<_>) =
-                environment.devices().partition(|device| provider::told(device).provider == provider::CPU);
+                environment.devices().partition(|device| provider::told(device).provider == super::CPU);
             if !others.is_empty() {
                 builder = builder.with_devices(cpu, None).map_err(|error| plain(error.into()))?;
             }
@@ -611,7 +611,7 @@ fn placement(nodes: &[Node]) -> Vec<Placement> {
 
 /// Operators and names of the nodes on the CPU; of very many, the first, and how many more there are.
 fn left_to_cpu(nodes: &[Node]) -> Vec<String> {
-    let on_cpu = nodes.iter().filter(|node| node.provider == provider::CPU);
+    let on_cpu = nodes.iter().filter(|node| node.provider == super::CPU);
     let (mut left, count) = (Vec::new(), on_cpu.clone().count());
     left.extend(on_cpu.take(NAMED).map(|node| format!("{} {}", node.operator, node.name).trim_end().to_string()));
     if count > NAMED {

@@ -28,7 +28,7 @@ impl Provider for Cpu {
     }
 
     fn id(&self) -> &'static str {
-        super::CPU
+        crate::backend::CPU
     }
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {

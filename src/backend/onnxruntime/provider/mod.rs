@@ -31,9 +31,6 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(super) use plugin::told;
 
-/// What the library calls the CPU.
-pub(super) const CPU: &str = "CPUExecutionProvider";
-
 /// Every provider that eyear can ask for.
 pub(super) const PROVIDERS: &[&dyn Provider] = &[
     &tensorrt::TensorRt,
