@@ -635,11 +635,11 @@ impl Judge<'_> {
         self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.span())
     }
 
-    /// Judges the cycle that begins at a time. One that every frame asks for and that a recording ends within is none.
+    /// Judges the cycle that begins at a time. One that a recording ends within, and that nobody has requested, is none.
     fn watch(&mut self, from: Stamp, ended: bool) -> Result<()> {
         let (span, clip) = (self.span(), self.mailbox.kept());
         let film = Film::cut(&clip, from, span)?;
-        if film.clip.is_none() && ended && self.station.trigger == Trigger::EveryFrame {
+        if film.clip.is_none() && ended && self.station.trigger != Trigger::Request {
             return Ok(());
         }
         if film.frames == 0 {
@@ -659,7 +659,8 @@ impl Judge<'_> {
         };
         report.degraded |= film.lost > 0;
         let of = Filmed { ms: span.as_secs_f64() * 1e3, frames: film.frames, lost: film.lost };
-        self.deliver(moment, Belongs { film: Some(of), ..Belongs::default() }, report, Some(from.after(span)))
+        let end = from.after(span).min(Stamp::now());
+        self.deliver(moment, Belongs { film: Some(of), ..Belongs::default() }, report, Some(end))
     }
 
     /// The sound that belongs to a frame's or another time, and what there is to say of it; `None` while it may still come.
