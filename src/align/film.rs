@@ -27,7 +27,7 @@ pub struct Film {
 
 impl Film {
     /// The film from `from` on that lasts for `span`, out of `frames`, oldest first, of which those before and after it are
-    /// passed over. Its rate is the one at which most frames came.
+    /// passed over. Its rate is that of the frames which were taken, those included that were lost on the way.
     ///
     /// # Errors
     /// As [`Clip::new`].
@@ -35,11 +35,15 @@ impl Film {
         let whole = span.as_secs_f64();
         let second = |frame: &Frame| frame.stamp.ms_since(from) / 1e3;
         let within: Vec<&Frame> = frames.iter().filter(|frame| (0.0..whole).contains(&second(frame))).collect();
-        let mut intervals: Vec<f64> = within.windows(2).map(|pair| second(pair[1]) - second(pair[0])).collect();
-        intervals.sort_by(f64::total_cmp);
-        let Some(interval) = intervals.get(intervals.len() / 2).filter(|interval| **interval > 0.0) else {
-            return Ok(Self { clip: None, frames: within.len(), lost: 0, gap: span });
-        };
+        let none = Self { clip: None, frames: within.len(), lost: 0, gap: span };
+        let [first, .., last] = within[..] else { return Ok(none) };
+        // A camera that was opened again counts anew.
+        let counted = last.sequence.checked_sub(first.sequence).filter(|counted| *counted > 0);
+        let intervals = counted.map_or(within.len() - 1, |counted| counted as usize);
+        let interval = (second(last) - second(first)) / intervals as f64;
+        if interval <= 0.0 {
+            return Ok(none);
+        }
         let count = ((whole / interval).round() as usize).max(2);
         let even = whole / count as f64;
         let (mut chosen, mut lost, mut longest, mut row) = (Vec::with_capacity(count), 0, 0, 0);
