@@ -6,7 +6,7 @@ from pathlib import Path
 from episodes import LABELS
 from words import SORTS
 
-VERSION = "0.3.2"
+VERSION = "0.3.3"
 HEAD = '''# Written by recipe/pack.py.
 format = 1
 name = "{name}"
