@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
 use crate::sample::{Clip, Frame};
 use crate::time::Stamp;
 
@@ -15,8 +14,9 @@ const GAP: f64 = 1.0 / 16.0;
 /// The film of a cycle.
 #[derive(Debug)]
 pub struct Film {
-    /// As it is judged: a lost frame's moment is shown by its neighbour. `None` where too many in a row are lost.
-    pub clip: Option<Clip>,
+    /// As it is judged: a lost frame's moment is shown by its neighbour. Or why there is none: too many in a row are lost, or they
+    /// are of different sizes.
+    pub clip: Result<Clip, String>,
     /// Moments of it, and how many of them no frame was taken at.
     pub frames: usize,
     /// As `frames`.
@@ -28,21 +28,19 @@ pub struct Film {
 impl Film {
     /// The film from `from` on that lasts for `span`, out of `frames`, oldest first, of which those before and after it are
     /// passed over. Its rate is that of the frames which were taken, those included that were lost on the way.
-    ///
-    /// # Errors
-    /// As [`Clip::new`].
-    pub fn cut(frames: &[Frame], from: Stamp, span: Duration) -> Result<Self> {
+    pub fn cut(frames: &[Frame], from: Stamp, span: Duration) -> Self {
         let whole = span.as_secs_f64();
         let second = |frame: &Frame| frame.stamp.ms_since(from) / 1e3;
         let within: Vec<&Frame> = frames.iter().filter(|frame| (0.0..whole).contains(&second(frame))).collect();
-        let none = Self { clip: None, frames: within.len(), lost: 0, gap: span };
-        let [first, .., last] = within[..] else { return Ok(none) };
+        let missing = |gap: f64| format!("{gap:.2} s of the film are missing, of {whole:.2}");
+        let none = Self { clip: Err(missing(whole)), frames: within.len(), lost: 0, gap: span };
+        let [first, .., last] = within[..] else { return none };
         // A camera that was opened again counts anew.
         let counted = last.sequence.checked_sub(first.sequence).filter(|counted| *counted > 0);
         let intervals = counted.map_or(within.len() - 1, |counted| counted as usize);
         let interval = (second(last) - second(first)) / intervals as f64;
         if interval <= 0.0 {
-            return Ok(none);
+            return none;
         }
         let count = ((whole / interval).round() as usize).max(2);
         let even = whole / count as f64;
@@ -57,8 +55,12 @@ impl Film {
             chosen.push(nearest.clone());
         }
         let gap = span.mul_f64(longest as f64 / count as f64);
-        let clip = if gap > span.mul_f64(GAP) { None } else { Some(Clip::new(chosen, 1.0 / even)?) };
-        Ok(Self { clip, frames: count, lost, gap })
+        let clip = if gap > span.mul_f64(GAP) {
+            Err(missing(gap.as_secs_f64()))
+        } else {
+            Clip::new(chosen, 1.0 / even).map_err(|error| error.message().to_string())
+        };
+        Self { clip, frames: count, lost, gap }
     }
 }
 
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_film_has_the_frames_of_its_time() {
-        let film = Film::cut(&frames(|_| Some(0.0)), START, TWO).unwrap();
+        let film = Film::cut(&frames(|_| Some(0.0)), START, TWO);
         assert_eq!(numbers(&film), (25..75).collect::<Vec<_>>());
         assert_eq!((film.frames, film.lost, film.gap, film.clip.unwrap().rate()), (50, 0, Duration::ZERO, 25.0));
     }
@@ -95,28 +97,41 @@ mod tests {
     #[test]
     fn frames_that_waver_are_none_too_many_and_none_lost() {
         let wavers = |i: u64| Some([0.0, 0.3, -0.2, 0.1, -0.35][i as usize % 5]);
-        let film = Film::cut(&frames(wavers), START, TWO).unwrap();
+        let film = Film::cut(&frames(wavers), START, TWO);
         assert_eq!((numbers(&film), film.lost), ((25..75).collect(), 0));
     }
 
     #[test]
     fn a_lost_frame_is_counted_and_shown_by_its_neighbour() {
-        let film = Film::cut(&frames(|i| (i != 40 && i != 60).then_some(0.0)), START, TWO).unwrap();
+        let film = Film::cut(&frames(|i| (i != 40 && i != 60).then_some(0.0)), START, TWO);
         let shown = numbers(&film);
         assert_eq!((film.frames, film.lost, film.gap), (50, 2, Duration::from_millis(40)));
         assert!(shown[15] == 39 || shown[15] == 41, "{shown:?}");
     }
 
     #[test]
+    fn a_camera_that_changed_its_size_has_no_film_there() {
+        let mut frames = frames(|_| Some(0.0));
+        for frame in &mut frames[50..] {
+            let stamp = frame.stamp;
+            *frame = Frame::new(vec![0; 2], PixelFormat::Grey8, 2, 1).unwrap();
+            (frame.stamp, frame.sequence) = (stamp, 0);
+        }
+        let film = Film::cut(&frames, START, TWO);
+        assert_eq!(film.clip.unwrap_err(), "frame 25 has 2 x 1 pixels, the first 1 x 1");
+    }
+
+    #[test]
     fn a_gap_of_a_step_is_no_film() {
-        let gap = |of: u64| Film::cut(&frames(|i| (!(40..40 + of).contains(&i)).then_some(0.0)), START, TWO).unwrap();
-        assert!(gap(3).clip.is_some_and(|clip| clip.seconds() == 2.0));
+        let gap = |of: u64| Film::cut(&frames(|i| (!(40..40 + of).contains(&i)).then_some(0.0)), START, TWO);
+        assert!(gap(3).clip.is_ok_and(|clip| clip.seconds() == 2.0));
         let film = gap(4);
-        assert_eq!((film.clip.is_none(), film.lost, film.gap), (true, 4, Duration::from_millis(160)));
+        assert_eq!(film.clip.as_ref().unwrap_err(), "0.16 s of the film are missing, of 2.00");
+        assert_eq!((film.clip.is_err(), film.lost, film.gap), (true, 4, Duration::from_millis(160)));
         // What has not come, or is not kept any more, is a gap as well.
-        let late = Film::cut(&frames(|i| (i >= 50).then_some(0.0)), START, TWO).unwrap();
-        assert_eq!((late.clip.is_none(), late.gap), (true, Duration::from_secs(1)));
-        let none = Film::cut(&frames(|i| (i < 26).then_some(0.0)), START, TWO).unwrap();
-        assert_eq!((none.clip.is_none(), none.frames, none.gap), (true, 1, TWO));
+        let late = Film::cut(&frames(|i| (i >= 50).then_some(0.0)), START, TWO);
+        assert_eq!((late.clip.is_err(), late.gap), (true, Duration::from_secs(1)));
+        let none = Film::cut(&frames(|i| (i < 26).then_some(0.0)), START, TWO);
+        assert_eq!((none.clip.is_err(), none.frames, none.gap), (true, 1, TWO));
     }
 }

@@ -10,6 +10,7 @@
 //! Every thread is started and named here, and joined but for the one that warms a provider. The caller's own thread judges: an
 //! inspector needs no other.
 
+mod cycle;
 mod feed;
 mod heat;
 mod mailbox;
@@ -28,7 +29,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
-use crate::align::film::Film;
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
@@ -39,7 +39,7 @@ use crate::sample::{Clip, Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
 use crate::source::{self, FaultKind, Source};
-use crate::station::{Alarm, Camera, Cycle, Microphone, Of, Station, Trigger};
+use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
 use crate::time::Stamp;
 
 pub use feed::Event;
@@ -608,59 +608,6 @@ impl Judge<'_> {
             (None, Some(_)) => Asked::Request(Instant::now()),
             (None, None) => Asked::Sound(now),
         });
-    }
-
-    /// A frame asks for a cycle: where every one does, the first after the last cycle's end.
-    fn begin(&mut self, now: Stamp, cycle: Cycle) {
-        if self.station.trigger != Trigger::EveryFrame {
-            return self.ask(now);
-        }
-        let span = cycle.span();
-        // After a gap it begins anew.
-        let from = self.begins.filter(|begins| now < begins.after(span)).unwrap_or(now);
-        if now >= from {
-            self.asked.push_back(Asked::Cycle(from));
-            self.begins = Some(from.after(span));
-        }
-    }
-
-    /// Whether all of a cycle's film has come, or what is missing will not.
-    fn is_over(&self, from: Stamp, ended: bool) -> bool {
-        let end = from.after(self.span());
-        ended || self.mailbox.newest().is_some_and(|newest| newest >= end) || Stamp::now() > end.after(DEAF)
-    }
-
-    /// How long a cycle's film is.
-    fn span(&self) -> Duration {
-        self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.span())
-    }
-
-    /// Judges the cycle that begins at a time. One that a recording ends within, and that nobody has requested, is none.
-    fn watch(&mut self, from: Stamp, ended: bool) -> Result<()> {
-        let (span, clip) = (self.span(), self.mailbox.kept());
-        let film = Film::cut(&clip, from, span)?;
-        if film.clip.is_none() && ended && self.station.trigger != Trigger::Request {
-            return Ok(());
-        }
-        if film.frames == 0 {
-            return self.blind();
-        }
-        let asked = from.after(self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.before()));
-        let clip = film.clip.as_ref().map_or(Vec::new(), |clip| clip.frames().to_vec());
-        let frame = clip.iter().min_by_key(|frame| frame.stamp.ns.abs_diff(asked.ns)).cloned();
-        let moment = Moment { frame, clip, ..Moment::default() };
-        let mut report = match &film.clip {
-            Some(clip) => self.report_on(&moment, Some(clip))?,
-            None => {
-                let [gap, whole] = [film.gap, span].map(|time| time.as_secs_f64());
-                let why = format!("{gap:.2} s of the film are missing, of {whole:.2}");
-                self.invalid(why)
-            }
-        };
-        report.degraded |= film.lost > 0;
-        let of = Filmed { ms: span.as_secs_f64() * 1e3, frames: film.frames, lost: film.lost };
-        let end = from.after(span).min(Stamp::now());
-        self.deliver(moment, Belongs { film: Some(of), ..Belongs::default() }, report, Some(end))
     }
 
     /// The sound that belongs to a frame's or another time, and what there is to say of it; `None` while it may still come.
