@@ -95,7 +95,7 @@ pub struct Registrar {
 impl Registrar {
     /// Prepares a reference.
     ///
-    /// `grey`: u8[height, width] of `size` = [width, height]. Errors ([`ErrorKind::Input`]) when the length does
+    /// `grey`: u8[height, width] of `size` = [width, height]. Errors ([`ErrorKind::Input`](crate::ErrorKind::Input)) when the length does
     /// not fit the size, or a side is under 32 px or under a tenth of the other.
     pub fn new(grey: &[u8], size: [usize; 2]) -> Result<Self> {
         let (step, [coarse, middle, fine]) = pyramid(grey, size)?;
