@@ -53,6 +53,8 @@ use words::{Pile, Scribe};
 
 /// Reports that wait for a sink, at most; then the station waits for it.
 const QUEUE: usize = 64;
+/// The same of moments that hold the frames of a whole cycle.
+const QUEUE_OF_FILMS: usize = 4;
 /// How long a thread sleeps before it looks whether to end.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a request waits for a frame.
@@ -196,10 +198,11 @@ pub fn run(
                 None
             }
         };
+        let room = if station.cycle.is_some() { QUEUE_OF_FILMS } else { QUEUE };
         let (queues, takers): (Vec<Sender<Delivery>>, Vec<_>) = sinks
             .into_iter()
             .map(|sink| {
-                let (queue, deliveries) = channel::bounded(QUEUE);
+                let (queue, deliveries) = channel::bounded(room);
                 let name = format!("sink {}", sink.name());
                 Ok((queue, named(scope, &name, move || feed_sink(sink, &deliveries))?))
             })

@@ -76,7 +76,7 @@ impl Avi {
 
 /// Frames as a film that any player shows.
 pub struct Film<'a> {
-    size: [usize; 2],
+    pub(super) size: [usize; 2],
     /// Frames a second.
     rate: f64,
     pub(super) jpegs: Vec<Cow<'a, [u8]>>,

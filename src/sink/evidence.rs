@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use super::Sink;
 use super::avi::Film;
-use super::picture::Picture;
+use super::picture::{Picture, fit};
 use super::{draw, html};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
 use crate::report::{Filmed, Judged, Report, Verdict, Written};
 use crate::sample::{Moment, PixelFormat, Sound};
+
+/// Longer side of the film with boxes, at most: it is to be looked at, and made while the next cycle is filmed.
+const WATCHED_SIDE: usize = 640;
 
 /// A folder that takes what did not pass.
 pub struct Evidence {
@@ -82,8 +85,9 @@ impl Evidence {
             return Ok(());
         }
         self.write(&format!("{stem}.overlay.png"), &html::overlay(picture, report)?.png()?)?;
+        film.size = fit(film.size, WATCHED_SIDE);
         for (i, frame) in moment.clip.iter().enumerate() {
-            let mut picture = Picture::of(&pixels::plain(frame)?)?;
+            let mut picture = Picture::of(&pixels::plain(frame)?)?.resized(film.size)?;
             draw::findings_at(&mut picture, report, i * steps.tiles * steps.tiles / moment.clip.len());
             film.jpegs[i] = Cow::Owned(picture.jpeg()?);
         }
