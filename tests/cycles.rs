@@ -120,6 +120,7 @@ fn films_are_recorded_to_teach_from_as_they_will_be_judged() {
     let record = |more: &[&str]| {
         eyear(&[&["record", file.to_str().unwrap(), "--out", out.to_str().unwrap()][..], more].concat())
     };
+    assert!(record(&["--frames", "0"]).status.success(), "none is wanted, and none is waited for");
     let output = record(&["--frames", "2"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("000001.avi: 1.83 s, 22 frames"), "{told}");

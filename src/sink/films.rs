@@ -34,6 +34,7 @@ impl Films {
         tell: Box<dyn FnMut(&str) + Send>,
     ) -> Result<Self> {
         fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+        enough.fetch_or(wanted == 0, Ordering::Relaxed);
         Ok(Self { dir: dir.into(), saved: 0, wanted, enough, tell })
     }
 }
