@@ -50,6 +50,7 @@ fn encode(c: &mut Criterion) {
     let manifest = Manifest::find("sound-lite0").unwrap();
     let options = Options { threads: 2, ..Options::default() };
     let heard = sound::read(&good[0]).unwrap();
+    let moment = heard.clone().into();
     let mut group = c.benchmark_group("sound of 2 s");
     for precision in [Precision::Int8, Precision::Fp32] {
         let mut ear = Ear::open(&manifest, precision, BACKENDS[0], &options).unwrap();
@@ -69,8 +70,8 @@ fn encode(c: &mut Criterion) {
         Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
     let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], &options).unwrap();
     let (part, _) = teach_sounds(&mut ear, &manifest, &wishes, &good, &sound::read, &|_, _| ()).unwrap();
-    let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &options).unwrap();
-    group.bench_function("hear/int8", |b| b.iter(|| inspector.hear(black_box(&heard)).unwrap()));
+    let mut inspector = Inspector::of_part(&manifest, part, BACKENDS[0], &options).unwrap();
+    group.bench_function("hear/int8", |b| b.iter(|| inspector.judge(black_box(&moment)).unwrap().into_report()));
     group.finish();
 }
 

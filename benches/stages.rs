@@ -44,8 +44,9 @@ fn stages(c: &mut Criterion) {
         eye.see(&frame, fixture.as_ref(), &[], &mut look).unwrap();
         group.bench_function("encode", |b| b.iter(|| eye.encode().unwrap()));
         group.bench_function("compare", |b| b.iter(|| eye.compare(&learned, golden.as_ref(), &mut look).unwrap()));
-        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &threads).unwrap();
-        group.bench_function("inspect", |b| b.iter(|| inspector.inspect(black_box(&frame)).unwrap()));
+        let mut inspector = Inspector::of_part(&manifest, part, BACKENDS[0], &threads).unwrap();
+        let moment = frame.into();
+        group.bench_function("inspect", |b| b.iter(|| inspector.judge(black_box(&moment)).unwrap().into_report()));
         group.finish();
     }
 }

@@ -44,14 +44,16 @@ fn words(c: &mut Criterion) {
     let wishes = Wishes { name: "biscuit".into(), overkill: 0.01, kind: None, mask: None, groups: Vec::new() };
     let mut eye = Eye::open(&seen, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
     let (part, _) = teach(&mut eye, &seen, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
-    let mut inspector = Inspector::new(&seen, part, BACKENDS[0], &options).unwrap();
+    let mut inspector = Inspector::of_part(&seen, part, BACKENDS[0], &options).unwrap();
     let mut writer = Writer::open(&small, Precision::Int8, BACKENDS[0], &options).unwrap();
     let picture = recording::list(&[data.join("test/broken")], recording::is_picture).unwrap().remove(0);
     let frame = recording::read(&picture).unwrap();
-    let report = inspector.inspect(&frame).unwrap();
+    let moment = frame.into();
+    let inspection = inspector.judge(&moment).unwrap();
     let mut group = c.benchmark_group("words");
-    group.bench_function("evidence", |b| b.iter(|| inspector.evidence(&report, black_box(&frame)).unwrap()));
-    let evidence = vec![(Sense::Image, inspector.evidence(&report, &frame).unwrap())];
+    group.bench_function("evidence", |b| b.iter(|| black_box(&inspection).evidence().unwrap()));
+    let evidence = inspection.evidence().unwrap();
+    let report = inspection.into_report();
     for language in ["en", "zh"] {
         let asked = Asked { language, question: None, sampling: Sampling::Greedy, since: None };
         let written = writer.write(&report, &evidence, &asked, &mut |_| ()).unwrap();

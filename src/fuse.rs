@@ -11,7 +11,8 @@ pub mod latents;
 
 use statrs::function::erf::erfc_inv;
 
-use crate::report::{Decided, Verdict};
+use crate::report::Verdict;
+use crate::sample::Sense;
 
 /// The p-value of one part's senses together, in (0, 1]; of none it is 1. Each p-value is in (0, 1].
 pub fn p_value(p_values: impl Iterator<Item = f64>) -> f64 {
@@ -26,18 +27,12 @@ pub fn score(p_value: f64) -> f32 {
     (std::f64::consts::SQRT_2 * erfc_inv(2.0 * p_value.clamp(1e-300, 1.0 - 1e-9))) as f32
 }
 
-/// What a verdict of two senses rests on, by what each says when the other is left out; `None` of a part that passes.
-pub fn decided(joint: Verdict, sight: Verdict, hearing: Verdict) -> Option<Decided> {
+/// The senses that alone say what all say together, or worse: each is told by leaving the others out. Empty where only all
+/// together say so; `None` of a part that passes.
+pub fn decided(joint: Verdict, senses: &[(Sense, Verdict)]) -> Option<Vec<Sense>> {
     let objects = |verdict: Verdict| verdict == joint || verdict == Verdict::Fail;
-    if !matches!(joint, Verdict::Fail | Verdict::Unsure) {
-        return None;
-    }
-    Some(match (objects(sight), objects(hearing)) {
-        (true, false) => Decided::Sight,
-        (false, true) => Decided::Hearing,
-        (true, true) => Decided::Either,
-        (false, false) => Decided::Together,
-    })
+    let is_told = matches!(joint, Verdict::Fail | Verdict::Unsure);
+    is_told.then(|| senses.iter().filter(|(_, verdict)| objects(*verdict)).map(|(sense, _)| *sense).collect())
 }
 
 #[cfg(test)]
@@ -64,12 +59,12 @@ mod tests {
     #[test]
     fn who_decided_is_told_by_leaving_out() {
         use Verdict::{Fail, Pass, Unsure};
-        let by = |joint, sight, hearing| decided(joint, sight, hearing).map(Decided::as_str);
-        assert_eq!(by(Fail, Fail, Pass), Some("sight"));
-        assert_eq!(by(Fail, Unsure, Fail), Some("hearing"));
-        assert_eq!(by(Fail, Fail, Fail), Some("either"));
-        assert_eq!(by(Fail, Pass, Unsure), Some("together"));
-        assert_eq!(by(Unsure, Unsure, Pass), Some("sight"));
+        let by = |joint, image, sound| decided(joint, &[(Sense::Image, image), (Sense::Sound, sound)]);
+        assert_eq!(by(Fail, Fail, Pass), Some(vec![Sense::Image]));
+        assert_eq!(by(Fail, Unsure, Fail), Some(vec![Sense::Sound]));
+        assert_eq!(by(Fail, Fail, Fail), Some(vec![Sense::Image, Sense::Sound]));
+        assert_eq!(by(Fail, Pass, Unsure), Some(vec![]));
+        assert_eq!(by(Unsure, Unsure, Pass), Some(vec![Sense::Image]));
         assert_eq!(by(Pass, Fail, Pass), None);
     }
 }

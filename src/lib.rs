@@ -39,4 +39,7 @@ pub mod dashboard;
 // The wiring of a station that runs.
 pub mod engine;
 
+#[cfg(test)]
+mod testing;
+
 pub use error::{Error, ErrorKind, Result};

@@ -432,7 +432,7 @@ impl Manifest {
     pub fn encoders(&self) -> impl Iterator<Item = (Sense, &EncoderSpec)> {
         let of = [
             (Sense::Image, &self.image_encoder),
-            (Sense::Audio, &self.audio_encoder),
+            (Sense::Sound, &self.audio_encoder),
             (Sense::Clip, &self.clip_encoder),
         ];
         of.into_iter().filter_map(|(sense, encoder)| Some((sense, encoder.as_ref()?)))
@@ -509,8 +509,8 @@ impl Manifest {
             false => Err(format!("`{table}.{field}` names `{file}`, which has no digest in [sha256]")),
         };
         match (sense, &encoder.clip) {
-            (Sense::Image | Sense::Audio, None) => {}
-            (Sense::Image | Sense::Audio, Some(_)) => return Err(format!("`{table}.clip` is for clips")),
+            (Sense::Image | Sense::Sound, None) => {}
+            (Sense::Image | Sense::Sound, Some(_)) => return Err(format!("`{table}.clip` is for clips")),
             (Sense::Clip, None) => return Err(format!("`{table}.clip` is missing")),
             (Sense::Clip, Some(clip)) => {
                 let ClipSpec { tiles, side, change, motion } = *clip;
@@ -530,8 +530,8 @@ impl Manifest {
         match (sense, &encoder.spectrogram) {
             (Sense::Image | Sense::Clip, None) => {}
             (Sense::Image | Sense::Clip, Some(_)) => return Err(format!("`{table}.spectrogram` is for sounds")),
-            (Sense::Audio, None) => return Err(format!("`{table}.spectrogram` is missing")),
-            (Sense::Audio, Some(spectrogram)) => {
+            (Sense::Sound, None) => return Err(format!("`{table}.spectrogram` is missing")),
+            (Sense::Sound, Some(spectrogram)) => {
                 let SpectrogramSpec { bands, range_db, pixels, .. } = *spectrogram;
                 if !(range_db > 0.0 && range_db.is_finite()) {
                     return Err(format!("`{table}.spectrogram.range_db` must be positive, got {range_db}"));
@@ -740,7 +740,7 @@ mod tests {
         let audio = |text: String| text.replace("image_encoder", "audio_encoder");
         let (_dir, manifest) = package(|text| audio(text).replace("[sha256]", &format!("{spectrogram}[sha256]")));
         let manifest = manifest.unwrap();
-        assert_eq!(manifest.encoder(Sense::Audio).unwrap().spectrogram.unwrap().bands, 32);
+        assert_eq!(manifest.encoder(Sense::Sound).unwrap().spectrogram.unwrap().bands, 32);
         let error = manifest.encoder(Sense::Image).unwrap_err();
         assert!(error.message().contains("`m` has no image_encoder: it cannot judge pictures"), "{error}");
         let wrong = |change: &dyn Fn(String) -> String| package(change).1.unwrap_err().chain();

@@ -2,12 +2,17 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sample::{Frame, Sense};
+use crate::tensor::Precision;
+
+/// Version of a report's JSON: it grows when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
 
 /// The decision on one sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As strange as good parts are.
@@ -33,7 +38,8 @@ impl Verdict {
 }
 
 /// A rectangle in picture pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Region {
     /// First column.
     pub x: usize,
@@ -45,68 +51,425 @@ pub struct Region {
     pub height: usize,
 }
 
-/// One place that is stranger than good parts are.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One place that is more anomalous than the good samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// Its bounding box.
-    pub region: Region,
-    /// Area in picture pixels.
-    pub area_px: f64,
-    /// Area as a share of the picture, 0 to 1.
-    pub area_share: f64,
-    /// Column and row of its strangest point.
-    pub peak: [usize; 2],
-    /// Heat at the peak: 1 is the part's alarm limit.
+    /// What is anomalous, by the sense that found it.
+    #[serde(flatten)]
+    pub what: What,
+    /// Heat at the peak: 1 is the part's limit.
     pub severity: f32,
-    /// Place of its middle in words, such as `top left`; of a sound, its times and frequencies; of a clip, its times and its place.
-    pub place: Cow<'static, str>,
-    /// What is heard there, of a sound.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heard: Option<Event>,
-    /// What moves there, of a clip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub moved: Option<Moved>,
+    /// Where it is, for people: a grid position such as `top left`; of a sound its times and frequencies; of a clip its
+    /// times and its position.
+    pub place: String,
+    /// Its bounding box, in pixels of the image that was judged: the frame, or the picture made of a sound or a clip.
+    pub region: Region,
+    /// Area in pixels of that image.
+    pub area_px: f64,
+    /// Area as a share of that image, 0 to 1.
+    pub area_share: f64,
+    /// Column and row of its most anomalous point.
+    pub peak: [usize; 2],
 }
 
-/// A time and a place of a clip that are stranger than those of good parts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Moved {
+impl Finding {
+    /// The sense that found it.
+    pub const fn sense(&self) -> Sense {
+        match self.what {
+            What::Seen { .. } => Sense::Image,
+            What::Heard(_) => Sense::Sound,
+            What::Moved(_) => Sense::Clip,
+        }
+    }
+
+    /// What is heard there, where it is of a sound.
+    pub const fn heard(&self) -> Option<&SoundEvent> {
+        match &self.what {
+            What::Heard(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// What moves there, where it is of a clip.
+    pub const fn moved(&self) -> Option<&Movement> {
+        match &self.what {
+            What::Moved(movement) => Some(movement),
+            _ => None,
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "what", content = "data", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum What {
+    /// Something on an image.
+    Seen {
+        /// Where its middle lies.
+        position: GridPosition,
+    },
+    /// Something in a sound.
+    Heard(SoundEvent),
+    /// Something in a clip.
+    Moved(Movement),
+}
+
+/// A cell of a 3 × 3 grid over an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum GridPosition {
+    TopLeft,
+    Top,
+    TopRight,
+    Left,
+    Centre,
+    Right,
+    BottomLeft,
+    Bottom,
+    BottomRight,
+}
+
+impl GridPosition {
+    /// All of them, row by row.
+    pub const ALL: [Self; 9] = [
+        Self::TopLeft,
+        Self::Top,
+        Self::TopRight,
+        Self::Left,
+        Self::Centre,
+        Self::Right,
+        Self::BottomLeft,
+        Self::Bottom,
+        Self::BottomRight,
+    ];
+
+    /// The cell that holds a point, given as shares of the width and of the height, 0 to 1.
+    pub fn at(x: f64, y: f64) -> Self {
+        let third = |share: f64| ((share * 3.0) as usize).min(2);
+        Self::ALL[3 * third(y) + third(x)]
+    }
+
+    /// In words, such as `top left`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TopLeft => "top left",
+            Self::Top => "top",
+            Self::TopRight => "top right",
+            Self::Left => "left",
+            Self::Centre => "centre",
+            Self::Right => "right",
+            Self::BottomLeft => "bottom left",
+            Self::Bottom => "bottom",
+            Self::BottomRight => "bottom right",
+        }
+    }
+}
+
+/// A time span and a position in a clip that are more anomalous than in good clips.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Movement {
     /// Seconds from the clip's beginning: begin and end.
     pub seconds: [f64; 2],
-    /// The place of its strangest moment on the frame, such as `top left`.
-    pub place: &'static str,
+    /// Position of its most anomalous moment on the frame.
+    pub position: GridPosition,
     /// The box that it keeps within, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: Region,
-    /// By how much moves there and then, against good clips: `more`, `less`; `elsewhere` where in no good clip anything
-    /// moves; `otherwise` where as much moves, and looks unlike it.
-    pub character: &'static str,
-    /// Grey levels that a pixel changes in a second, the mean over where and when it is strange; frames are brought to a mean
-    /// level of 110 of 255 first.
+    /// How the motion there differs from that in good clips.
+    pub character: MotionCharacter,
+    /// Grey levels that a pixel changes per second, the mean over the anomalous patches. Frames are first brought to a mean
+    /// level of 110 of 255.
     pub motion: f32,
     /// The mean of the same over good clips.
     pub usual: f32,
 }
 
-/// A time and a band of a sound that are stranger than those of good parts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Event {
+/// How a motion differs from that in good clips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MotionCharacter {
+    /// More moves.
+    More,
+    /// Less moves.
+    Less,
+    /// Something moves where nothing moves in any good clip.
+    Elsewhere,
+    /// As much moves, and looks different.
+    Otherwise,
+}
+
+impl MotionCharacter {
+    /// All of them, in the order in which models were trained with them.
+    pub const ALL: [Self; 4] = [Self::More, Self::Less, Self::Elsewhere, Self::Otherwise];
+
+    /// The word in `words.toml` and in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::More => "more",
+            Self::Less => "less",
+            Self::Elsewhere => "elsewhere",
+            Self::Otherwise => "otherwise",
+        }
+    }
+}
+
+/// A time span and a band of a sound that are more anomalous than in good sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SoundEvent {
     /// Seconds from the sound's beginning: begin and end.
     pub seconds: [f64; 2],
-    /// Lower and upper end of the band, in Hz.
+    /// Lower and upper end of the band, in Hz. Of a rhythm both are its rate.
     pub hz: [f64; 2],
-    /// Decibels by which the loudest of it is above the usual level of its band in this sound; where all of it is
-    /// quieter, the least, which is negative. Of what is told of a sound as a whole: above what it is in good ones.
+    /// Decibels by which its loudest point is above the usual level of its band in this sound; where all of it is quieter,
+    /// the least, which is negative. Of the sound as a whole: above the level in good sounds.
     pub db: f32,
-    /// By its extent alone: `knock` (short), `tone` (narrow), else `noise`; `gap` where it is quieter. Of a sound as a
-    /// whole: `tone`, `louder`, `quieter`, `rhythm`, of which `hz` is the rate; `knock` and `noise` of one band that is
-    /// louder for a moment, or for a good while.
-    pub character: &'static str,
-    /// Whether it is there all the time.
+    /// What it sounds like.
+    pub character: SoundCharacter,
+    /// Whether it lasts for the whole sound.
     pub all_the_time: bool,
-    /// Of a rhythm that is known: the usual name of the bearing's rate, `BPFO`, `BPFI`, `BSF`, `FTF` or `1x`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate: Option<&'static str>,
+    /// Of a rhythm that is recognised: which rate of the bearing it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<BearingRate>,
+}
+
+/// What an anomalous sound is like, by its extent in time and frequency alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SoundCharacter {
+    /// Short.
+    Knock,
+    /// Narrow.
+    Tone,
+    /// Neither short nor narrow.
+    Noise,
+    /// Quieter than usual.
+    Gap,
+    /// A band is louder all the time.
+    Louder,
+    /// A band is quieter all the time.
+    Quieter,
+    /// Something repeats at a rate.
+    Rhythm,
+}
+
+impl SoundCharacter {
+    /// All of them, in the order in which models were trained with them.
+    pub const ALL: [Self; 7] =
+        [Self::Knock, Self::Tone, Self::Noise, Self::Gap, Self::Louder, Self::Quieter, Self::Rhythm];
+
+    /// The word in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Knock => "knock",
+            Self::Tone => "tone",
+            Self::Noise => "noise",
+            Self::Gap => "gap",
+            Self::Louder => "louder",
+            Self::Quieter => "quieter",
+            Self::Rhythm => "rhythm",
+        }
+    }
+}
+
+/// A characteristic rate of a rolling bearing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum BearingRate {
+    /// A ball passes a point of the outer race.
+    #[serde(rename = "BPFO")]
+    OuterRace,
+    /// A ball passes a point of the inner race.
+    #[serde(rename = "BPFI")]
+    InnerRace,
+    /// A ball turns about itself.
+    #[serde(rename = "BSF")]
+    Ball,
+    /// The cage turns (fundamental train frequency).
+    #[serde(rename = "FTF")]
+    Cage,
+    /// The shaft turns.
+    #[serde(rename = "1x")]
+    Shaft,
+}
+
+impl BearingRate {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::OuterRace, Self::InnerRace, Self::Ball, Self::Cage, Self::Shaft];
+
+    /// Its usual name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OuterRace => "BPFO",
+            Self::InnerRace => "BPFI",
+            Self::Ball => "BSF",
+            Self::Cage => "FTF",
+            Self::Shaft => "1x",
+        }
+    }
+
+    /// What strikes, or turns, at this rate.
+    pub const fn part(self) -> &'static str {
+        match self {
+            Self::OuterRace => "outer race",
+            Self::InnerRace => "inner race",
+            Self::Ball => "ball",
+            Self::Cage => "cage",
+            Self::Shaft => "shaft",
+        }
+    }
+}
+
+/// Why a verdict is what it is: a code for machines, a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Reason {
+    /// Stable: PLCs and databases may rely on it.
+    pub code: ReasonCode,
+    /// Empty where the code says everything.
+    pub text: String,
+}
+
+impl Reason {
+    /// A code with its sentence.
+    pub fn new(code: ReasonCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+/// Why a verdict is what it is. See [`ReasonCode::as_str`] for the words in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReasonCode {
+    /// Pass: the score is under the limit.
+    WithinLimit,
+    /// Fail: the score is over the limit.
+    OverLimit,
+    /// Unsure: the p-value is at most twice the share of good parts that may fail.
+    NearLimit,
+    /// Unsure: more anomalous than all good samples, which are too few to support the limit.
+    BeyondGood,
+    /// Unsure: one sense fails alone, all together pass.
+    OneSenseFails,
+    /// Invalid: the station has no part to judge by.
+    NotJudged,
+    /// Invalid: no image came.
+    NoImage,
+    /// Invalid: no sound came.
+    NoSound,
+    /// Invalid: no clip came.
+    NoClip,
+    /// Invalid: the sample cannot be decoded, or has a form that the part does not take.
+    Unreadable,
+    /// Invalid: the image has another size than the good ones.
+    WrongSize,
+    /// Invalid: the image is too dark.
+    TooDark,
+    /// Invalid: the image is too bright.
+    TooBright,
+    /// Invalid: the image has no contrast.
+    NoContrast,
+    /// Invalid: the image is out of focus.
+    OutOfFocus,
+    /// Invalid: the part is not found in the image.
+    NotFound,
+    /// Invalid: too little of the part is in view.
+    OutOfView,
+    /// Invalid: the sound or the clip has another length than the good ones.
+    WrongLength,
+    /// Invalid: the sound is clipped.
+    Clipped,
+    /// Invalid: the sound, or a channel of it, is silent.
+    Silent,
+    /// Invalid: samples of the sound are lost.
+    Dropout,
+    /// Invalid: the sound is too quiet.
+    TooQuiet,
+    /// Invalid: the clip has too few frames per second.
+    TooFewFrames,
+    /// Invalid: nothing moves in the clip.
+    NoMotion,
+}
+
+impl ReasonCode {
+    /// All of them.
+    pub const ALL: [Self; 24] = [
+        Self::WithinLimit,
+        Self::OverLimit,
+        Self::NearLimit,
+        Self::BeyondGood,
+        Self::OneSenseFails,
+        Self::NotJudged,
+        Self::NoImage,
+        Self::NoSound,
+        Self::NoClip,
+        Self::Unreadable,
+        Self::WrongSize,
+        Self::TooDark,
+        Self::TooBright,
+        Self::NoContrast,
+        Self::OutOfFocus,
+        Self::NotFound,
+        Self::OutOfView,
+        Self::WrongLength,
+        Self::Clipped,
+        Self::Silent,
+        Self::Dropout,
+        Self::TooQuiet,
+        Self::TooFewFrames,
+        Self::NoMotion,
+    ];
+
+    /// The word in JSON, such as `too_dark`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WithinLimit => "within_limit",
+            Self::OverLimit => "over_limit",
+            Self::NearLimit => "near_limit",
+            Self::BeyondGood => "beyond_good",
+            Self::OneSenseFails => "one_sense_fails",
+            Self::NotJudged => "not_judged",
+            Self::NoImage => "no_image",
+            Self::NoSound => "no_sound",
+            Self::NoClip => "no_clip",
+            Self::Unreadable => "unreadable",
+            Self::WrongSize => "wrong_size",
+            Self::TooDark => "too_dark",
+            Self::TooBright => "too_bright",
+            Self::NoContrast => "no_contrast",
+            Self::OutOfFocus => "out_of_focus",
+            Self::NotFound => "not_found",
+            Self::OutOfView => "out_of_view",
+            Self::WrongLength => "wrong_length",
+            Self::Clipped => "clipped",
+            Self::Silent => "silent",
+            Self::Dropout => "dropout",
+            Self::TooQuiet => "too_quiet",
+            Self::TooFewFrames => "too_few_frames",
+            Self::NoMotion => "no_motion",
+        }
+    }
+
+    /// Of a sense whose sample is missing.
+    pub const fn missing(sense: Sense) -> Self {
+        match sense {
+            Sense::Image => Self::NoImage,
+            Sense::Sound => Self::NoSound,
+            Sense::Clip => Self::NoClip,
+        }
+    }
 }
 
 /// For each place of a grid over the whole picture, the nearest entry of the memory.
@@ -121,7 +484,7 @@ pub struct Expected {
 }
 
 /// Heat over the picture: 1 is the limit that good parts set, whatever the picture.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heatmap {
     /// `f32[rows, columns]`, row by row; cells share the picture evenly. Zero where masked.
     pub values: Vec<f32>,
@@ -132,7 +495,8 @@ pub struct Heatmap {
 }
 
 /// Milliseconds spent in each stage.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Times {
     /// Bytes of a file to pixels; zero when a frame was given.
     pub decode: f64,
@@ -145,30 +509,40 @@ pub struct Times {
 }
 
 /// Which provider ran how many nodes of the encoder's graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RanOn {
     /// The execution provider.
     pub provider: String,
     /// Nodes it ran.
     pub nodes: usize,
     /// Of the CPU beside another provider, the operators and names of these nodes, `Resize /neck/up`: what was left to it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
 }
 
-/// What the sample was judged by.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// The part that a sample was judged by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provenance {
     /// Name of the part.
     pub part: String,
     /// sha256 of the part.
     pub part_digest: String,
+}
+
+/// The encoder of one sense.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EncodedBy {
     /// Name and version of the model package.
     pub model: String,
     /// sha256 of the model package's manifest.
     pub model_digest: String,
     /// Precision of the encoder.
-    pub precision: &'static str,
+    pub precision: Precision,
+    /// Providers and how many nodes of the graph each ran.
+    pub ran_on: Vec<RanOn>,
 }
 
 /// How the picture that was made of a clip is to be read: its tiles are steps in time, in rows, early to late.
@@ -185,7 +559,8 @@ pub struct Steps {
 }
 
 /// Where a part lies, against the picture it was taught by.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pose {
     /// Column and row at which the taught picture's centre is found.
     pub centre: [f64; 2],
@@ -199,60 +574,98 @@ pub struct Pose {
     pub overlap: f32,
 }
 
-/// Strangeness of what a sound is like as a whole, in units of the good parts' upper spread.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Steady {
+/// Deviation of a sound as a whole from good sounds, in units of the good sounds' upper spread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stationary {
     /// Of tones that stand out.
     pub tones: f32,
-    /// Of how loud each band is.
+    /// Of the level of each band.
     pub level: f32,
-    /// Of how the bands beat, and of the hum.
+    /// Of the rhythm of the bands, and of the hum.
     pub rhythm: f32,
-    /// Of how loud the loudest moment of each band is beside its usual level.
+    /// Of the loudest moment of each band beside its usual level.
     pub peaks: f32,
-    /// The same of a seventh of the time.
+    /// Of the loudest seventh of the time.
     pub swells: f32,
 }
 
-/// What one sense says when the other is left out.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alone {
-    /// Its decision, by its own good samples alone.
+/// What one sense says, by its own good samples alone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SenseReport {
+    /// Which sense.
+    pub sense: Sense,
+    /// Its decision when the other senses are left out.
     pub verdict: Verdict,
-    /// As [`Report::reason`].
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// As [`Report::score`].
+    /// Why.
+    pub reason: Reason,
+    /// Its anomaly score, in units of the good samples' upper spread; grows without bound.
     pub score: f32,
-    /// As [`Report::limit`].
+    /// The score at which the promised share of good samples is rejected.
     pub limit: f32,
-    /// As [`Report::p_value`].
+    /// Share of good samples at least as anomalous, (0, 1].
     pub p_value: f64,
+    /// Score of the most anomalous patches alone, same units.
+    pub local: f32,
+    /// Score of the sample as a whole, same units.
+    pub global: f32,
+    /// Score of the pixels beside those of the good images, same units; `None` where they are not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<f32>,
+    /// Scores of a sound as a whole, same units; `None` of other senses, and where they were not taught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stationary: Option<Stationary>,
+    /// Where the part lies; `None` where it is not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pose: Option<Pose>,
+    /// Time per stage in milliseconds.
+    pub ms: Times,
+    /// The encoder; `None` where nothing was encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded_by: Option<EncodedBy>,
+    /// The picture that was made of a sound or a clip; heat and regions lie on it. `None` where they lie on the frame
+    /// itself.
+    #[serde(skip)]
+    pub picture: Option<Frame>,
+    /// Of a clip, what the tiles of its picture are.
+    #[serde(skip)]
+    pub steps: Option<Steps>,
+    /// Heat over the picture.
+    #[serde(skip)]
+    pub heatmap: Heatmap,
+    /// What was expected.
+    #[serde(skip)]
+    pub expected: Expected,
 }
 
-/// What a verdict of two senses rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decided {
-    /// What is seen alone says so, what is heard alone does not.
-    Sight,
-    /// What is heard alone says so, what is seen alone does not.
-    Hearing,
-    /// Each alone says so.
-    Either,
-    /// Neither alone says so.
-    Together,
-}
-
-impl Decided {
-    /// The word in tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sight => "sight",
-            Self::Hearing => "hearing",
-            Self::Either => "either",
-            Self::Together => "together",
+impl SenseReport {
+    /// Of a sense that cannot judge.
+    pub fn invalid(sense: Sense, reason: Reason) -> Self {
+        Self {
+            sense,
+            verdict: Verdict::Invalid,
+            reason,
+            score: 0.0,
+            limit: 0.0,
+            p_value: 1.0,
+            local: 0.0,
+            global: 0.0,
+            pixels: None,
+            stationary: None,
+            pose: None,
+            ms: Times::default(),
+            encoded_by: None,
+            picture: None,
+            steps: None,
+            heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
+            expected: Expected::default(),
         }
+    }
+
+    /// Whether it could judge.
+    pub fn is_valid(&self) -> bool {
+        self.verdict != Verdict::Invalid
     }
 }
 
@@ -359,9 +772,9 @@ impl Written {
 /// What a finding is, by the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Named {
-    /// Whose finding it is: `image` or `audio`.
-    pub sense: &'static str,
-    /// Which of its [`Report::findings`].
+    /// Whose finding it is.
+    pub sense: Sense,
+    /// Which of its findings, as [`Report::findings_of`] counts them.
     pub finding: usize,
     /// The kind, such as `scratch`; `nothing` is none that is known.
     pub kind: String,
@@ -372,8 +785,8 @@ pub struct Named {
 /// What the model made of a sense.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sensed {
-    /// `image` or `audio`.
-    pub sense: &'static str,
+    /// Which.
+    pub sense: Sense,
     /// How much it was worth to the model on this sample, 0 to 1.
     pub gate: f32,
     /// Share of the attention that went to each finding, most severe first.
@@ -388,89 +801,118 @@ pub struct Sensed {
 pub struct Clause {
     /// The sentence.
     pub text: String,
-    /// `verdict`, `decided`, `whole`, `action`, or of a sense `image finding 0` and on, `image more`, `image quality`,
-    /// `image absent`.
-    pub of: String,
+    /// What it is about.
+    #[serde(flatten)]
+    pub about: Topic,
+}
+
+/// What a sentence is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Topic {
+    /// The verdict.
+    Verdict,
+    /// Which sense decided.
+    Decided,
+    /// The sample as a whole, where no place stands out.
+    Whole,
+    /// What to do.
+    Action,
+    /// A finding.
+    Finding {
+        /// Whose.
+        sense: Sense,
+        /// Which, as [`Report::findings_of`] counts them.
+        finding: usize,
+    },
+    /// How many more findings there are.
+    More {
+        /// Of which sense.
+        sense: Sense,
+    },
+    /// Light, focus or level are worse than in training.
+    Quality {
+        /// Of which sense.
+        sense: Sense,
+    },
+    /// A sense is missing.
+    Absent {
+        /// Which.
+        sense: Sense,
+    },
 }
 
 /// The result of one inspection.
-#[derive(Debug, Clone, Serialize)]
+///
+/// ```
+/// let report: eyear::report::Report = serde_json::from_str(include_str!("report.example.json"))?;
+/// assert_eq!(report.verdict, eyear::report::Verdict::Fail);
+/// for finding in &report.findings {
+///     println!("{} {:?} {:.1} × the limit", finding.place, finding.what, finding.severity);
+/// }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
+    /// Version of this form: [`SCHEMA`].
+    pub schema: u32,
     /// The decision.
     pub verdict: Verdict,
-    /// Why the sample cannot be judged, why it is unsure, or which sense was left out; empty for a plain verdict.
-    pub reason: String,
-    /// A sense was missing or damaged, and the rule of what was there decided.
+    /// Why.
+    pub reason: Reason,
+    /// A sense was missing or damaged; the rest decided, by the rule that was calibrated for them alone.
     pub degraded: bool,
-    /// Which sense decided, of a part that is seen and heard and does not pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decided_by: Option<Decided>,
-    /// Joint strangeness in units of the good parts' upper spread; grows without bound.
+    /// Of a part that is judged by several senses and does not pass: the senses that alone say the same. Empty where only all
+    /// together do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<Vec<Sense>>,
+    /// Anomaly score of all senses together; of a single sense, its own.
     pub score: f32,
     /// The score at which the promised share of good parts is rejected.
     pub limit: f32,
-    /// Share of good parts at least as strange, (0, 1].
+    /// Share of good parts at least as anomalous, (0, 1].
     pub p_value: f64,
-    /// Strangeness of the strangest places alone, same units.
-    pub local: f32,
-    /// Strangeness of the picture as a whole, same units.
-    pub global: f32,
-    /// Strangeness of the pixels beside the golden pictures', same units; `None` where they are not compared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pixels: Option<f32>,
-    /// What a sound is like as a whole; `None` of pictures, and where it was not taught.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub steady: Option<Steady>,
-    /// Share of good parts whose picture and sound belong together as little as these, (0, 1], of a part that is seen and
-    /// heard; `None` where the good parts do not show that they do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub belong: Option<f64>,
-    /// What is seen says this alone, of a part that is seen and heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sight: Option<Alone>,
-    /// The whole report on what is heard alone, of a part that is seen and heard. What stands beside it, but for the
-    /// verdict with its reason, its score, its limit and its p-value, is on what is seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hearing: Option<Box<Report>>,
-    /// Where the part lies; `None` where it is not looked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pose: Option<Pose>,
-    /// Places above the limit, most severe first.
+    /// Cross-modal consistency: share of good parts whose image and sound fit each other as badly, (0, 1]; `None` where the
+    /// good parts show no such relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<f64>,
+    /// What each sense says alone, in the order image, sound, clip; those that the part does not know are not listed.
+    pub senses: Vec<SenseReport>,
+    /// Places above the limit, of all senses, most severe first. Empty where the sample cannot be judged.
     pub findings: Vec<Finding>,
-    /// What was judged; of a part that is seen and heard, what is seen, where it was judged.
-    #[serde(skip)]
-    pub sense: Sense,
-    /// The picture that was made of a sound or a clip; heat and regions lie on it. `None` where they lie on the frame
-    /// itself.
-    #[serde(skip)]
-    pub picture: Option<Frame>,
-    /// Of a clip, what the tiles of its picture are.
-    #[serde(skip)]
-    pub steps: Option<Steps>,
-    /// Heat over the picture.
-    #[serde(skip)]
-    pub heatmap: Heatmap,
-    /// What was expected.
-    #[serde(skip)]
-    pub expected: Expected,
-    /// Time per stage in milliseconds.
+    /// Time per stage in milliseconds, all senses together.
     pub ms: Times,
-    /// Provider and nodes.
-    pub ran_on: Vec<RanOn>,
-    /// Part, model and their digests.
+    /// The part.
     pub judged_by: Provenance,
 }
 
 impl Report {
-    /// What it says as one sense among others.
-    pub fn alone(&self) -> Alone {
-        let Self { verdict, ref reason, score, limit, p_value, .. } = *self;
-        Alone { verdict, reason: reason.clone(), score, limit, p_value }
+    /// The report of a part that is judged by one sense.
+    pub fn of(sense: SenseReport, findings: Vec<Finding>, judged_by: Provenance) -> Self {
+        let SenseReport { verdict, ref reason, score, limit, p_value, ms, .. } = sense;
+        Self {
+            schema: SCHEMA,
+            verdict,
+            reason: reason.clone(),
+            degraded: false,
+            decided_by: None,
+            score,
+            limit,
+            p_value,
+            consistency: None,
+            senses: vec![sense],
+            findings,
+            ms,
+            judged_by,
+        }
     }
 
-    /// The report on a moment that cannot be judged.
-    pub fn invalid(reason: String, judged_by: Provenance) -> Self {
+    /// The report on a sample that no sense could look at.
+    pub fn invalid(reason: Reason, judged_by: Provenance) -> Self {
         Self {
+            schema: SCHEMA,
             verdict: Verdict::Invalid,
             reason,
             degraded: false,
@@ -478,23 +920,138 @@ impl Report {
             score: 0.0,
             limit: 0.0,
             p_value: 1.0,
-            local: 0.0,
-            global: 0.0,
-            pixels: None,
-            steady: None,
-            belong: None,
-            sight: None,
-            hearing: None,
-            pose: None,
+            consistency: None,
+            senses: Vec::new(),
             findings: Vec::new(),
-            sense: Sense::Image,
-            picture: None,
-            steps: None,
-            heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
-            expected: Expected::default(),
             ms: Times::default(),
-            ran_on: Vec::new(),
             judged_by,
         }
+    }
+
+    /// What a sense says; `None` where the part does not know it.
+    pub fn sense(&self, sense: Sense) -> Option<&SenseReport> {
+        self.senses.iter().find(|own| own.sense == sense)
+    }
+
+    /// The findings of one sense, most severe first.
+    pub fn findings_of(&self, sense: Sense) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.sense() == sense)
+    }
+
+    /// Replaces the sentence that says why a sense cannot judge, here and in the reason of the whole.
+    pub fn explain(&mut self, sense: Sense, text: &str) {
+        let Some(own) = self.senses.iter_mut().find(|own| own.sense == sense && !own.is_valid()) else { return };
+        own.reason.text = text.into();
+        self.reason = Self::reason_of(&self.senses, self.reason.clone());
+    }
+
+    /// The reason of several senses of which some cannot judge; `joint` where all can.
+    pub fn reason_of(senses: &[SenseReport], joint: Reason) -> Reason {
+        let why = |own: &SenseReport| own.reason.text.clone();
+        let missing: Vec<String> = senses.iter().filter(|own| !own.is_valid()).map(why).collect();
+        let mut rest = senses.iter().filter(|own| own.is_valid());
+        match (missing.is_empty(), rest.next()) {
+            (true, _) => joint,
+            (false, None) => Reason::new(senses[0].reason.code, missing.join("; ")),
+            (false, Some(own)) => {
+                let alone = format!("judged by {} alone: {}", own.sense.as_str(), missing.join("; "));
+                let own_text = (!own.reason.text.is_empty()).then(|| own.reason.text.clone());
+                let texts: Vec<String> = own_text.into_iter().chain([alone]).collect();
+                Reason::new(own.reason.code, texts.join("; "))
+            }
+        }
+    }
+}
+
+/// The JSON Schema of a [`Report`], as `eyear inspect --json` writes it beside the name of the file.
+pub const JSON_SCHEMA: &str = include_str!("report.schema.json");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// Writes the file anew where `EYEAR_UPDATE` is set.
+    #[test]
+    fn the_schema_is_that_of_the_types() {
+        let schema = schemars::schema_for!(Report);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/report.schema.json");
+        if std::env::var_os("EYEAR_UPDATE").is_some() {
+            std::fs::write(file, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(file).unwrap();
+        assert!(
+            committed == text,
+            "src/report.schema.json is not that of the types: run this test with EYEAR_UPDATE=1"
+        );
+    }
+
+    #[test]
+    fn a_report_is_read_back_as_it_was_written() {
+        let event = SoundEvent {
+            seconds: [0.5, 1.25],
+            hz: [100.0, 250.5],
+            db: 9.5,
+            character: SoundCharacter::Rhythm,
+            all_the_time: true,
+            rate: Some(BearingRate::OuterRace),
+        };
+        let movement = Movement {
+            seconds: [0.0, 0.5],
+            position: GridPosition::BottomRight,
+            region: Region { x: 1, y: 2, width: 3, height: 4 },
+            character: MotionCharacter::Elsewhere,
+            motion: 12.5,
+            usual: 0.25,
+        };
+        let of = |what| Finding { what, ..testing::finding() };
+        let findings = vec![testing::finding(), of(What::Heard(event)), of(What::Moved(movement))];
+        let mut report = testing::of_findings(Verdict::Fail, findings);
+        report.decided_by = Some(vec![Sense::Sound]);
+        let stationary = Stationary { tones: 1.0, level: 2.5, rhythm: 0.5, peaks: 0.0, swells: -1.0 };
+        report.senses.push(SenseReport { stationary: Some(stationary), ..testing::sense(Sense::Sound, Verdict::Fail) });
+        let written = serde_json::to_string(&report).unwrap();
+        let read: Report = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.findings, report.findings);
+        assert_eq!(serde_json::to_string(&read).unwrap(), written);
+        let value: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!((&value["schema"], &value["findings"][1]["what"]), (&1.into(), &"heard".into()));
+        assert_eq!(value["findings"][2]["data"]["position"], "bottom_right");
+    }
+
+    #[test]
+    fn a_code_reads_in_json_as_it_is_called() {
+        for code in ReasonCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+        for sense in Sense::ALL {
+            assert_eq!(serde_json::to_value(sense).unwrap(), sense.as_str());
+        }
+        for rate in BearingRate::ALL {
+            assert_eq!(serde_json::to_value(rate).unwrap(), rate.as_str());
+        }
+        for character in SoundCharacter::ALL {
+            assert_eq!(serde_json::to_value(character).unwrap(), character.as_str());
+        }
+        for character in MotionCharacter::ALL {
+            assert_eq!(serde_json::to_value(character).unwrap(), character.as_str());
+        }
+        for position in GridPosition::ALL {
+            assert_eq!(serde_json::to_value(position).unwrap(), position.as_str().replace(' ', "_"));
+        }
+    }
+
+    #[test]
+    fn a_missing_sense_is_explained_in_the_whole() {
+        let mut report = testing::report(Verdict::Fail);
+        let missing = Reason::new(ReasonCode::NoSound, "no sound");
+        report.senses.push(SenseReport::invalid(Sense::Sound, missing));
+        report.explain(Sense::Sound, "no sound: the microphone is lost");
+        assert_eq!(report.reason.text, "judged by image alone: no sound: the microphone is lost");
+        assert_eq!((report.reason.code, report.senses[1].reason.code), (ReasonCode::OverLimit, ReasonCode::NoSound));
+        report.senses[0] = SenseReport::invalid(Sense::Image, Reason::new(ReasonCode::TooDark, "too dark: mean 3"));
+        report.explain(Sense::Sound, "no sound");
+        assert_eq!((report.reason.code, &*report.reason.text), (ReasonCode::TooDark, "too dark: mean 3; no sound"));
     }
 }

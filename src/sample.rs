@@ -4,38 +4,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::Stamp;
 
-/// What a sample is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A modality that samples are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Sense {
-    /// Pictures.
+    /// Images.
     Image,
     /// Sounds.
-    Audio,
+    Sound,
     /// Short clips of a motion.
     Clip,
 }
 
 impl Sense {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Image, Self::Audio, Self::Clip];
+    pub const ALL: [Self; 3] = [Self::Image, Self::Sound, Self::Clip];
 
     /// The table of `model.toml` that describes its encoder.
     pub const fn table(self) -> &'static str {
         match self {
             Self::Image => "image_encoder",
-            Self::Audio => "audio_encoder",
+            Self::Sound => "audio_encoder",
             Self::Clip => "clip_encoder",
         }
     }
 
-    /// The word in names of figures and files.
+    /// The word in reports, tables and file names.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
-            Self::Audio => "audio",
+            Self::Sound => "sound",
+            Self::Clip => "clip",
+        }
+    }
+
+    /// The key of its sentences and kinds in a model package's `words.toml`, and of what the package was trained with.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Sound => "audio",
             Self::Clip => "clip",
         }
     }
@@ -44,7 +57,7 @@ impl Sense {
     pub const fn samples(self) -> &'static str {
         match self {
             Self::Image => "pictures",
-            Self::Audio => "sounds",
+            Self::Sound => "sounds",
             Self::Clip => "clips",
         }
     }
@@ -294,17 +307,35 @@ impl Clip {
     }
 }
 
-/// What is inspected at once. Any sense may be absent.
+/// What is inspected at once: a sample. Any modality may be absent.
 #[derive(Debug, Clone, Default)]
 pub struct Moment {
-    /// The picture; of a clip, the one that set it off.
+    /// The image; of a clip, the frame that triggered it.
     pub frame: Option<Frame>,
-    /// The last frames up to and with the picture, oldest first, where a clip is asked for; or the film of a cycle.
-    pub clip: Vec<Frame>,
-    /// The sound around the picture.
+    /// The sound around it.
     pub sound: Option<Sound>,
-    /// What the operator says of the part.
-    pub text: Option<String>,
+    /// The clip that is judged.
+    pub clip: Option<Clip>,
+    /// The frames before and with the image, oldest first, that a station keeps as evidence. They are not judged.
+    pub film: Vec<Frame>,
+}
+
+impl From<Frame> for Moment {
+    fn from(frame: Frame) -> Self {
+        Self { frame: Some(frame), ..Self::default() }
+    }
+}
+
+impl From<Sound> for Moment {
+    fn from(sound: Sound) -> Self {
+        Self { sound: Some(sound), ..Self::default() }
+    }
+}
+
+impl From<Clip> for Moment {
+    fn from(clip: Clip) -> Self {
+        Self { clip: Some(clip), ..Self::default() }
+    }
 }
 
 #[cfg(test)]

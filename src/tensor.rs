@@ -42,6 +42,7 @@ impl fmt::Display for DType {
 
 /// How the numbers of a model are stored: a variant of a part, never a second code path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats: the reference.

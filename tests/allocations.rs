@@ -86,10 +86,10 @@ struct Taken {
     left: i64,
 }
 
-fn taken(inspector: &mut Inspector, frame: &Frame) -> Taken {
+fn taken(inspector: &mut Inspector, frame: &Moment) -> Taken {
     LARGE_CALLS.store(0, Ordering::Relaxed);
     let (calls, held) = (CALLS.load(Ordering::Relaxed), HELD.load(Ordering::Relaxed));
-    let report = inspector.inspect(frame).unwrap();
+    let report = inspector.judge(frame).unwrap().into_report();
     let calls = CALLS.load(Ordering::Relaxed) - calls;
     let large = LARGE_CALLS.load(Ordering::Relaxed).min(LARGE_SIZES.len());
     drop(report);
@@ -215,10 +215,10 @@ fn measure() {
         let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
         let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
         let (part, _) = teach::teach(&mut eye, &manifest, &wishes, &files[..6], &recording::read, &|_, _| {}).unwrap();
-        let mut inspector = Inspector::new(&manifest, part, BACKENDS[0], &options).unwrap();
-        let frames: Vec<Frame> = files[..4].iter().map(|file| recording::read(file).unwrap()).collect();
+        let mut inspector = Inspector::of_part(&manifest, part, BACKENDS[0], &options).unwrap();
+        let frames: Vec<Moment> = files[..4].iter().map(|file| recording::read(file).unwrap().into()).collect();
         for frame in frames.iter().chain(&frames) {
-            inspector.inspect(frame).unwrap();
+            inspector.judge(frame).unwrap().into_report();
         }
         let first: Vec<Taken> = frames.iter().map(|frame| taken(&mut inspector, frame)).collect();
         for _ in 0..20 {

@@ -86,8 +86,8 @@ fn a_gripper_as_usual_passes_and_faults_are_told_by_time_place_and_motion() {
     };
     // What the recipe drew: something from the left to the top right within the first second and a half.
     let foreign = of("foreign");
-    let moved = &foreign["findings"][0]["moved"];
-    assert_eq!((&foreign["verdict"], &foreign["findings"][0]["heard"]), (&"fail".into(), &serde_json::Value::Null));
+    let moved = &foreign["findings"][0]["data"];
+    assert_eq!((&foreign["verdict"], &foreign["findings"][0]["what"]), (&"fail".into(), &"moved".into()));
     let [begin, end] = [0, 1].map(|i| moved["seconds"][i].as_f64().unwrap());
     assert!((0.0..1.5).contains(&begin) && end > begin && end < 2.0, "{foreign}");
     assert!(moved["motion"].as_f64().unwrap() > 2.0 * moved["usual"].as_f64().unwrap(), "{foreign}");
@@ -97,7 +97,7 @@ fn a_gripper_as_usual_passes_and_faults_are_told_by_time_place_and_motion() {
         "{foreign}"
     );
     let missing = of("missing");
-    assert_eq!(missing["findings"][0]["moved"]["character"], "less", "{missing}");
+    assert_eq!(missing["findings"][0]["data"]["character"], "less", "{missing}");
     let table = said(&eyear(&["inspect", gripper(), "tests/data/gripper/test/missing"]));
     assert!(table.contains("clip ") && table.contains("moves less: "), "{table}");
 }
@@ -225,7 +225,7 @@ fn a_clip_that_cannot_be_judged_is_invalid_with_its_reason() {
         fs::write(&path, bytes).unwrap();
         let report = lines(&eyear(&["inspect", gripper(), "--json", path.to_str().unwrap()])).remove(0);
         assert_eq!(report["verdict"], "invalid", "{name}: {report}");
-        assert!(report["reason"].as_str().unwrap().starts_with(word), "{name}: {report}");
+        assert!(report["reason"]["text"].as_str().unwrap().starts_with(word), "{name}: {report}");
         assert!(report["findings"].as_array().unwrap().is_empty(), "{name}: {report}");
     }
 }

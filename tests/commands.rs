@@ -62,11 +62,11 @@ fn a_line_of_json_tells_what_a_program_needs() {
     let (_dir, part) = biscuit();
     let output = eyear(&["inspect", &part, "--json", "tests/data/cookie/test/broken/a001.jpg"]);
     let line = &lines(&output)[0];
-    for field in ["file", "verdict", "score", "limit", "p_value", "findings", "ms", "ran_on", "judged_by"] {
+    for field in ["file", "verdict", "score", "limit", "p_value", "findings", "ms", "senses", "judged_by"] {
         assert!(!line[field].is_null(), "no `{field}` in {line}");
     }
     assert_eq!(line["judged_by"]["part"], "biscuit");
-    assert!(line["ran_on"][0]["nodes"].as_u64().unwrap() > 0);
+    assert!(line["senses"][0]["encoded_by"]["ran_on"][0]["nodes"].as_u64().unwrap() > 0);
 }
 
 #[test]

@@ -102,14 +102,14 @@ fn a_cycle_is_asked_for_and_what_is_missing_of_it_is_told() {
     camera.fault("stall");
     ask();
     let cut = running.report();
-    let why = cut["reason"].as_str().unwrap();
+    let why = cut["reason"]["text"].as_str().unwrap();
     assert!(cut["verdict"] == "invalid" && why.ends_with("s of the film are missing, of 1.83"), "{cut}");
     // Long after the last frame there is nothing of it at all.
     std::thread::sleep(std::time::Duration::from_secs(1));
     ask();
     let none = running.report();
     assert!(none["verdict"] == "invalid" && none["degraded"] == true && none["film"].is_null(), "{none}");
-    assert!(none["reason"].as_str().unwrap().starts_with("no picture: "), "{none}");
+    assert!(none["reason"]["text"].as_str().unwrap().starts_with("no image: "), "{none}");
 }
 
 #[test]

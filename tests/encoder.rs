@@ -243,8 +243,9 @@ fn an_encoder_that_computes_nonsense_passes_no_part() {
         let part = taught(&manifest, set, kind);
         let frame = recording::read(&pictures(&format!("tests/data/{set}/train/good"))[0]).unwrap();
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, 1e30] {
-            let inspector = Inspector::new(&manifest, part.clone(), &Stuck(value), &Options::default());
-            let report = inspector.and_then(|mut inspector| inspector.inspect(&frame));
+            let inspector = Inspector::of_part(&manifest, part.clone(), &Stuck(value), &Options::default());
+            let moment = frame.clone().into();
+            let report = inspector.and_then(|mut inspector| Ok(inspector.judge(&moment)?.into_report()));
             match report {
                 Ok(report) => assert_ne!(report.verdict, Verdict::Pass, "{set}, features of {value}"),
                 Err(error) => assert!(error.message().contains("no usable numbers in `block2`"), "{}", error.chain()),

@@ -422,7 +422,10 @@ fn bench_times_each_stage_beside_other_work() {
 fn the_runtime_is_picked_by_name() {
     let (dir, part, _) = paper();
     let good = files(GOOD).remove(0);
-    let ran_on = |of: &[&str]| lines(&eyear(&[&["inspect", &part, "--json", &good], of].concat()))[0]["ran_on"].clone();
+    let ran_on = |of: &[&str]| {
+        lines(&eyear(&[&["inspect", &part, "--json", &good], of].concat()))[0]["senses"][0]["encoded_by"]["ran_on"]
+            .clone()
+    };
     assert_eq!(ran_on(&["--backend", "onnxruntime"]), ran_on(&[]));
     misused(
         &["inspect", &part, &good, "--backend", "abacus"],

@@ -61,7 +61,7 @@ fn the_rust_sees_of_a_sound_what_the_recipe_sees() {
         file.tensor(name).unwrap().data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
     };
     let (samples, pixels) = (floats("samples"), floats("pixels"));
-    let encoder = Manifest::read(&dir).unwrap().encoder(Sense::Audio).unwrap().clone();
+    let encoder = Manifest::read(&dir).unwrap().encoder(Sense::Sound).unwrap().clone();
     let mut spectrograph = Spectrograph::new(encoder.spectrogram.unwrap()).unwrap();
     let picture = spectrograph.picture(&Sound::new(samples, 16_000, 1).unwrap()).unwrap();
     let size = spectrograph.input(picture.width(), encoder.multiple_of);
@@ -173,8 +173,8 @@ fn a_finding_tells_time_band_and_level() {
     }
     let report = judged(16_000, 1, &with);
     assert_eq!(report["verdict"], "fail", "{report}");
-    let knock = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "knock");
-    let heard = &knock.unwrap_or_else(|| panic!("no knock: {report}"))["heard"];
+    let knock = report["findings"].as_array().unwrap().iter().find(|f| f["data"]["character"] == "knock");
+    let heard = &knock.unwrap_or_else(|| panic!("no knock: {report}"))["data"];
     let of = |name: &str, i: usize| heard[name][i].as_f64().unwrap();
     assert!(of("seconds", 0) < 1.21 && 1.2 < of("seconds", 1), "{heard}");
     assert!(of("hz", 0) < 3000.0 && 3000.0 < of("hz", 1) && heard["db"].as_f64().unwrap() > 8.0, "{heard}");
@@ -182,8 +182,8 @@ fn a_finding_tells_time_band_and_level() {
     let mut with = samples(&unheard());
     with.iter_mut().enumerate().for_each(|(i, sample)| *sample += 0.1 * (i as f64 * 0.9).sin());
     let report = judged(16_000, 1, &with);
-    let tone = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "tone");
-    let heard = &tone.unwrap_or_else(|| panic!("no tone: {report}"))["heard"];
+    let tone = report["findings"].as_array().unwrap().iter().find(|f| f["data"]["character"] == "tone");
+    let heard = &tone.unwrap_or_else(|| panic!("no tone: {report}"))["data"];
     let hz = 0.9 * 16_000.0 / std::f64::consts::TAU;
     assert!(heard["hz"][0].as_f64().unwrap() < hz && hz < heard["hz"][1].as_f64().unwrap(), "{heard} for {hz} Hz");
 }
@@ -221,7 +221,7 @@ fn a_rhythm_is_named_by_the_bearing_that_was_taught() {
     for (blows, expected) in [(89.6, "outer race (BPFO 89.6 Hz)"), (135.4, "inner race (BPFI 135.4 Hz)")] {
         fs::write(&sound, wav("f32", 16_000, 1, &turning(99, blows))).unwrap();
         let report = lines(&eyear(&["inspect", part, "--json", sound_name])).remove(0);
-        let rhythm = report["findings"].as_array().unwrap().iter().find(|f| f["heard"]["character"] == "rhythm");
+        let rhythm = report["findings"].as_array().unwrap().iter().find(|f| f["data"]["character"] == "rhythm");
         let place = rhythm.unwrap_or_else(|| panic!("no rhythm: {report}"))["place"].as_str().unwrap();
         assert!(place.contains(" times a second: ") && place.ends_with(expected), "{place}");
     }
@@ -266,7 +266,7 @@ fn what_cannot_be_heard_is_invalid_and_says_why() {
     for (samples, expected) in cases {
         let report = judged(16_000, 1, &samples);
         assert_eq!(report["verdict"], "invalid", "{expected}: {report}");
-        assert!(report["reason"].as_str().unwrap().starts_with(expected), "{expected}: {report}");
+        assert!(report["reason"]["text"].as_str().unwrap().starts_with(expected), "{expected}: {report}");
     }
 }
 

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["inspect"],
     &["encode", "memory", "fuse", "decode", "worsen"],
     &["source", "align", "prepare", "backend"],
+    &["testing"],
     &["manifest", "board", "station", "report"],
     &["sample", "tensor", "geometry", "onnx"],
     &["error", "random", "time"],

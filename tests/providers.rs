@@ -49,7 +49,10 @@ fn a_provider_that_is_not_there_is_told_and_the_cpu_judges_the_same() {
     assert_eq!(note.lines().count(), 1, "{note}");
     assert!(note.starts_with("note: provider `nnapi` cannot be used here: "), "{note}");
     let judged = lines(&output).remove(0);
-    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    assert_eq!(
+        (&judged["score"], &judged["senses"][0]["encoded_by"]["ran_on"]),
+        (&plain["score"], &plain["senses"][0]["encoded_by"]["ran_on"])
+    );
     let with = |provider: &'static str| {
         vec!["inspect", part.as_str(), picture.as_str(), "--require-provider", "--provider", provider]
     };
@@ -68,7 +71,7 @@ fn prepare_keeps_what_is_fastest_and_the_board_runs_by_it() {
     let picture = &files("tests/data/paper/test/good")[0];
     let inspect = |board: &str| {
         let output = cached(&cache, None, &["inspect", &part, picture, "--json", "--board", board]);
-        (lines(&output).remove(0)["ran_on"].clone(), told(&output))
+        (lines(&output).remove(0)["senses"][0]["encoded_by"]["ran_on"].clone(), told(&output))
     };
     let (_, note) = inspect("desk");
     assert!(note.contains("not prepared: run `eyear prepare --board desk`"), "{note}");
@@ -133,7 +136,10 @@ fn a_plug_in_that_takes_no_node_is_told_and_the_cpu_judges_the_same() {
     assert_eq!(note.lines().count(), 1, "{note}");
     assert!(note.starts_with("note: provider `plugin` took no node of vision-lite0.int8.onnx"), "{note}");
     let judged = lines(&output).remove(0);
-    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    assert_eq!(
+        (&judged["score"], &judged["senses"][0]["encoded_by"]["ran_on"]),
+        (&plain["score"], &plain["senses"][0]["encoded_by"]["ran_on"])
+    );
     refused(&[&inspect[..3], &["--require-provider", "--provider", &idle]].concat(), &["`plugin` took no node"]);
 }
 
@@ -150,7 +156,10 @@ fn where_a_plug_in_refuses_the_model_the_cpu_runs_it() {
     assert!(note.starts_with("note: provider `plugin` fails on vision-lite0.int8.onnx: "), "{note}");
     assert!(note.trim_end().ends_with("it refuses every model"), "{note}");
     let judged = lines(&output).remove(0);
-    assert_eq!((&judged["score"], &judged["ran_on"]), (&plain["score"], &plain["ran_on"]));
+    assert_eq!(
+        (&judged["score"], &judged["senses"][0]["encoded_by"]["ran_on"]),
+        (&plain["score"], &plain["senses"][0]["encoded_by"]["ran_on"])
+    );
     refused(&[&inspect[..3], &["--require-provider", "--provider", &refuse]].concat(), &["it refuses every model"]);
 }
 
@@ -241,7 +250,7 @@ fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
     for gpu in [gpu, both] {
         assert_eq!(cpu.len(), gpu.len());
         for (cpu, gpu) in cpu.iter().zip(&gpu) {
-            assert_eq!(gpu["ran_on"][0]["provider"], "WebGpuExecutionProvider", "{gpu}");
+            assert_eq!(gpu["senses"][0]["encoded_by"]["ran_on"][0]["provider"], "WebGpuExecutionProvider", "{gpu}");
             assert!((score(cpu) - score(gpu)).abs() < 0.01, "{} {}", score(cpu), score(gpu));
             assert_eq!(cpu["verdict"], gpu["verdict"], "{gpu}");
         }
@@ -253,7 +262,7 @@ fn a_device_with_memory_of_its_own_is_given_each_picture_anew() {
     let picture = &files("tests/data/paper/test/good")[0];
     let asked = ["inspect", text(&small), picture, "--json", "--threads", "1", "--provider", "webgpu"];
     let judged = lines(&cached(dir.path(), Some(&library), &asked)).remove(0);
-    let ran_on = judged["ran_on"].as_array().unwrap();
+    let ran_on = judged["senses"][0]["encoded_by"]["ran_on"].as_array().unwrap();
     let of = |provider: &str| ran_on.iter().find(|ran_on| ran_on["provider"] == provider).unwrap();
     assert!(of("WebGpuExecutionProvider")["left"].is_null(), "{judged}");
     let left = of("CPUExecutionProvider")["left"].as_array().unwrap();
@@ -283,7 +292,7 @@ fn an_emulated_npu_runs_every_node_and_judges_as_the_cpu_does() {
     let (cpu, npu) = (inspect(&[]), inspect(&["--provider", &npu, "--require-provider"]));
     assert_eq!((cpu.len(), npu.len()), (4, 4));
     for (cpu, npu) in cpu.iter().zip(&npu) {
-        let ran_on = npu["ran_on"].as_array().unwrap();
+        let ran_on = npu["senses"][0]["encoded_by"]["ran_on"].as_array().unwrap();
         assert_eq!(ran_on.len(), 1, "{npu}");
         assert_ne!(ran_on[0]["provider"], "CPUExecutionProvider", "{npu}");
         let score = |report: &Value| report["score"].as_f64().unwrap();
@@ -305,7 +314,7 @@ fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     let vino = inspect(&["--provider", "openvino", "--require-provider"]);
     assert_eq!(cpu.len(), vino.len());
     for (cpu, vino) in cpu.iter().zip(&vino) {
-        let ran_on = vino["ran_on"].as_array().unwrap();
+        let ran_on = vino["senses"][0]["encoded_by"]["ran_on"].as_array().unwrap();
         assert_eq!((ran_on.len(), &ran_on[0]["provider"]), (1, &Value::from("OpenVINOExecutionProvider")), "{vino}");
         assert_eq!(cpu["verdict"], vino["verdict"], "{} {}", cpu["score"], vino["score"]);
     }
@@ -341,7 +350,8 @@ fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     let output = cached(&cache, Some(&library), &["run", station.to_str().unwrap(), "--moments", "40"]);
     let told = told(&output);
     assert!(told.contains("the board's provider is warm after"), "{told}");
-    let ran_on: Vec<Value> = lines(&output).iter().map(|line| line["ran_on"][0]["provider"].clone()).collect();
+    let ran_on: Vec<Value> =
+        lines(&output).iter().map(|line| line["senses"][0]["encoded_by"]["ran_on"][0]["provider"].clone()).collect();
     assert_eq!((ran_on.len(), &ran_on[0]), (40, &Value::from("CPUExecutionProvider")));
     assert_eq!(ran_on[39], Value::from("OpenVINOExecutionProvider"));
 }

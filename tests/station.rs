@@ -17,7 +17,7 @@ use eyear::board::{Provider, Thermal, Thermometer};
 use eyear::engine::{self, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
 use eyear::error::ErrorKind;
 use eyear::evaluate::faults::{Fault, FaultKind, inject};
-use eyear::inspect::MomentInspector;
+use eyear::inspect::Inspector;
 use eyear::manifest::{Format, Manifest};
 use eyear::memory::pair::Taught;
 use eyear::report::Judged;
@@ -239,8 +239,7 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     let taught = Taught::load(&station.part).unwrap();
     let manifest = |_| Manifest::find("vision-lite0");
     let options = Options::default();
-    let mut inspector =
-        MomentInspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &|_| options.clone()).unwrap();
+    let mut inspector = Inspector::new::<eyear::Error>(taught, &manifest, BACKENDS[0], &|_| options.clone()).unwrap();
     let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
     let governor = Some(Governor::new(Thermometer::new(dir.path()), Thermal::default()));
     let outside = Outside { stop: &stop, requests, moments: None, governor, standby: Standby::default() };
@@ -359,7 +358,8 @@ impl Sink for Kept {
 
     fn take(&mut self, judged: &Judged, _: &Moment) -> eyear::Result<()> {
         let report = serde_json::to_value(&judged.report).unwrap();
-        let ran_on = report["ran_on"][0]["provider"].as_str().unwrap_or_default().to_string();
+        let ran_on =
+            report["senses"][0]["encoded_by"]["ran_on"][0]["provider"].as_str().unwrap_or_default().to_string();
         self.0.lock().unwrap().push((ran_on, report["verdict"].clone(), report["score"].as_f64().unwrap()));
         Ok(())
     }
@@ -373,7 +373,7 @@ fn the_cpu_serves_while_a_provider_is_warmed_and_again_when_it_fails() {
     let station = Station::load(&station(&dir, &camera)).unwrap();
     let open = |backend: &dyn Backend| {
         let taught = Taught::load(biscuit())?;
-        MomentInspector::new(taught, &|_| Manifest::find("vision-lite0"), backend, &|_| Options::default())
+        Inspector::new(taught, &|_| Manifest::find("vision-lite0"), backend, &|_| Options::default())
     };
     let judged = |standby: Standby, rest: bool| {
         let (stop, (_ask, requests)) = (AtomicBool::new(false), Requests::new());
@@ -485,7 +485,7 @@ fn every_fault_of_a_camera_is_counted_and_lived_through() {
         let before = running.told().matches("camera lost").count();
         camera.fault(word);
         let blind = running.report_that(word, |report| report["frame"].is_null());
-        assert!(blind["reason"].as_str().unwrap().starts_with("no picture: "), "{blind}");
+        assert!(blind["reason"]["text"].as_str().unwrap().starts_with("no image: "), "{blind}");
         let start = Instant::now();
         while running.told().matches("camera lost").count() == before {
             assert!(start.elapsed() < LONG, "{word} was never told: {}", running.told());
@@ -577,7 +577,7 @@ fn requests_are_answered_and_a_blind_station_says_so() {
     assert!(said(&asked).contains("true"), "{}", said(&asked));
     let report = running.report();
     assert!(report["frame"].is_null() && report["degraded"] == true, "{report}");
-    assert!(report["reason"].as_str().unwrap().starts_with("no picture: "), "{report}");
+    assert!(report["reason"]["text"].as_str().unwrap().starts_with("no image: "), "{report}");
     assert_eq!(eyear(&["status", address]).status.code(), Some(1), "a camera is lost");
     // Whoever reads the status sees when it is back.
     camera.fault("");
@@ -1099,7 +1099,7 @@ fn a_station_that_has_gone_deaf_says_so_and_hears_again() {
     microphone.say("disconnect");
     for _ in 0..2 {
         let report = running.report_that("of a deaf station", |report| report["verdict"] == "invalid");
-        assert!(report["degraded"] == true && report["reason"] == "no sound", "{report}");
+        assert!(report["degraded"] == true && report["reason"]["code"] == "no_sound", "{report}");
         assert!(report["sound"]["missing"].is_string(), "{report}");
     }
     microphone.say("ok");
@@ -1134,11 +1134,17 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
     let running = Running::start(&file, &[], |_| ());
     // Before two seconds have been heard, sight alone decides.
     let first = running.report();
-    assert!(first["degraded"] == true && first["reason"].as_str().unwrap().contains("by sight alone"), "{first}");
+    assert!(
+        first["degraded"] == true && first["reason"]["text"].as_str().unwrap().contains("judged by image alone"),
+        "{first}"
+    );
     let usual = running.report_that("by both", |report| report["degraded"] == false);
-    assert!(usual["verdict"] == "pass" && usual["hearing"]["verdict"] == "pass", "{usual}");
+    assert!(usual["verdict"] == "pass" && usual["senses"][1]["verdict"] == "pass", "{usual}");
     let rubbing = running.report_that("of the rubbing", |report| report["verdict"] == "fail");
-    assert!(rubbing["decided_by"] == "hearing" && rubbing["sight"]["verdict"] != "fail", "{rubbing}");
+    assert!(
+        rubbing["decided_by"] == serde_json::json!(["sound"]) && rubbing["senses"][0]["verdict"] != "fail",
+        "{rubbing}"
+    );
     // Each is told in words, by the senses that were there.
     let senses = |report: &Value| {
         let written = running.words_of(&report["moment"]);
@@ -1155,7 +1161,7 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
     let running = Running::start(&file, &["--moments", "2"], |_| ());
     let report = running.report();
     assert!(report["verdict"] == "pass" && report["degraded"] == true, "{report}");
-    assert_eq!(report["reason"], "by sight alone: no sound");
+    assert_eq!(report["reason"]["text"], "judged by image alone: no sound");
 }
 
 #[test]

@@ -146,7 +146,10 @@ fn a_part_taught_with_either_runtime_is_judged_alike_by_both() {
     let part = dir.path().join("paper-tflite").display().to_string();
     let line =
         lines(&eyear(&["inspect", &part, "--json", "--backend", "tflite", &files("tests/data/paper/test/good")[0]]));
-    assert_eq!(line[0]["ran_on"], serde_json::json!([{ "provider": "XNNPACK", "nodes": NODES }]));
+    assert_eq!(
+        line[0]["senses"][0]["encoded_by"]["ran_on"],
+        serde_json::json!([{ "provider": "XNNPACK", "nodes": NODES }])
+    );
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn a_station_runs_on_the_runtime_that_its_file_names() {
         fs::write(&file, format!("part = \"{part}\"\nbackend = \"{backend}\"\n{camera}")).unwrap();
         let output = eyear(&["run", text(&file)]);
         assert!(output.status.code() < Some(2), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(lines(&output)[0]["ran_on"][0]["provider"], provider);
+        assert_eq!(lines(&output)[0]["senses"][0]["encoded_by"]["ran_on"][0]["provider"], provider);
     }
     fs::write(&file, format!("part = \"{part}\"\nbackend = \"tflite:/nowhere.so\"\n{camera}")).unwrap();
     refused(&["run", text(&file)], &["/nowhere.so cannot be used as a TensorFlow Lite delegate"]);

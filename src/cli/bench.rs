@@ -104,8 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         return at_once(arguments, &manifest, seen, &files, [streams, rounds]);
     }
     let options = arguments.model.options_of(&manifest, seen.card.model.precision)?;
-    let mut inspector = Inspector::new(&manifest, seen, arguments.model.backend(), &options)?;
-    super::told(inspector.notices());
+    let mut inspector = Inspector::of_part(&manifest, seen, arguments.model.backend(), &options)?;
+    inspector.senses().iter().for_each(|one| super::told(one.notices()));
 
     let done = Arc::new(AtomicBool::new(false));
     let busy = (0..arguments.busy).map(|i| {
@@ -175,14 +175,14 @@ fn at_once(
 ) -> Result<Outcome> {
     let model = arguments.model.clone().divided(streams);
     let options = model.options_of(manifest, part.card.model.precision)?;
-    let first = Inspector::new(manifest, part, model.backend(), &options)?;
-    super::told(first.notices());
-    let others = (1..streams).map(|_| first.fork(manifest)).collect::<eyear::Result<Vec<_>>>()?;
+    let first = Inspector::of_part(manifest, part, model.backend(), &options)?;
+    first.senses().iter().for_each(|one| super::told(one.notices()));
+    let others = (1..streams).map(|_| first.fork()).collect::<eyear::Result<Vec<_>>>()?;
     let mut inspectors: Vec<Inspector> = std::iter::once(first).chain(others).collect();
     let judge = |inspector: &mut Inspector, (path, bytes): &(&Path, &Vec<u8>)| -> Result<f64> {
         let start = Instant::now();
         let frame = recording::decode(bytes, &path.display().to_string())?;
-        std::hint::black_box(inspector.inspect(&frame)?);
+        std::hint::black_box(inspector.judge(&frame.into())?.into_report());
         Ok(start.elapsed().as_secs_f64() * 1e3)
     };
     let samples =
@@ -265,7 +265,7 @@ fn time(inspector: &mut Inspector, files: &[(&Path, Vec<u8>)], rounds: usize) ->
         let start = Instant::now();
         let frame = recording::decode(bytes, &path.display().to_string())?;
         let decoded = Instant::now();
-        let report = inspector.inspect(&frame)?;
+        let report = inspector.judge(&frame.into())?.into_report();
         let inspected = Instant::now();
         inspector.eye().encode()?;
         let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;

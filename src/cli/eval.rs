@@ -13,14 +13,13 @@ use eyear::evaluate::faults::{self, FaultKind};
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
 use eyear::evaluate::robust::{self, Hands};
-use eyear::evaluate::run::{self, Evaluation, Figures};
+use eyear::evaluate::run::{self, Evaluation, Figures, Seen};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
 use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
-use eyear::report::Report;
-use eyear::sample::{Frame, Sound};
+use eyear::sample::{Moment, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
@@ -153,25 +152,20 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         words.as_ref().map_or(Ok(()), |words| words.check(&inspector.borrow()))?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
-        let judge_moment = |frame: Option<&Frame>, sound: Option<&Sound>| -> eyear::Result<Report> {
+        let judge_moment = |moment: &Moment| -> eyear::Result<Seen> {
             let mut inspector = inspector.borrow_mut();
-            match (arguments.window, sound) {
-                (Some(seconds), Some(sound)) => windows::judge(&mut inspector, sound, seconds),
-                _ => inspector.judge(frame, sound),
+            if let (Some(seconds), Some(sound)) = (arguments.window, &moment.sound) {
+                return windows::judge(&mut inspector, sound, seconds, words.is_some());
             }
+            let inspection = inspector.judge(moment)?;
+            let evidence = if words.is_some() { inspection.evidence()? } else { Vec::new() };
+            Ok(Seen { frame: moment.frame.clone(), report: inspection.into_report(), evidence })
         };
-        let judge = |sample: &Sample| -> eyear::Result<run::Seen> {
-            if sense == Sense::Clip {
-                return Ok((None, inspector.borrow_mut().watch(&recording::clip::read(&sample.path)?)?));
-            }
-            let (frame, sound) = moment(sample, paired, sense, &read)?;
-            let report = judge_moment(frame.as_ref(), sound.as_ref())?;
-            Ok((frame, report))
-        };
+        let judge = |sample: &Sample| judge_moment(&moment(sample, paired, sense, &read)?);
         let seen =
             |sample: &Sample| judge(sample).inspect(|seen| words.iter().for_each(|words| words.keep(sample, seen)));
         let done = || {
-            words.iter().for_each(|words| words.write(&inspector.borrow()));
+            words.iter().for_each(|words| words.write());
             bar.inc(1);
         };
         let Evaluation { mut figures, judged, unreadable } =
@@ -220,7 +214,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 mask: &recording::read,
                 seen: &|sample, seen| words.iter().for_each(|words| words.keep(sample, seen)),
                 progress: &|| {
-                    words.iter().for_each(|words| words.write(&inspector.borrow()));
+                    words.iter().for_each(|words| words.write());
                     bar.inc(1);
                 },
                 words: &|| words.as_ref().map(eval_words::Words::finish).transpose(),
@@ -235,9 +229,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             false => print(&mut out, &figures, &kind)?,
         }
         if let Some(dir) = &arguments.out {
-            let picture = |sample: &Sample| moment(sample, paired, sense, &read).map(|(frame, _)| frame);
+            let picture = |sample: &Sample| moment(sample, paired, sense, &read).map(|moment| moment.frame);
             let inspector = inspector.borrow();
-            let tiles: Vec<Tiles> = inspector.inspectors().iter().map(|one| tiles(one.part())).collect();
+            let tiles: Vec<Tiles> = inspector.senses().iter().map(|one| tiles(one.part())).collect();
             let page = figures::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &recording::read)?;
             if !arguments.json {
                 writeln!(out, "  see {}", page.display())?;
@@ -270,9 +264,9 @@ fn teach(
     };
     let (taught, lessons) = if dataset.is_paired() {
         let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
-        let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Audio)?];
+        let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Sound)?];
         let mut eye = model.eye(&of_sight, precision(&of_sight, Sense::Image)?, arguments.input)?;
-        let mut ear = model.ear(&of_hearing, precision(&of_hearing, Sense::Audio)?)?;
+        let mut ear = model.ear(&of_hearing, precision(&of_hearing, Sense::Sound)?)?;
         let readers = Readers { picture: &recording::read, sound: &sound::read };
         let manifests = [&of_sight, &of_hearing];
         let (pair, lessons) =
@@ -286,7 +280,7 @@ fn teach(
                 let mut eye = model.eye(&manifest, precision, arguments.input)?;
                 teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, &progress)?
             }
-            Sense::Audio => {
+            Sense::Sound => {
                 let mut ear = model.ear(&manifest, precision)?;
                 let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
                 teach::teach_sounds(&mut ear, &manifest, &wishes, paths, read_good, &progress)?
@@ -331,17 +325,18 @@ fn moment(
     paired: bool,
     sense: Sense,
     read: &dyn Fn(&Path) -> eyear::Result<Sound>,
-) -> eyear::Result<(Option<Frame>, Option<Sound>)> {
-    let Pair { picture, sound } = match (paired, sense) {
-        (true, _) => recording::pair(&sample.path)?.unwrap_or_default(),
-        (_, Sense::Image) => Pair { picture: Some(sample.path.clone()), sound: None },
-        (_, Sense::Audio) => Pair { picture: None, sound: Some(sample.path.clone()) },
-        // It is read when it is judged.
-        (_, Sense::Clip) => Pair::default(),
-    };
-    let frame = picture.map(|path| recording::read(&path)).transpose()?;
-    let sound = sound.map(|path| heard(sample, &path, read)).transpose()?;
-    Ok((frame, sound))
+) -> eyear::Result<Moment> {
+    if paired {
+        let Pair { picture, sound } = recording::pair(&sample.path)?.unwrap_or_default();
+        let frame = picture.map(|path| recording::read(&path)).transpose()?;
+        let sound = sound.map(|path| heard(sample, &path, read)).transpose()?;
+        return Ok(Moment { frame, sound, ..Moment::default() });
+    }
+    Ok(match sense {
+        Sense::Image => recording::read(&sample.path)?.into(),
+        Sense::Sound => heard(sample, &sample.path, read)?.into(),
+        Sense::Clip => recording::clip::read(&sample.path)?.into(),
+    })
 }
 
 /// Data sets with those of their sounds that are made, not read.

@@ -15,7 +15,7 @@ use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::Seen;
 use eyear::evaluate::words::{Mask, Tally, Truth, WordFigures, is_held_out};
-use eyear::inspect::{Asked, MomentInspector, Writer};
+use eyear::inspect::{Asked, Inspector, Writer};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::source::recording;
 
@@ -96,7 +96,7 @@ impl WordArguments {
         let options = model.options()?.on_cpu();
         let writer = Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, BACKENDS[0], &options)?;
         let language = writer.words().language(&self.language)?.clone();
-        let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Audio] } else { vec![dataset.sense()] };
+        let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Sound] } else { vec![dataset.sense()] };
         let folders = if self.kinds.is_empty() { Vec::new() } else { folders(folder, inject)? };
         for Right { folder: name, kinds } in &self.kinds {
             let known: Vec<&String> = senses.iter().flat_map(|sense| kinds_of(&language, *sense)).collect();
@@ -124,7 +124,7 @@ impl WordArguments {
 
 /// The kinds of a sense.
 fn kinds_of(language: &Language, sense: Sense) -> impl Iterator<Item = &String> {
-    language.kind.get(sense.as_str()).into_iter().flat_map(|kinds| kinds.keys())
+    language.kind.get(sense.key()).into_iter().flat_map(|kinds| kinds.keys())
 }
 
 /// The folders and faults that a data set may be told kinds of, in lower case.
@@ -144,10 +144,10 @@ fn folders(folder: Option<&Path>, inject: &[FaultKind]) -> Result<Vec<String>> {
 
 impl Words<'_> {
     /// Whether it has words for what a part tells.
-    pub fn check(&self, inspector: &MomentInspector) -> Result<()> {
+    pub fn check(&self, inspector: &Inspector) -> Result<()> {
         let writer = self.writer.borrow();
-        for one in inspector.inspectors() {
-            writer.check(one.part().card.kind.sense(), one.judged_by())?;
+        for one in inspector.senses() {
+            writer.check(one.sense(), one.encoded_by())?;
         }
         Ok(())
     }
@@ -158,19 +158,18 @@ impl Words<'_> {
     }
 
     /// Writes of what was judged last: apart from judging, so that the time of judging is told alone.
-    pub fn write(&self, inspector: &MomentInspector) {
+    pub fn write(&self) {
         let Some((sample, seen)) = self.last.take() else { return };
         if self.failed.borrow().is_none()
-            && let Err(error) = self.count(inspector, &sample, &seen)
+            && let Err(error) = self.count(&sample, &seen)
         {
             self.failed.replace(Some(error));
         }
     }
 
-    fn count(&self, inspector: &MomentInspector, sample: &Sample, (frame, report): &Seen) -> eyear::Result<()> {
-        let evidence = inspector.evidence(report, frame.as_ref())?;
+    fn count(&self, sample: &Sample, Seen { frame, report, evidence }: &Seen) -> eyear::Result<()> {
         let asked = Asked { language: &self.asked.language, question: None, sampling: Sampling::Greedy, since: None };
-        let written = self.writer.borrow_mut().write(report, &evidence, &asked, &mut |_| ())?;
+        let written = self.writer.borrow_mut().write(report, evidence, &asked, &mut |_| ())?;
         let mask = match (frame, &sample.mask) {
             (Some(frame), Some(path)) => Some(Mask::new(&recording::read(path)?, [frame.width(), frame.height()])),
             _ => None,
@@ -179,7 +178,7 @@ impl Words<'_> {
         let right = self.right(folder);
         let knows = |sense: &&Sense| kinds_of(&self.language, **sense).any(|kind| right.contains(kind));
         let sense = match (sample.fault, &mask) {
-            (Some(_), _) => Sense::Audio,
+            (Some(_), _) => Sense::Sound,
             (None, Some(_)) => Sense::Image,
             // Where no kind is right, none is counted.
             _ => self.senses.iter().find(knows).or(self.senses.first()).copied().unwrap_or(Sense::Image),

@@ -8,12 +8,12 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::engine::streams;
-use eyear::inspect::MomentInspector;
-use eyear::inspect::evidence::Evidence;
+use eyear::evaluate::run::Seen;
+use eyear::inspect::Inspector;
 use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
-use eyear::report::{Decided, Moved, Report, Verdict};
-use eyear::sample::Frame;
+use eyear::report::{Movement, Report, Verdict, What};
+use eyear::sample::Moment;
 use eyear::sink::draw::Tiles;
 use eyear::sink::folder::Folder;
 use eyear::sink::names;
@@ -62,19 +62,12 @@ struct ErrorLine {
     error: String,
 }
 
-/// What came of a sample.
-struct Looked {
-    frame: Option<Frame>,
-    report: Report,
-    evidence: Vec<(Sense, Evidence)>,
-}
-
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
     let (what, paths) = meant(&taught, &arguments.pictures)?;
     let mut inspectors = arguments.model.inspectors(taught, arguments.streams)?;
-    let parts: Vec<_> = inspectors[0].inspectors().iter().map(|one| Arc::clone(one.part())).collect();
+    let parts: Vec<_> = inspectors[0].senses().iter().map(|one| Arc::clone(one.part())).collect();
     let tiles: Vec<Tiles> = parts.iter().map(|part| tiles(part)).collect();
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
@@ -90,21 +83,18 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let samples: Vec<(&PathBuf, String)> = paths.iter().zip(names::unique(&paths)).collect();
     let (mut bad, mut failed) = (0usize, 0usize);
-    let judge = |inspector: &mut MomentInspector, (path, _): &(&PathBuf, String)| {
-        let (frame, report) = judge(inspector, path)?;
-        let wanted = arguments.evidence.is_some();
-        let evidence = if wanted { inspector.evidence(&report, frame.as_ref())? } else { Vec::new() };
-        Ok(Looked { frame, report, evidence })
+    let judge = |inspector: &mut Inspector, (path, _): &(&PathBuf, String)| {
+        judge(inspector, path, arguments.evidence.is_some())
     };
-    let take = |(path, stem): &(&PathBuf, String), looked: Result<Looked>| {
+    let take = |(path, stem): &(&PathBuf, String), looked: Result<Seen>| {
         let name = path.display().to_string();
         match looked {
-            Ok(Looked { frame, report, evidence }) => {
+            Ok(Seen { frame, report, evidence }) => {
                 if let Some(folder) = &mut folder {
                     folder.add(stem, &name, frame.as_ref(), &report, &tiles, None)?;
                 }
                 for ((sense, evidence), dir) in evidence.iter().zip(arguments.evidence.iter().cycle()) {
-                    let path = dir.join(format!("{stem}.{}.safetensors", sense.as_str()));
+                    let path = dir.join(format!("{stem}.{}.safetensors", sense.key()));
                     std::fs::write(&path, evidence.to_safetensors()?)
                         .with_context(|| format!("cannot write {}", path.display()))?;
                 }
@@ -188,34 +178,39 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
     Ok((sense.samples(), listed(paths, super::is_sample(sense))?))
 }
 
-/// Reads and judges: also gives the picture that was looked at, where there was one.
-pub(super) fn judge(inspector: &mut MomentInspector, path: &Path) -> Result<(Option<Frame>, Report)> {
+/// Reads a sample and judges it.
+pub(super) fn judge(inspector: &mut Inspector, path: &Path, with_evidence: bool) -> Result<Seen> {
     let start = Instant::now();
-    if inspector.has(Sense::Clip) {
-        let clip = recording::clip::read(path)?;
-        let decode = start.elapsed().as_secs_f64() * 1e3;
-        let mut report = inspector.watch(&clip).with_context(|| path.display().to_string())?;
-        report.ms.decode = decode;
-        return Ok((None, report));
-    }
-    let (frame, sound) = match (inspector.has(Sense::Image), inspector.has(Sense::Audio)) {
-        (true, true) => {
+    let moment = read(inspector, path)?;
+    let decode = start.elapsed().as_secs_f64() * 1e3;
+    let inspection = inspector.judge(&moment).with_context(|| path.display().to_string())?;
+    let evidence = if with_evidence { inspection.evidence()? } else { Vec::new() };
+    let mut report = inspection.into_report();
+    report.ms.decode = decode;
+    Ok(Seen { frame: moment.frame, report, evidence })
+}
+
+/// Reads what the part is judged by.
+fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
+    let is_standard_input = path.as_os_str() == "-";
+    Ok(match inspector.senses() {
+        [one] => match one.sense() {
+            Sense::Image if is_standard_input => {
+                recording::read_from(std::io::stdin().lock(), 0, "standard input")?.into()
+            }
+            Sense::Image => recording::read(path)?.into(),
+            Sense::Sound => recording::sound::read(path)?.into(),
+            Sense::Clip => recording::clip::read(path)?.into(),
+        },
+        _ => {
             let Some(Pair { picture, sound }) = recording::pair(path)? else {
                 bail!("{}: no folder with a picture `cam0` and a sound `mic0`", path.display());
             };
             let frame = picture.map(|picture| recording::read(&picture)).transpose()?;
-            (frame, sound.map(|sound| recording::sound::read(&sound)).transpose()?)
+            let sound = sound.map(|sound| recording::sound::read(&sound)).transpose()?;
+            Moment { frame, sound, ..Moment::default() }
         }
-        (_, true) => (None, Some(recording::sound::read(path)?)),
-        _ if path.as_os_str() == "-" => {
-            (Some(recording::read_from(std::io::stdin().lock(), 0, "standard input")?), None)
-        }
-        _ => (Some(recording::read(path)?), None),
-    };
-    let decode = start.elapsed().as_secs_f64() * 1e3;
-    let mut report = inspector.judge(frame.as_ref(), sound.as_ref())?;
-    report.ms.decode = decode;
-    Ok((frame, report))
+    })
 }
 
 fn json_line(out: &mut impl std::io::Write, line: &impl Serialize) -> Result<()> {
@@ -228,34 +223,41 @@ fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report
     let name = path.display().to_string();
     let cut = name.chars().count().saturating_sub(width);
     let name: String = name.chars().skip(cut).collect();
-    let wherein = match (&report.hearing, report.decided_by) {
-        _ if !report.reason.is_empty() => report.reason.clone(),
-        (Some(hearing), Some(Decided::Hearing)) => format!("by hearing: {}", wherein(hearing)),
-        (Some(hearing), Some(Decided::Either)) => format!("{}; {}", wherein(report), wherein(hearing)),
-        (Some(_), Some(Decided::Sight)) => format!("by sight: {}", wherein(report)),
-        (Some(_), Some(Decided::Together)) => "by both together".into(),
-        _ => wherein(report),
-    };
+    let wherein = wherein(report);
     let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
     writeln!(out, "{name:width$}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
     Ok(())
 }
 
-/// The first finding, or the reason where there is one.
+/// The reason where there is one, else the most severe finding of each sense that decided.
 fn wherein(report: &Report) -> String {
-    match (&report.reason, &report.findings[..]) {
-        (reason, _) if !reason.is_empty() => reason.clone(),
-        (_, []) if report.verdict == Verdict::Fail => "as a whole".into(),
-        (_, []) => String::new(),
-        (_, [first, rest @ ..]) => {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            match (first.heard, first.moved) {
-                (Some(heard), _) => format!("{}, {:+.0} dB, {}{more}", first.place, heard.db, heard.character),
-                (_, Some(Moved { character, motion, usual, .. })) => {
-                    format!("{}, moves {character}: {motion:.0} levels/s, usually {usual:.0}{more}", first.place)
-                }
-                (None, None) => format!("{}, {:.1} % of the picture{more}", first.place, 100.0 * first.area_share),
-            }
+    if !report.reason.text.is_empty() {
+        return report.reason.text.clone();
+    }
+    match report.decided_by.as_deref() {
+        Some([]) => "by all senses together".into(),
+        Some([sense]) => format!("by {}: {}", sense.as_str(), most_severe(report, *sense)),
+        Some(senses) => senses.iter().map(|sense| most_severe(report, *sense)).collect::<Vec<_>>().join("; "),
+        // What passes has nothing to show.
+        None if report.verdict == Verdict::Pass => String::new(),
+        None => report.senses.first().map_or(String::new(), |own| most_severe(report, own.sense)),
+    }
+}
+
+/// The most severe finding of a sense, with its measures.
+fn most_severe(report: &Report, sense: Sense) -> String {
+    let mut findings = report.findings_of(sense);
+    let Some(first) = findings.next() else { return "as a whole".into() };
+    let place = &first.place;
+    let more = match findings.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match &first.what {
+        What::Heard(heard) => format!("{place}, {:+.0} dB, {}{more}", heard.db, heard.character.as_str()),
+        What::Moved(Movement { character, motion, usual, .. }) => {
+            format!("{place}, moves {}: {motion:.0} levels/s, usually {usual:.0}{more}", character.as_str())
         }
+        _ => format!("{place}, {:.1} % of the image{more}", 100.0 * first.area_share),
     }
 }

@@ -31,7 +31,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{self, Backend, Options};
 use eyear::board::{Board, Provider};
-use eyear::inspect::{Ear, Eye, MomentInspector};
+use eyear::inspect::{Ear, Eye, Inspector};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE, TILE_CELLS};
@@ -121,7 +121,7 @@ impl ModelArguments {
     fn package(&self, sense: Sense) -> &str {
         let usual = match sense {
             Sense::Image => "vision-lite0",
-            Sense::Audio => "sound-lite0",
+            Sense::Sound => "sound-lite0",
             Sense::Clip => "clip-lite0",
         };
         self.model.as_deref().unwrap_or(usual)
@@ -186,11 +186,9 @@ impl ModelArguments {
     }
 
     /// So many inspectors, which share the weights and divide the processors among them.
-    fn inspectors(&self, taught: Taught, streams: usize) -> Result<Vec<MomentInspector>> {
-        let both = matches!(taught, Taught::Both(_));
-        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
+    fn inspectors(&self, taught: Taught, streams: usize) -> Result<Vec<Inspector>> {
         let first = self.clone().divided(streams).inspector(taught)?;
-        let others = (1..streams).map(|_| first.fork(&manifest)).collect::<Result<Vec<_>>>()?;
+        let others = (1..streams).map(|_| first.fork()).collect::<eyear::Result<Vec<_>>>()?;
         Ok(std::iter::once(first).chain(others).collect())
     }
 
@@ -203,7 +201,7 @@ impl ModelArguments {
         self
     }
 
-    fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
+    fn inspector(&self, taught: Taught) -> Result<Inspector> {
         let both = matches!(taught, Taught::Both(_));
         let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
         let mut chosen = BTreeMap::new();
@@ -212,8 +210,8 @@ impl ModelArguments {
             chosen.insert(sense, self.options_of(&manifest(sense)?, part.card.model.precision)?);
         }
         let options = |sense: Sense| chosen.get(&sense).cloned().unwrap_or_default();
-        let inspector = MomentInspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
-        inspector.inspectors().iter().for_each(|one| told(one.notices()));
+        let inspector = Inspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
+        inspector.senses().iter().for_each(|one| told(one.notices()));
         Ok(inspector)
     }
 
@@ -287,7 +285,7 @@ fn seen_part(dir: &Path) -> Result<Part> {
 fn is_sample(sense: Sense) -> fn(&Path) -> bool {
     match sense {
         Sense::Image => recording::is_picture,
-        Sense::Audio => recording::sound::is_sound,
+        Sense::Sound => recording::sound::is_sound,
         Sense::Clip => recording::clip::is_clip,
     }
 }

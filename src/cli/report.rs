@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::decode::Sampling;
-use eyear::inspect::{Asked, MomentInspector, Writer};
+use eyear::evaluate::run::Seen;
+use eyear::inspect::{Asked, Inspector, Writer};
 use eyear::manifest::{Manifest, Precision};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
@@ -118,8 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             Ok(Told { frame, report, written }) => {
                 bad |= report.verdict != Verdict::Pass;
                 if let Some(folder) = &mut folder {
-                    let parts = inspector.inspectors();
-                    let tiles: Vec<Tiles> = parts.iter().map(|one| tiles(one.part())).collect();
+                    let tiles: Vec<Tiles> = inspector.senses().iter().map(|one| tiles(one.part())).collect();
                     folder.add(&stem, &name, frame.as_ref(), &report, &tiles, Some(&written))?;
                 }
                 let spoken = voice.as_ref().map(|voice| voice.speak(&written.text, &|| false)).transpose();
@@ -158,32 +158,27 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
         bail!("the question is empty: ask something, such as \"is there a scratch?\"");
     }
     let (mut inspector, mut writer) = open(Taught::load(&arguments.part)?, &arguments.words, &arguments.model)?;
-    let since = arguments.since.as_ref().map(|path| inspect::judge(&mut inspector, path)).transpose()?;
-    let since = since.map(|(_, report)| report);
+    let since = arguments.since.as_ref().map(|path| inspect::judge(&mut inspector, path, false)).transpose()?;
+    let since = since.map(|seen| seen.report);
     if let Some(Report { verdict: Verdict::Invalid, reason, .. }) = &since {
-        bail!("the earlier sample cannot be compared with: {reason}");
+        bail!("the earlier sample cannot be compared with: {}", reason.text);
     }
     let question = Some(arguments.question.as_str());
     let told = tell(&mut inspector, &mut writer, &arguments.sample, &arguments.words, question, since.as_ref())?;
     Ok(if told.report.verdict == Verdict::Pass { Outcome::Good } else { Outcome::Bad })
 }
 
-fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(MomentInspector, Writer)> {
+fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(Inspector, Writer)> {
     let inspector = model.inspector(taught)?;
     let writer = writer(&words.writer, &inspector, BACKENDS[0], &model.options()?.on_cpu())?;
     Ok((inspector, writer))
 }
 
 /// The writer of a package, for what an inspector judges.
-pub(super) fn writer(
-    package: &str,
-    inspector: &MomentInspector,
-    backend: &dyn Backend,
-    options: &Options,
-) -> Result<Writer> {
+pub(super) fn writer(package: &str, inspector: &Inspector, backend: &dyn Backend, options: &Options) -> Result<Writer> {
     let writer = Writer::open(&Manifest::find(package)?, Precision::Int8, backend, options)?;
-    for one in inspector.inspectors() {
-        writer.check(one.part().card.kind.sense(), one.judged_by())?;
+    for one in inspector.senses() {
+        writer.check(one.sense(), one.encoded_by())?;
     }
     Ok(writer)
 }
@@ -198,15 +193,14 @@ struct Told {
 
 /// Judges a sample and writes of it.
 fn tell(
-    inspector: &mut MomentInspector,
+    inspector: &mut Inspector,
     writer: &mut Writer,
     path: &Path,
     words: &WordArguments,
     question: Option<&str>,
     since: Option<&Report>,
 ) -> Result<Told> {
-    let (frame, report) = inspect::judge(inspector, path)?;
-    let evidence = inspector.evidence(&report, frame.as_ref())?;
+    let Seen { frame, report, evidence } = inspect::judge(inspector, path, true)?;
     let asked = words.asked(question, since);
     let mut out = std::io::stdout().lock();
     if words.json {

@@ -13,7 +13,7 @@ use eyear::backend::{self, BACKENDS, Options};
 use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
 use eyear::engine::{self, Ask, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
-use eyear::inspect::MomentInspector;
+use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::pair::Taught;
 use eyear::report::{Judged, Verdict};
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     backend::find(&station.backend).context("backend")?;
     let on_cpu = options.on_cpu();
     let mut inspector = inspector_of(&station, taught, &|_| on_cpu.clone())?;
-    inspector.inspectors().iter().for_each(|one| super::told(one.notices()));
+    inspector.senses().iter().for_each(|one| super::told(one.notices()));
     let standby = standby(&station, &chosen, &on_cpu);
     check_cycle(&station, &inspector)?;
     let bad = Arc::new(AtomicU64::new(0));
@@ -156,9 +156,9 @@ pub(super) fn asks_by_lines(station: &Station, ask: &Ask) -> Result<bool> {
 }
 
 /// Whether a station and its part agree on what is judged: films of cycles, or moments.
-fn check_cycle(station: &Station, inspector: &MomentInspector) -> Result<()> {
+fn check_cycle(station: &Station, inspector: &Inspector) -> Result<()> {
     let part = station.part.display();
-    let taught = inspector.inspectors().iter().find_map(|one| one.part().card.clip);
+    let taught = inspector.senses().iter().find_map(|one| one.part().card.clip);
     match (taught, station.cycle) {
         (None, Some(_)) => bail!("[cycle] is for a part that was taught from clips, and {part} was not: leave it out"),
         (Some(taught), None) => {
@@ -170,7 +170,7 @@ fn check_cycle(station: &Station, inspector: &MomentInspector) -> Result<()> {
         }
         (Some(taught), Some(cycle)) => {
             let wrong = taught.wrong_length(cycle.span().as_secs_f64());
-            wrong.map_or(Ok(()), |wrong| bail!("[cycle] does not fit {part}: {wrong}"))
+            wrong.map_or(Ok(()), |wrong| bail!("[cycle] does not fit {part}: {}", wrong.text))
         }
         (None, None) => Ok(()),
     }
@@ -180,18 +180,14 @@ fn check_cycle(station: &Station, inspector: &MomentInspector) -> Result<()> {
 fn manifest(station: &Station, sense: Sense) -> eyear::Result<Manifest> {
     match sense {
         Sense::Image => Manifest::find(&station.model),
-        Sense::Audio => Manifest::find(&station.sound_model),
+        Sense::Sound => Manifest::find(&station.sound_model),
         Sense::Clip => Manifest::find("clip-lite0"),
     }
 }
 
-fn inspector_of(
-    station: &Station,
-    taught: Taught,
-    options: &dyn Fn(Sense) -> Options,
-) -> eyear::Result<MomentInspector> {
+fn inspector_of(station: &Station, taught: Taught, options: &dyn Fn(Sense) -> Options) -> eyear::Result<Inspector> {
     let backend = backend::find(&station.backend)?;
-    MomentInspector::new(taught, &|sense| manifest(station, sense), backend, options)
+    Inspector::new(taught, &|sense| manifest(station, sense), backend, options)
 }
 
 /// Who may take over: of each sense what was chosen for it on the board. The CPU is there at once, and serves where that fails.

@@ -167,7 +167,7 @@ fn from_pairs(
         Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
     let [of_sight, of_hearing] = both_manifests(arguments)?;
     let mut eye = arguments.model.eye(&of_sight, arguments.precision(&of_sight, Sense::Image)?, arguments.input)?;
-    let mut ear = arguments.model.ear(&of_hearing, arguments.precision(&of_hearing, Sense::Audio)?)?;
+    let mut ear = arguments.model.ear(&of_hearing, arguments.precision(&of_hearing, Sense::Sound)?)?;
     let manifests = [&of_sight, &of_hearing];
     let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
     pair.hearing.card.bearing = bearing;
@@ -176,7 +176,7 @@ fn from_pairs(
 }
 
 fn both_manifests(arguments: &Arguments) -> Result<[Manifest; 2]> {
-    Ok([arguments.model.manifest_of_both(Sense::Image)?, arguments.model.manifest_of_both(Sense::Audio)?])
+    Ok([arguments.model.manifest_of_both(Sense::Image)?, arguments.model.manifest_of_both(Sense::Sound)?])
 }
 
 fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
@@ -186,8 +186,8 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
     let (name, overkill) = (name(arguments), arguments.overkill);
     let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
-    let manifest = arguments.model.manifest(Sense::Audio)?;
-    let mut ear = arguments.model.ear(&manifest, arguments.precision(&manifest, Sense::Audio)?)?;
+    let manifest = arguments.model.manifest(Sense::Sound)?;
+    let mut ear = arguments.model.ear(&manifest, arguments.precision(&manifest, Sense::Sound)?)?;
     let (mut part, lesson) =
         teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
     part.card.bearing = bearing;
@@ -300,8 +300,8 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             part.save(dir)?;
             Ok((Taught::One(part), vec![lesson]))
         }
-        (Taught::One(mut part), Meant::Sounds(paths)) if part.card.kind.sense() == Sense::Audio => {
-            let manifest = arguments.model.manifest(Sense::Audio)?;
+        (Taught::One(mut part), Meant::Sounds(paths)) if part.card.kind.sense() == Sense::Sound => {
+            let manifest = arguments.model.manifest(Sense::Sound)?;
             same_model(dir, &part, &manifest)?;
             let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
             let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, progress)?;

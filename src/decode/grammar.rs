@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::words::{Ask, Language};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Sense;
-use crate::report::{Decided, Event, Moved, Verdict};
+use crate::report::{GridPosition, Movement, SoundCharacter, SoundEvent, Topic, Verdict};
 
 /// What was measured of a sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,8 @@ pub struct Told {
     pub verdict: Verdict,
     /// What each sense says that the part was taught by, sight first.
     pub senses: Vec<Sensed>,
-    /// Which sense decided, of a part of two.
-    pub decided: Option<Decided>,
+    /// Which senses decided, of a part of several.
+    pub decided: Option<Vec<Sense>>,
     /// Whether an earlier sample is compared with.
     pub since: bool,
 }
@@ -53,15 +53,15 @@ pub struct Found {
 pub enum At {
     /// On a picture.
     Seen {
-        /// One of the nine places by its English name.
-        place: String,
+        /// Where its middle lies.
+        position: GridPosition,
         /// Share of the picture, 0 to 1.
         area: f64,
     },
     /// In a sound.
-    Heard(Event),
+    Heard(SoundEvent),
     /// In a clip.
-    Moved(Moved),
+    Moved(Movement),
 }
 
 impl Told {
@@ -73,7 +73,44 @@ impl Told {
 
 /// The rule that is the kind of a finding.
 pub(super) fn kind_rule(sense: Sense, finding: usize) -> String {
-    format!("{}{KIND}{finding}", sense.as_str())
+    format!("{}{KIND}{finding}", sense.key())
+}
+
+/// The name of the rule of a sentence.
+fn rule_of(topic: Topic) -> String {
+    match topic {
+        Topic::Verdict => "verdict".into(),
+        Topic::Decided => "decided".into(),
+        Topic::Whole => "whole".into(),
+        Topic::Action => "action".into(),
+        Topic::Finding { sense, finding } => format!("{}_finding_{finding}", sense.key()),
+        Topic::More { sense } => format!("{}_more", sense.key()),
+        Topic::Quality { sense } => format!("{}_quality", sense.key()),
+        Topic::Absent { sense } => format!("{}_absent", sense.key()),
+    }
+}
+
+/// What the sentence of a rule is about; `None` of other rules.
+pub fn topic(rule: &str) -> Option<Topic> {
+    let plain = [Topic::Verdict, Topic::Decided, Topic::Whole, Topic::Action];
+    let of_sense = Sense::ALL.into_iter().flat_map(|sense| {
+        let findings = (0..MOST_FINDINGS).map(move |finding| Topic::Finding { sense, finding });
+        findings.chain([Topic::More { sense }, Topic::Quality { sense }, Topic::Absent { sense }])
+    });
+    plain.into_iter().chain(of_sense).find(|topic| rule_of(*topic) == rule)
+}
+
+/// Findings of a sense that have sentences, at most.
+const MOST_FINDINGS: usize = 16;
+
+/// The key in `words.toml` of which senses decided.
+pub fn decided_key(senses: &[Sense]) -> &'static str {
+    match senses {
+        [] => "together",
+        [Sense::Image] => "sight",
+        [Sense::Sound] => "hearing",
+        _ => "either",
+    }
 }
 
 /// What stands in the name of a rule that is a kind, between the sense and the number of the finding.
@@ -143,36 +180,39 @@ pub fn area(share: f64) -> String {
 }
 
 /// When and in which band something is heard; `models/eyear-small/recipe/words.py` says the same.
-pub fn event(language: &Language, heard: &Event) -> String {
+pub fn event(language: &Language, heard: &SoundEvent) -> String {
     let form = |name: &str| language.event.get(name).map_or("", String::as_str);
     let ([low, high], [from, to]) = (heard.hz, heard.seconds);
     let khz = |hz: f64| format!("{:.2}", hz / 1e3);
     let band = [("low", khz(low)), ("high", khz(high)), ("from", format!("{from:.2}")), ("to", format!("{to:.2}"))];
     match (heard.character, heard.rate, heard.all_the_time) {
-        ("rhythm", Some(rate), _) => {
+        (SoundCharacter::Rhythm, Some(rate), _) => {
+            let rate = rate.as_str();
             let name = language.rate.get(rate).map_or(rate, String::as_str);
             filled(form("bearing"), &[("hz", format!("{low:.1}")), ("rate", name.into())])
         }
-        ("rhythm", None, _) => filled(form("rhythm"), &[("hz", format!("{low:.1}"))]),
-        ("tone", _, true) => filled(form("tone"), &[("hz", format!("{:.0}", 0.5 * (low + high)))]),
+        (SoundCharacter::Rhythm, None, _) => filled(form("rhythm"), &[("hz", format!("{low:.1}"))]),
+        (SoundCharacter::Tone, _, true) => filled(form("tone"), &[("hz", format!("{:.0}", 0.5 * (low + high)))]),
         (_, _, true) => filled(form("steady"), &band),
         _ => filled(form("band"), &band),
     }
 }
 
+/// A grid position in words.
+fn place(language: &Language, position: GridPosition) -> String {
+    language.place.get(position.as_str()).map_or(position.as_str(), String::as_str).into()
+}
+
 /// What is measured of a finding, by the slots of its sentences; all but its kind.
 fn measured(language: &Language, at: &At) -> Vec<(&'static str, String)> {
     match at {
-        At::Seen { place, area: share } => {
-            let name = language.place.get(place).unwrap_or(place);
-            vec![("place", name.clone()), ("area", area(*share))]
-        }
+        At::Seen { position, area: share } => vec![("place", place(language, *position)), ("area", area(*share))],
         At::Heard(heard) => vec![("event", event(language, heard)), ("db", format!("{:+.0}", heard.db))],
         At::Moved(moved) => {
-            let place = language.place.get(moved.place).map_or(moved.place, String::as_str);
-            let motion = language.motion.get(moved.character).map_or(moved.character, String::as_str);
+            let character = moved.character.as_str();
+            let motion = language.motion.get(character).map_or(character, String::as_str);
             let [from, to] = moved.seconds.map(|second| format!("{second:.1}"));
-            vec![("place", place.into()), ("from", from), ("to", to), ("motion", motion.into())]
+            vec![("place", place(language, moved.position)), ("from", from), ("to", to), ("motion", motion.into())]
         }
     }
 }
@@ -185,7 +225,7 @@ fn findings(
     sensed: &Sensed,
     named: Option<(&[(Sense, usize)], &str)>,
 ) -> Result<Vec<String>> {
-    let sense = sensed.sense.as_str();
+    let sense = sensed.sense.key();
     let kinds = |i: usize, Found { at, likely, .. }: &Found| -> Vec<String> {
         let is_named = |of: &[(Sense, usize)]| of.contains(&(sensed.sense, i));
         let other = |kind: &String| named.is_some_and(|(of, named)| is_named(of) && named != kind);
@@ -203,13 +243,13 @@ fn findings(
         };
         let templates = language.finding.get(sense).into_iter().flatten();
         let alternatives = templates.map(|template| sentence(template, &slot)).collect::<Result<Vec<_>>>()?;
-        let rule = finding_rule(sensed.sense, i);
+        let rule = rule_of(Topic::Finding { sense: sensed.sense, finding: i });
         lark.rule(&rule, true, &alternatives.into_iter().flatten().collect::<Vec<_>>());
         lark.rule(&kind, true, &kinds(i, found));
         rules.push(rule);
     }
     if sensed.more > 0 {
-        let rule = format!("{sense}_more");
+        let rule = rule_of(Topic::More { sense: sensed.sense });
         lark.rule(&rule, true, &[literal(&filled(&language.more, &[("n", sensed.more.to_string())]))]);
         rules.push(rule);
     }
@@ -220,13 +260,11 @@ fn findings(
 /// is no gap.
 pub fn may_be(kind: &str, at: &At) -> bool {
     match at {
-        At::Heard(heard) if heard.character != "rhythm" => kind == UNKNOWN || (kind == GAP) == (heard.db < 0.0),
+        At::Heard(heard) if heard.character != SoundCharacter::Rhythm => {
+            kind == UNKNOWN || (kind == GAP) == (heard.db < 0.0)
+        }
         At::Heard(_) | At::Seen { .. } | At::Moved(_) => kind != GAP,
     }
-}
-
-fn finding_rule(sense: Sense, finding: usize) -> String {
-    format!("{}_finding_{finding}", sense.as_str())
 }
 
 fn together(language: &Language, rules: &[String]) -> String {
@@ -244,12 +282,13 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
     let verdict = told.verdict.as_str();
     let mut rules = vec![lark.said("verdict".into(), language.verdict.get(verdict))];
     for sensed in told.senses.iter().filter(|sensed| !sensed.there) {
-        let sense = sensed.sense.as_str();
-        rules.push(lark.said(format!("{sense}_absent"), language.absent.get(sense)));
+        let sense = sensed.sense.key();
+        let rule = rule_of(Topic::Absent { sense: sensed.sense });
+        rules.push(lark.said(rule, language.absent.get(sense)));
     }
     if told.verdict != Verdict::Pass {
-        if let Some(decided) = told.decided {
-            rules.push(lark.said("decided".into(), language.decided.get(decided.as_str())));
+        if let Some(decided) = &told.decided {
+            rules.push(lark.said("decided".into(), language.decided.get(decided_key(decided))));
         }
         let mut found = Vec::new();
         for sensed in told.shown() {
@@ -262,8 +301,9 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
         rules.extend(found);
     }
     for sensed in told.senses.iter().filter(|sensed| sensed.there && sensed.poor) {
-        let sense = sensed.sense.as_str();
-        rules.push(lark.said(format!("{sense}_quality"), language.quality.get(sense)));
+        let sense = sensed.sense.key();
+        let rule = rule_of(Topic::Quality { sense: sensed.sense });
+        rules.push(lark.said(rule, language.quality.get(sense)));
     }
     rules.push(lark.said("action".into(), language.action.get(verdict)));
     lark.rule("start", false, &[together(language, &rules)]);
@@ -272,7 +312,7 @@ pub fn report(language: &Language, told: &Told) -> Result<String> {
 
 /// The senses that a question on what is seen, or heard, asks of.
 const SEEN: [Sense; 2] = [Sense::Image, Sense::Clip];
-const HEARD: [Sense; 1] = [Sense::Audio];
+const HEARD: [Sense; 1] = [Sense::Sound];
 
 /// What a question asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,14 +344,14 @@ pub fn answer(language: &Language, told: &Told, meant: &Meant) -> Result<String>
     for (name, sentences) in [("verdict", &language.verdict), ("action", &language.action)] {
         lark.said(name.into(), sentences.get(told.verdict.as_str()));
     }
-    let decided = told.decided.filter(|_| told.verdict != Verdict::Pass);
+    let decided = told.decided.as_ref().filter(|_| told.verdict != Verdict::Pass);
     if let Some(decided) = decided {
-        lark.said("decided".into(), language.decided.get(decided.as_str()));
+        lark.said("decided".into(), language.decided.get(decided_key(decided)));
     }
     let row = |rules: &[String]| {
         if rules.is_empty() { Slot::Empty } else { Slot::Is(together(language, rules)) }
     };
-    let named = meant.findings.iter().map(|&(sense, finding)| finding_rule(sense, finding));
+    let named = meant.findings.iter().map(|&(sense, finding)| rule_of(Topic::Finding { sense, finding }));
     let named: Vec<String> = named.filter(|rule| all.contains(rule)).collect();
     let of = |senses: &[Sense]| {
         let rules = of_sense.iter().filter(|(own, _)| senses.contains(own)).flat_map(|(_, rules)| rules.clone());
@@ -385,12 +425,12 @@ pub fn template(language: &Language, told: &Told) -> String {
     let first = |sentences: Option<&Vec<String>>| sentences.and_then(|of| of.first()).cloned().unwrap_or_default();
     let mut said = vec![first(language.verdict.get(told.verdict.as_str()))];
     let absent = told.senses.iter().filter(|sensed| !sensed.there);
-    said.extend(absent.map(|sensed| first(language.absent.get(sensed.sense.as_str()))));
+    said.extend(absent.map(|sensed| first(language.absent.get(sensed.sense.key()))));
     if told.verdict != Verdict::Pass {
-        said.extend(told.decided.map(|decided| first(language.decided.get(decided.as_str()))));
+        said.extend(told.decided.as_ref().map(|decided| first(language.decided.get(decided_key(decided)))));
         let before = said.len();
         for sensed in told.shown() {
-            let sense = sensed.sense.as_str();
+            let sense = sensed.sense.key();
             let unknown = first(language.kind.get(sense).and_then(|kinds| kinds.get(UNKNOWN)));
             for found in &sensed.findings {
                 let mut slots = measured(language, &found.at);
@@ -406,7 +446,7 @@ pub fn template(language: &Language, told: &Told) -> String {
         }
     }
     let poor = told.senses.iter().filter(|sensed| sensed.there && sensed.poor);
-    said.extend(poor.map(|sensed| first(language.quality.get(sensed.sense.as_str()))));
+    said.extend(poor.map(|sensed| first(language.quality.get(sensed.sense.key()))));
     said.push(first(language.action.get(told.verdict.as_str())));
     said.retain(|sentence| !sentence.is_empty());
     said.join(&language.glue)
@@ -430,7 +470,7 @@ mod tests {
 
     use super::super::{Tokenizer, Words};
     use super::*;
-    use crate::report::Region;
+    use crate::report::{BearingRate, MotionCharacter, Region};
 
     fn package() -> (Tokenizer, Words) {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/eyear-small");
@@ -456,34 +496,40 @@ mod tests {
         }
     }
 
-    const PLACES: [&str; 4] = ["top left", "centre", "bottom right", "left"];
+    const PLACES: [GridPosition; 4] =
+        [GridPosition::TopLeft, GridPosition::Centre, GridPosition::BottomRight, GridPosition::Left];
 
     fn seen(findings: usize, more: usize, poor: bool) -> Sensed {
-        let at = |i: usize| At::Seen { place: PLACES[i].into(), area: 0.013 + 0.021 * i as f64 };
+        let at = |i: usize| At::Seen { position: PLACES[i], area: 0.013 + 0.021 * i as f64 };
         let findings = (0..findings).map(|i| Found { at: at(i), new: i == 0, likely: Vec::new() }).collect();
         Sensed { sense: Sense::Image, there: true, findings, more, poor }
     }
 
-    const CHARACTERS: [(&str, bool); 4] = [("knock", false), ("tone", true), ("rhythm", true), ("quieter", true)];
+    const CHARACTERS: [(SoundCharacter, bool); 4] = [
+        (SoundCharacter::Knock, false),
+        (SoundCharacter::Tone, true),
+        (SoundCharacter::Rhythm, true),
+        (SoundCharacter::Quieter, true),
+    ];
 
     fn heard(findings: usize, more: usize, poor: bool) -> Sensed {
         let event = |i: usize| {
             let ((character, all_the_time), at) = (CHARACTERS[i], 1000.0 * (i + 1) as f64);
-            let rate = (i == 2 && more > 0).then_some("BPFO");
+            let rate = (i == 2 && more > 0).then_some(BearingRate::OuterRace);
             let (seconds, hz) = ([0.25, 0.5 + i as f64], [at, at + 123.0]);
-            Event { seconds, hz, db: 7.0 + i as f32, character, all_the_time, rate }
+            SoundEvent { seconds, hz, db: 7.0 + i as f32, character, all_the_time, rate }
         };
         let findings =
             (0..findings).map(|i| Found { at: At::Heard(event(i)), new: i == 1, likely: Vec::new() }).collect();
-        Sensed { sense: Sense::Audio, there: true, findings, more, poor }
+        Sensed { sense: Sense::Sound, there: true, findings, more, poor }
     }
 
     fn moved(findings: usize, more: usize, poor: bool) -> Sensed {
         let at = |i: usize| {
-            let (place, character) = (PLACES[i], ["more", "less", "elsewhere", "otherwise"][i]);
+            let (position, character) = (PLACES[i], MotionCharacter::ALL[i]);
             let region = Region { x: 0, y: 0, width: 9, height: 9 };
             let seconds = [0.2 + i as f64, 0.7 + 2.0 * i as f64];
-            At::Moved(Moved { seconds, place, region, character, motion: 9.0, usual: 1.0 })
+            At::Moved(Movement { seconds, position, region, character, motion: 9.0, usual: 1.0 })
         };
         let findings = (0..findings).map(|i| Found { at: at(i), new: false, likely: Vec::new() }).collect();
         Sensed { sense: Sense::Clip, there: true, findings, more, poor }
@@ -504,7 +550,7 @@ mod tests {
         let (tokenizer, words) = package();
         let mut seed = 1;
         let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unsure];
-        let decided = [Decided::Sight, Decided::Hearing, Decided::Either, Decided::Together];
+        let decided = [vec![Sense::Image], vec![Sense::Sound], vec![Sense::Image, Sense::Sound], Vec::new()];
         for round in 0..360 {
             let (seen, heard) =
                 (seen(round % 5, round % 2, round % 7 == 0), heard(round % 4, round % 3, round % 5 == 0));
@@ -516,7 +562,7 @@ mod tests {
                 _ => vec![Sensed { there: false, findings: Vec::new(), more: 0, ..seen }, heard],
             };
             let both = senses.iter().filter(|sensed| sensed.there).count() == 2;
-            let decided = both.then(|| decided[round / 5 % 4]);
+            let decided = both.then(|| decided[round / 5 % 4].clone());
             let told = Told { verdict: verdicts[round % 3], senses, decided, since: false };
             for code in ["en", "zh"] {
                 let language = words.language(code).unwrap();
@@ -534,17 +580,17 @@ mod tests {
                     of.map(|sensed| sensed.findings.len()).sum::<usize>()
                 };
                 assert_eq!(text.matches('%').count(), count(Sense::Image), "{text}");
-                assert_eq!(text.matches(" dB").count(), count(Sense::Audio), "{text}");
+                assert_eq!(text.matches(" dB").count(), count(Sense::Sound), "{text}");
                 let says = |sentences: &BTreeMap<String, Vec<String>>, key: &str| {
                     sentences.get(key).is_some_and(|all| all.iter().any(|one| text.contains(one.as_str())))
                 };
                 for sensed in &told.senses {
-                    let sense = sensed.sense.as_str();
+                    let sense = sensed.sense.key();
                     assert_eq!(says(&language.absent, sense), !sensed.there, "{text}");
                     assert_eq!(says(&language.quality, sense), sensed.there && sensed.poor, "{text}");
                 }
                 for way in ["sight", "hearing", "either", "together"] {
-                    let is_so = is_told && told.decided.is_some_and(|decided| decided.as_str() == way);
+                    let is_so = is_told && told.decided.as_ref().is_some_and(|decided| decided_key(decided) == way);
                     assert_eq!(says(&language.decided, way), is_so, "{text}");
                 }
             }
@@ -648,7 +694,7 @@ mod tests {
         assert!(other.iter().all(stands_out), "{other:?}");
         assert!(of_one(Verdict::Pass, 0, &[]).iter().all(|text| text == "Nothing is seen to be missing."));
         let deaf = Told { verdict: Verdict::Fail, senses: vec![heard(1, 0, false)], decided: None, since: false };
-        let by_ear = answers("en", &deaf, None, &[(Sense::Audio, 0)]);
+        let by_ear = answers("en", &deaf, None, &[(Sense::Sound, 0)]);
         assert!(of(&by_ear, PRESENT).iter().all(|text| *text == "Nothing could be seen."));
     }
 
@@ -681,13 +727,20 @@ mod tests {
     #[test]
     fn what_is_louder_is_no_gap_and_what_is_quieter_nothing_else_that_is_known() {
         let event = |db, character| {
-            At::Heard(Event { seconds: [0.0, 1.0], hz: [1.0, 2.0], db, character, all_the_time: false, rate: None })
+            At::Heard(SoundEvent {
+                seconds: [0.0, 1.0],
+                hz: [1.0, 2.0],
+                db,
+                character,
+                all_the_time: false,
+                rate: None,
+            })
         };
         let allowed = |at: &At| ["nothing", "gap", "knock"].map(|kind| may_be(kind, at));
-        assert_eq!(allowed(&event(5.0, "noise")), [true, false, true]);
-        assert_eq!(allowed(&event(-5.0, "gap")), [true, true, false]);
-        assert_eq!(allowed(&event(-5.0, "rhythm")), [true, false, true]);
-        assert_eq!(allowed(&At::Seen { place: "top".into(), area: 0.1 }), [true, false, true]);
+        assert_eq!(allowed(&event(5.0, SoundCharacter::Noise)), [true, false, true]);
+        assert_eq!(allowed(&event(-5.0, SoundCharacter::Gap)), [true, true, false]);
+        assert_eq!(allowed(&event(-5.0, SoundCharacter::Rhythm)), [true, false, true]);
+        assert_eq!(allowed(&At::Seen { position: GridPosition::Top, area: 0.1 }), [true, false, true]);
     }
 
     #[test]

@@ -159,7 +159,7 @@ type Table<'a> = (&'a str, &'a BTreeMap<String, Vec<String>>, &'a [&'a str]);
 /// Verdicts that have words; what cannot be judged is told by its reason.
 const VERDICTS: [&str; 3] = ["pass", "fail", "unsure"];
 /// Senses that have words.
-const SENSES: [&str; Sense::ALL.len()] = [Sense::Image.as_str(), Sense::Audio.as_str(), Sense::Clip.as_str()];
+const SENSES: [&str; Sense::ALL.len()] = [Sense::Image.key(), Sense::Sound.key(), Sense::Clip.key()];
 /// What may have decided.
 const DECIDED: [&str; 4] = ["sight", "hearing", "either", "together"];
 /// What may move in a finding of a clip.

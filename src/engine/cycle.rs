@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Asked, Belongs, DEAF, Judge};
 use crate::align::film::Film;
 use crate::error::Result;
-use crate::report::Filmed;
+use crate::report::{Filmed, Reason, ReasonCode};
 use crate::sample::Moment;
 use crate::station::{Cycle, Trigger};
 use crate::time::Stamp;
@@ -50,12 +50,16 @@ impl Judge<'_> {
             return self.blind();
         }
         let asked = from.after(self.station.cycle.map_or(Duration::ZERO, |cycle| cycle.before()));
-        let clip = film.clip.as_ref().map_or(Vec::new(), |clip| clip.frames().to_vec());
-        let frame = clip.iter().min_by_key(|frame| frame.stamp.ns.abs_diff(asked.ns)).cloned();
+        let (clip, why) = match film.clip {
+            Ok(clip) => (Some(clip), None),
+            Err(why) => (None, Some(why)),
+        };
+        let shown = clip.iter().flat_map(|clip| clip.frames());
+        let frame = shown.min_by_key(|frame| frame.stamp.ns.abs_diff(asked.ns)).cloned();
         let moment = Moment { frame, clip, ..Moment::default() };
-        let mut report = match film.clip {
-            Ok(clip) => self.report_on(&moment, Some(&clip))?,
-            Err(why) => self.invalid(why),
+        let mut report = match why {
+            None => self.report_on(&moment)?,
+            Some(why) => self.invalid(Reason::new(ReasonCode::NoClip, why)),
         };
         report.degraded |= film.lost > 0;
         let of = Filmed { ms: span.as_secs_f64() * 1e3, frames: film.frames, lost: film.lost };

@@ -32,10 +32,10 @@ use crossbeam::channel::{self, Receiver, Sender};
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
-use crate::inspect::{MomentInspector, Writer};
+use crate::inspect::{Inspector, Writer};
 use crate::manifest::Sense;
-use crate::report::{Filmed, Heard, Judged, Report, Verdict, Written};
-use crate::sample::{Clip, Frame, Moment, Sound};
+use crate::report::{Filmed, Heard, Judged, Reason, ReasonCode, Report, Verdict, Written};
+use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
 use crate::source::{self, FaultKind, Source};
@@ -137,7 +137,7 @@ struct Task {
 /// inspector fails; what a sink says when it cannot go on.
 pub fn run(
     station: &Station,
-    inspector: Option<&mut MomentInspector>,
+    inspector: Option<&mut Inspector>,
     outlets: Outlets,
     mut outside: Outside,
     stats: &Stats,
@@ -253,6 +253,7 @@ pub fn run(
             took: None,
             warming: Warming::new(std::mem::take(&mut outside.standby))?,
             news: Vec::new(),
+            evidence: None,
         };
         stats.warming(judge.warming.is_on());
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
@@ -380,7 +381,7 @@ struct Belongs {
 
 struct Judge<'a> {
     station: &'a Station,
-    inspector: Option<&'a mut MomentInspector>,
+    inspector: Option<&'a mut Inspector>,
     stats: &'a Stats,
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
@@ -407,6 +408,16 @@ struct Judge<'a> {
     warming: Warming,
     /// What happened to the inspector and is not told yet.
     news: Vec<Event>,
+    /// Of the moment that was judged last, where it is to be written of.
+    evidence: Option<Result<Vec<(Sense, Evidence)>>>,
+}
+
+/// Whether a moment with this verdict is to be written of.
+fn is_written_of(of: Of, verdict: Verdict) -> bool {
+    match of {
+        Of::NotPassed => verdict != Verdict::Pass,
+        Of::All => true,
+    }
 }
 
 impl Judge<'_> {
@@ -633,9 +644,9 @@ impl Judge<'_> {
     }
 
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
-        let clip = self.mailbox.clip(&frame);
-        let moment = Moment { frame: Some(frame), clip, sound, text: None };
-        let report = self.report_on(&moment, None)?;
+        let film = self.mailbox.clip(&frame);
+        let moment = Moment { frame: Some(frame), film, sound, clip: None };
+        let report = self.report_on(&moment)?;
         let from = moment.frame.as_ref().map(|frame| frame.stamp);
         self.deliver(moment, Belongs { sound: heard, film: None }, report, from)
     }
@@ -643,17 +654,23 @@ impl Judge<'_> {
     /// What is heard where there is no camera.
     fn listen(&mut self, at: Stamp, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let moment = Moment { sound, ..Moment::default() };
-        let report = self.report_on(&moment, None)?;
+        let report = self.report_on(&moment)?;
         self.deliver(moment, Belongs { sound: heard, film: None }, report, Some(at))
     }
 
-    /// What there is to say of a moment; of its film, where it is one.
-    fn report_on(&mut self, moment: &Moment, film: Option<&Clip>) -> Result<Report> {
+    /// The report on a moment; its evidence is kept where it will be written of.
+    fn report_on(&mut self, moment: &Moment) -> Result<Report> {
         let start = Instant::now();
-        let Some(inspector) = &mut self.inspector else { return Ok(self.invalid("not judged".into())) };
-        let judge = |inspector: &mut MomentInspector| match film {
-            Some(film) => inspector.watch(film),
-            None => inspector.judge(moment.frame.as_ref(), moment.sound.as_ref()),
+        self.evidence = None;
+        let Some(inspector) = &mut self.inspector else {
+            return Ok(self.invalid(Reason::new(ReasonCode::NotJudged, "not judged")));
+        };
+        let words = self.station.words.as_ref().filter(|_| self.tasks.is_some());
+        let mut judge = |inspector: &mut Inspector| {
+            let inspection = inspector.judge(moment)?;
+            let wanted = words.is_some_and(|words| is_written_of(words.of, inspection.verdict));
+            self.evidence = wanted.then(|| inspection.evidence());
+            Ok::<_, Error>(inspection.into_report())
         };
         let report = match judge(inspector) {
             Err(error) if error.kind() == ErrorKind::Runtime => {
@@ -670,32 +687,34 @@ impl Judge<'_> {
             Err(error) if error.kind() == ErrorKind::Input => {
                 let source = if moment.frame.is_some() { &self.stats.camera } else { &self.stats.microphone };
                 source.count(FaultKind::Damaged, 1);
-                Ok(self.invalid(error.chain()))
+                Ok(self.invalid(Reason::new(ReasonCode::Unreadable, error.chain())))
             }
             report => report,
         }
     }
 
     /// What cannot be judged.
-    fn invalid(&self, why: String) -> Report {
+    fn invalid(&self, reason: Reason) -> Report {
         let judged_by = self.inspector.as_ref().map(|inspector| inspector.judged_by().clone());
-        Report::invalid(why, judged_by.unwrap_or_default())
+        Report::invalid(reason, judged_by.unwrap_or_default())
     }
 
     /// No picture came: a part that is heard too is judged by what was heard last.
     fn blind(&mut self) -> Result<()> {
-        let why = format!("no picture: {}", self.stats.camera.why_none());
-        let mut report = self.invalid(why.clone());
+        self.evidence = None;
+        let why = format!("no image: {}", self.stats.camera.why_none());
+        let code = if self.station.cycle.is_some() { ReasonCode::NoClip } else { ReasonCode::NoImage };
+        let mut report = self.invalid(Reason::new(code, why.clone()));
         let (mut moment, mut heard) = (Moment::default(), None);
-        if self.inspector.as_ref().is_some_and(|inspector| inspector.has(Sense::Audio)) {
+        if self.inspector.as_ref().is_some_and(|inspector| inspector.sense(Sense::Sound).is_some()) {
             let back = self.station.sound.after() + 2 * LOOK;
             let last = Stamp::now().before(back);
             let (sound, of_it) = self.sound_at(last)?.unwrap_or_default();
             (moment.sound, heard) = (sound, of_it);
             if moment.sound.is_some() {
-                report = self.report_on(&moment, None)?;
+                report = self.report_on(&moment)?;
                 // Where the microphone has heard something, the camera's fault is still the reason.
-                report.reason = report.reason.replace("no picture", &why);
+                report.explain(Sense::Image, &why);
             }
         }
         self.deliver(moment, Belongs { sound: heard, film: None }, report, None)
@@ -732,13 +751,10 @@ impl Judge<'_> {
                 return Err(Error::new(ErrorKind::Io, "a sink has ended"));
             }
         }
-        let wanted = self.station.words.as_ref().is_some_and(|words| match words.of {
-            Of::NotPassed => judged.report.verdict != Verdict::Pass,
-            Of::All => true,
-        });
-        if let (Some(tasks), Some(inspector)) = (self.tasks.as_ref().filter(|_| wanted), &self.inspector) {
-            // Now, for the inspector's memory is that of this moment until the next is judged.
-            let evidence = inspector.evidence(&judged.report, moment.frame.as_ref());
+        let wanted = self.station.words.as_ref().is_some_and(|words| is_written_of(words.of, judged.report.verdict));
+        if let (Some(tasks), true) = (self.tasks.as_ref().filter(|_| wanted), self.inspector.is_some()) {
+            // A moment that was not judged has none, and its reason is all that can be told.
+            let evidence = self.evidence.take().unwrap_or(Ok(Vec::new()));
             let gone = tasks.put(Task { judged, evidence });
             self.stats.words(|words| words.dropped += gone);
         }

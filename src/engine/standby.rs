@@ -8,10 +8,10 @@ use crossbeam::channel::{self, Receiver, TryRecvError};
 
 use super::feed::Event;
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::MomentInspector;
+use crate::inspect::Inspector;
 
 /// Opens an inspector of the station's part.
-pub type Opens = Box<dyn Fn() -> Result<MomentInspector> + Send>;
+pub type Opens = Box<dyn Fn() -> Result<Inspector> + Send>;
 
 /// Inspectors that may take over. Of none, the one at work stays, and the station ends when it fails.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Standby {
 /// The one that is being warmed, and those behind it.
 pub(super) struct Warming {
     standby: Standby,
-    ready: Option<(Receiver<Result<MomentInspector>>, Instant)>,
+    ready: Option<(Receiver<Result<Inspector>>, Instant)>,
     /// Whether what is at work runs on a provider that was warmed.
     warm: bool,
 }
@@ -63,7 +63,7 @@ impl Warming {
     ///
     /// # Errors
     /// [`ErrorKind::Runtime`] when the next one cannot be begun with.
-    pub(super) fn take(&mut self) -> Result<Option<(Option<MomentInspector>, Event)>> {
+    pub(super) fn take(&mut self) -> Result<Option<(Option<Inspector>, Event)>> {
         let Some((ready, since)) = &self.ready else { return Ok(None) };
         let outcome = match ready.try_recv() {
             Err(TryRecvError::Empty) => return Ok(None),
@@ -75,7 +75,7 @@ impl Warming {
         match outcome {
             Ok(inspector) => {
                 self.warm = true;
-                let notices = inspector.inspectors().iter().flat_map(|one| one.notices().to_vec()).collect();
+                let notices = inspector.notices().cloned().collect();
                 Ok(Some((Some(inspector), Event::Warm { seconds, notices })))
             }
             Err(error) => {
@@ -90,7 +90,7 @@ impl Warming {
     ///
     /// # Errors
     /// `error` where there is nobody to take over; what the CPU's fails by.
-    pub(super) fn fall_back(&mut self, error: Error) -> Result<(MomentInspector, Event)> {
+    pub(super) fn fall_back(&mut self, error: Error) -> Result<(Inspector, Event)> {
         let Some(open) = self.standby.on_cpu.as_ref().filter(|_| self.warm && error.kind() == ErrorKind::Runtime)
         else {
             return Err(error);

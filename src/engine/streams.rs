@@ -1,7 +1,7 @@
-//! Samples judged by several inspectors at once. Where these come from is left to their owner: [`MomentInspector::fork`] makes ones
+//! Samples judged by several inspectors at once. Where these come from is left to their owner: [`Inspector::fork`] makes ones
 //! that share the weights.
 //!
-//! [`MomentInspector::fork`]: crate::inspect::MomentInspector::fork
+//! [`Inspector::fork`]: crate::inspect::Inspector::fork
 
 use std::thread;
 

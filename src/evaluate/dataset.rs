@@ -106,7 +106,7 @@ impl Dataset {
     pub fn sense(&self) -> Sense {
         let first = |endings| self.test.first().is_some_and(|sample| ends_with(&sample.path, endings));
         match (first(SOUND_EXTENSIONS), first(CLIP_EXTENSIONS)) {
-            (true, _) => Sense::Audio,
+            (true, _) => Sense::Sound,
             (_, true) => Sense::Clip,
             _ => Sense::Image,
         }

@@ -21,11 +21,11 @@ use super::interval::Rate;
 use super::metrics::{auroc, escape, overkill};
 use super::run::{self, CONFIDENCE, Evaluation, Figures, Judged, Seen, strangeness};
 use super::words::WordFigures;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Sense;
 use crate::random::Random;
-use crate::report::{Report, Verdict};
-use crate::sample::{Frame, Sound};
+use crate::report::{ReasonCode, Report, Verdict};
+use crate::sample::{Frame, Moment, Sound};
 use crate::worsen::{self, PictureWorsening, SoundWorsening};
 
 /// Percent of the picture that a patch covers: the camouflage at most, the sticker always.
@@ -95,7 +95,7 @@ impl Worsening {
             Self::Sticker => "sticker",
             Self::Camouflage => "camouflage",
             Self::Without(Sense::Image) => "no picture",
-            Self::Without(Sense::Audio) => "no sound",
+            Self::Without(Sense::Sound) => "no sound",
             Self::Without(Sense::Clip) => "no clip",
         }
     }
@@ -171,10 +171,10 @@ pub struct Rest {
     pub escape: Option<Rate>,
 }
 
-/// What is seen and heard of a sample.
-pub type Read<'a> = dyn Fn(&Sample) -> Result<(Option<Frame>, Option<Sound>)> + 'a;
-/// The report on what is seen and heard.
-pub type Judge<'a> = dyn Fn(Option<&Frame>, Option<&Sound>) -> Result<Report> + 'a;
+/// Reads a sample.
+pub type Read<'a> = dyn Fn(&Sample) -> Result<Moment> + 'a;
+/// Judges it.
+pub type Judge<'a> = dyn Fn(&Moment) -> Result<Seen> + 'a;
 
 /// How samples are read and judged.
 pub struct Hands<'a> {
@@ -198,14 +198,14 @@ pub fn plan(dataset: &Dataset) -> Vec<Worsening> {
     let (paired, sense) = (dataset.is_paired(), dataset.sense());
     let mut plan = Vec::new();
     if paired {
-        plan.extend([Sense::Image, Sense::Audio].map(Worsening::Without));
+        plan.extend([Sense::Image, Sense::Sound].map(Worsening::Without));
     }
     if paired || sense == Sense::Image {
         plan.extend(PICTURES.map(Worsening::Picture));
         plan.push(Worsening::Sticker);
         plan.extend(dataset.test.iter().any(|sample| sample.mask.is_some()).then_some(Worsening::Camouflage));
     }
-    if paired || sense == Sense::Audio {
+    if paired || sense == Sense::Sound {
         plan.extend(SOUNDS.map(Worsening::Sound));
     }
     let is_worst = |i: &usize| plan.get(i + 1).is_none_or(|next| next.name() != plan[*i].name());
@@ -250,7 +250,7 @@ fn seed_of(seed: u64, name: &str, number: u64) -> u64 {
 
 /// Reads a sample, worsens it and judges it.
 fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands: &Hands) -> Result<Seen> {
-    let (mut frame, mut sound) = (hands.read)(sample)?;
+    let Moment { mut frame, mut sound, .. } = (hands.read)(sample)?;
     match worsening {
         Worsening::Picture(way) => {
             frame = frame.map(|frame| worsen::picture(&frame, way, seed)).transpose()?;
@@ -259,7 +259,7 @@ fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands:
             sound = sound.map(|sound| worsen::sound(&sound, way, seed)).transpose()?;
         }
         Worsening::Without(Sense::Image) => frame = None,
-        Worsening::Without(Sense::Audio) => sound = None,
+        Worsening::Without(Sense::Sound) => sound = None,
         // Clips are of no part that has another sense.
         Worsening::Without(Sense::Clip) => {}
         Worsening::Sticker => {
@@ -278,8 +278,7 @@ fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands:
             }
         }
     }
-    let report = (hands.judge)(frame.as_ref(), sound.as_ref())?;
-    Ok((frame, report))
+    (hands.judge)(&Moment { frame, sound, ..Moment::default() })
 }
 
 /// The picture with that one of eight patches whose report has the greatest `score`, the first of equal ones; `None` where
@@ -291,11 +290,15 @@ fn searched(
     seed: u64,
     hands: &Hands,
 ) -> Result<Option<Frame>> {
+    let score_of = |frame: &Frame| {
+        let moment = Moment { frame: Some(frame.clone()), sound: sound.cloned(), ..Moment::default() };
+        Ok::<_, Error>(score(&(hands.judge)(&moment)?.report))
+    };
     let mut random = Random::new(seed);
     let mut worst: Option<(f64, Frame)> = None;
     for _ in 0..TRIES {
         let Some(frame) = patch(random.bits())? else { continue };
-        let score = score(&(hands.judge)(Some(&frame), sound)?);
+        let score = score_of(&frame)?;
         if worst.as_ref().is_none_or(|(most, _)| score > *most) {
             worst = Some((score, frame));
         }
@@ -310,7 +313,7 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
     let is_refused = |report: &Report| report.verdict == Verdict::Invalid;
     let mut reasons = BTreeMap::new();
     for reason in judged.iter().flat_map(|j| refusals(&j.report)) {
-        *reasons.entry(reason).or_insert(0) += 1;
+        *reasons.entry(reason.as_str().to_string()).or_insert(0) += 1;
     }
     let rest: Vec<&Judged> = judged.iter().filter(|j| !is_refused(&j.report)).collect();
     let scores: Vec<f64> = rest.iter().map(|j| strangeness(&j.report, paired)).collect();
@@ -325,7 +328,7 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
         unit: level.map_or("", |(_, unit)| unit),
         joint_auroc: figures.joint_auroc,
         image_auroc: figures.image_auroc.filter(|_| !is_without(Sense::Image)),
-        audio_auroc: figures.audio_auroc.filter(|_| !is_without(Sense::Audio)),
+        audio_auroc: figures.audio_auroc.filter(|_| !is_without(Sense::Sound)),
         aupro: figures.aupro.filter(|_| !worsening.is_some_and(Worsening::is_patch)),
         overkill: figures.overkill,
         escape: figures.escape,
@@ -343,15 +346,14 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
     })
 }
 
-/// Why a sample, or each sense of it that was, was refused: what stands before the measures.
-fn refusals(report: &Report) -> Vec<String> {
-    let mut reasons = Vec::new();
-    reasons.extend(report.sight.as_ref().filter(|sight| sight.verdict == Verdict::Invalid).map(|sight| &*sight.reason));
-    reasons.extend(report.hearing.as_deref().filter(|one| one.verdict == Verdict::Invalid).map(|one| &*one.reason));
-    if reasons.is_empty() && report.verdict == Verdict::Invalid {
-        reasons.push(&*report.reason);
+/// Why a sample, or each sense of it that was, was refused.
+fn refusals(report: &Report) -> Vec<ReasonCode> {
+    let refused: Vec<ReasonCode> =
+        report.senses.iter().filter(|own| !own.is_valid()).map(|own| own.reason.code).collect();
+    match report.verdict {
+        Verdict::Invalid if refused.is_empty() => vec![report.reason.code],
+        _ => refused,
     }
-    reasons.into_iter().map(|reason| reason.split(':').next().unwrap_or(reason).to_string()).collect()
 }
 
 #[cfg(test)]
@@ -359,8 +361,9 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::report::Provenance;
+    use crate::report::{Reason, SenseReport};
     use crate::sample::PixelFormat;
+    use crate::testing;
 
     fn sample(name: &str, is_bad: bool, mask: Option<&str>) -> Sample {
         Sample { path: name.into(), kind: "x".into(), is_bad, fault: None, mask: mask.map(Into::into) }
@@ -371,26 +374,23 @@ mod tests {
     }
 
     fn report(score: f32, verdict: Verdict) -> Report {
-        let by = Provenance {
-            part: String::new(),
-            part_digest: String::new(),
-            model: String::new(),
-            model_digest: String::new(),
-            precision: "int8",
-        };
-        Report { score, verdict, ..Report::invalid("too dark: mean 3".into(), by) }
+        let mut report = Report { score, ..testing::of_findings(verdict, Vec::new()) };
+        if verdict == Verdict::Invalid {
+            report.senses[0].reason = Reason::new(ReasonCode::TooDark, "too dark: mean 3");
+        }
+        report
     }
 
     /// A judge to whom bright is strange, and dark not to be judged.
-    fn by_brightness(frame: Option<&Frame>, _: Option<&Sound>) -> Result<Report> {
-        let pixels = frame.unwrap().pixels();
+    fn by_brightness(moment: &Moment) -> Result<Seen> {
+        let pixels = moment.frame.as_ref().unwrap().pixels();
         let mean = pixels.iter().map(|&value| f32::from(value)).sum::<f32>() / pixels.len() as f32;
         let verdict = match mean {
             ..40.0 => Verdict::Invalid,
             ..100.0 => Verdict::Pass,
             _ => Verdict::Fail,
         };
-        Ok(report(mean, verdict))
+        Ok(Seen { frame: moment.frame.clone(), report: report(mean, verdict), evidence: Vec::new() })
     }
 
     /// Two good pictures, 60 and 80 bright, and two bad ones of 40 x 40 pixels: 110, and 60 but for a bright square.
@@ -414,14 +414,10 @@ mod tests {
                 Ok(value) => frame(&|_| value),
                 Err(_) => frame(&|i| square(i, 140, 60)),
             };
-            Ok((Some(frame), None))
+            Ok(frame.into())
         };
         let mask = |_: &Path| Ok(frame(&|i| square(i, 255, 0)));
-        let judged = |sample: &Sample| {
-            let (frame, _): (Option<Frame>, Option<Sound>) = read(sample)?;
-            let report = by_brightness(frame.as_ref(), None)?;
-            Ok((frame, report))
-        };
+        let judged = |sample: &Sample| by_brightness(&read(sample)?);
         let Evaluation { figures, judged: all, .. } =
             run::run(&dataset, 5, &mut |sample| judged(sample), &mask, &|| ()).unwrap();
         let told = RefCell::new(0);
@@ -502,7 +498,7 @@ mod tests {
             let value = (seed % 251) as u8;
             Frame::new(vec![value; 4], PixelFormat::Grey8, 2, 2).map(Some)
         };
-        let read = |_: &Sample| Ok((None, None));
+        let read = |_: &Sample| Ok(Moment::default());
         let mask = |_: &Path| Frame::new(vec![0; 4], PixelFormat::Grey8, 2, 2);
         let hands = Hands {
             read: &read,
@@ -528,7 +524,7 @@ mod tests {
             Frame::new((0..1600).map(|i| value(i) as u8).collect::<Vec<u8>>(), PixelFormat::Grey8, 40, 40).unwrap()
         };
         let (clean, mask) = (frame(&bright), frame(&|i| if bright(i) == 200 { 255 } else { 0 }));
-        let read = |_: &Sample| Ok((Some(clean.clone()), None));
+        let read = |_: &Sample| Ok(clean.clone().into());
         let read_mask = |_: &Path| Ok(mask.clone());
         let hands = Hands {
             read: &read,
@@ -538,10 +534,10 @@ mod tests {
             progress: &|| (),
             words: &|| Ok(None),
         };
-        let score = |frame: &Frame| by_brightness(Some(frame), None).unwrap().score;
+        let score = |frame: &Frame| by_brightness(&frame.clone().into()).unwrap().report.score;
         let told = |is_bad: bool, way| {
             let sample = sample("a.png", is_bad, is_bad.then_some("mask.png"));
-            judged(&sample, way, 5, false, &hands).unwrap().1.score
+            judged(&sample, way, 5, false, &hands).unwrap().report.score
         };
         let mut random = Random::new(5);
         let seeds: Vec<u64> = (0..TRIES).map(|_| random.bits()).collect();
@@ -573,16 +569,14 @@ mod tests {
     #[test]
     fn each_sense_that_was_refused_is_told_with_its_reason() {
         let dark = report(0.0, Verdict::Invalid);
-        assert_eq!(refusals(&dark), ["too dark"]);
+        assert_eq!(refusals(&dark), [ReasonCode::TooDark]);
         assert!(refusals(&report(0.0, Verdict::Fail)).is_empty());
-        let both = Report {
-            reason: "too dark: mean 3; silent: all".into(),
-            sight: Some(dark.alone()),
-            hearing: Some(Box::new(Report { reason: "silent: all".into(), ..dark.clone() })),
-            ..dark.clone()
-        };
-        assert_eq!(refusals(&both), ["too dark", "silent"]);
-        let by_hearing = Report { sight: Some(dark.alone()), degraded: true, ..report(1.0, Verdict::Fail) };
-        assert_eq!(refusals(&by_hearing), ["too dark"]);
+        let silent = SenseReport::invalid(Sense::Sound, Reason::new(ReasonCode::Silent, "silent: all"));
+        let mut both = dark.clone();
+        both.senses.push(silent);
+        assert_eq!(refusals(&both), [ReasonCode::TooDark, ReasonCode::Silent]);
+        let mut by_sound = dark;
+        by_sound.senses.push(testing::sense(Sense::Sound, Verdict::Fail));
+        assert_eq!(refusals(&Report { verdict: Verdict::Fail, ..by_sound }), [ReasonCode::TooDark]);
     }
 }

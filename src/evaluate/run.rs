@@ -14,6 +14,7 @@ use super::robust::Worsened;
 use super::words::WordFigures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse;
+use crate::inspect::evidence::Evidence;
 use crate::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
@@ -153,10 +154,18 @@ pub struct Evaluation {
     pub unreadable: Vec<(Sample, Error)>,
 }
 
-/// The picture of a sample, where there is one, and what was said of it.
-pub type Seen = (Option<Frame>, Report);
+/// A sample that was judged.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its image, where there is one.
+    pub frame: Option<Frame>,
+    /// What was said of it.
+    pub report: Report,
+    /// What the model that words reports is shown of it; empty where no words are asked for.
+    pub evidence: Vec<(Sense, Evidence)>,
+}
 
-/// Judges `dataset.test`. `judge` reads a sample, judges it and gives its picture, where there is one; `mask` reads a mask; `progress` is told after each.
+/// Judges `dataset.test`. `judge` reads a sample and judges it; `mask` reads a mask; `progress` is called after each.
 ///
 /// # Errors
 /// A failing runtime; a sample that cannot be read is left out and told.
@@ -176,7 +185,7 @@ pub fn run(
         let seen = judge(sample);
         let time = start.elapsed().as_secs_f64() * 1e3;
         let seen = seen.and_then(|seen| Ok((seen, sample.mask.as_deref().map(mask).transpose()?)));
-        let ((frame, report), mask) = match seen {
+        let (Seen { frame, report, .. }, mask) = match seen {
             Err(error) if matches!(error.kind(), ErrorKind::Input | ErrorKind::Io) => {
                 unreadable.push((sample.clone(), error));
                 progress();
@@ -185,14 +194,14 @@ pub fn run(
             seen => seen?,
         };
         times.push(time);
-        let frame = frame.filter(|_| (!sample.is_bad || sample.mask.is_some()) && report.picture.is_none());
-        if let Some(frame) = frame {
+        let frame = frame.filter(|_| !sample.is_bad || sample.mask.is_some());
+        if let (Some(frame), Some(own)) = (frame, report.sense(Sense::Image)) {
             let shrink = (PIXEL_SIDE as f64 / frame.width().max(frame.height()) as f64).min(1.0);
             let side = |pixels: usize| ((pixels as f64 * shrink) as usize).max(1);
             let (width, height) = (side(frame.width()), side(frame.height()));
             let mut heat = Vec::new();
-            let from = [report.heatmap.rows, report.heatmap.columns];
-            crate::memory::features::interpolate(&report.heatmap.values, from, [height, width], &mut heat);
+            let from = [own.heatmap.rows, own.heatmap.columns];
+            crate::memory::features::interpolate(&own.heatmap.values, from, [height, width], &mut heat);
             let mask = mask.map(|mask| {
                 let at = |i: usize, to: usize, from: usize| (2 * i + 1) * from / (2 * to);
                 let bad =
@@ -214,7 +223,7 @@ pub fn run(
     let bad = is_bad.iter().filter(|bad| **bad).count();
     let area = auroc(&scores, &is_bad)?;
     let sense = dataset.sense();
-    let heard = sense == Sense::Audio;
+    let heard = sense == Sense::Sound;
     let partial = |scores: &[f64], is_bad: &[bool]| match heard || paired {
         true => partial_auroc(scores, is_bad, MOST_FALSE_POSITIVES),
         false => Ok(None),
@@ -223,7 +232,8 @@ pub fn run(
         Some(auroc) => auroc_interval(auroc, (judged.len() - bad) as u64, bad as u64, CONFIDENCE)?,
         None => None,
     };
-    let senses = [sight_alone, hearing_alone].map(|of| judged.iter().map(|j| of(&j.report)).collect::<Vec<_>>());
+    let senses =
+        [Sense::Image, Sense::Sound].map(|of| judged.iter().map(|j| by_one(&j.report, of)).collect::<Vec<_>>());
     let mut alone = BTreeMap::new();
     for (name, sense) in ["sight", "hearing"].into_iter().zip(&senses).filter(|_| paired) {
         let (scores, rejected): (Vec<f64>, Vec<bool>) = sense.iter().copied().unzip();
@@ -301,20 +311,14 @@ pub(super) fn strangeness(report: &Report, paired: bool) -> f64 {
     f64::from(if paired && report.degraded { fuse::score(report.p_value) } else { report.score })
 }
 
-/// Score and whether it rejects, by what is seen alone; of a part that is judged by one sense its own. A sense that
-/// cannot judge rejects, and is as strange as none.
-fn sight_alone(report: &Report) -> (f64, bool) {
+/// Score and whether it rejects, by one sense alone; where the part does not know it, by all. A sense that cannot judge
+/// rejects, and has the score 0.
+fn by_one(report: &Report, sense: Sense) -> (f64, bool) {
     let rejects = |verdict: Verdict| matches!(verdict, Verdict::Fail | Verdict::Invalid);
-    match &report.sight {
-        Some(sight) => (f64::from(sight.score), rejects(sight.verdict)),
+    match report.sense(sense) {
+        Some(own) => (f64::from(own.score), rejects(own.verdict)),
         None => (f64::from(report.score), rejects(report.verdict)),
     }
-}
-
-/// The same by what is heard. A report that is on what is heard alone has no other in it.
-fn hearing_alone(report: &Report) -> (f64, bool) {
-    let of = report.hearing.as_deref().unwrap_or(report);
-    (f64::from(of.score), matches!(of.verdict, Verdict::Fail | Verdict::Invalid))
 }
 
 /// Percentiles of `times`, which are sorted in place; all nought when there are none.
@@ -334,22 +338,15 @@ pub fn peak_memory_mb() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Provenance;
+    use crate::testing;
 
     #[test]
     fn a_part_that_lacks_a_sense_is_ranked_by_its_p_value() {
-        let by = Provenance {
-            part: String::new(),
-            part_digest: String::new(),
-            model: String::new(),
-            model_digest: String::new(),
-            precision: "int8",
-        };
         let of = |score: f32, p_value: f64, degraded: bool| Report {
             score,
             p_value,
             degraded,
-            ..Report::invalid(String::new(), by.clone())
+            ..testing::report(Verdict::Fail)
         };
         // By sound alone 9 is far, by both 2.3 is: both are one in a hundred.
         let (alone, both) = (of(9.0, 0.01, true), of(2.33, 0.01, false));

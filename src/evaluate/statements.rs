@@ -4,9 +4,10 @@
 
 use std::cmp::Reverse;
 
+use crate::decode::grammar::decided_key;
 use crate::decode::words::Language;
 use crate::manifest::Sense;
-use crate::report::{Finding, Named, Report, Verdict};
+use crate::report::{BearingRate, Finding, Named, Report, SoundCharacter, Verdict};
 
 /// One sentence of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,20 +56,11 @@ pub(super) struct Own<'a> {
     pub finding: &'a Finding,
 }
 
-/// All findings of a report, sight first, each sense's most severe first.
+/// All findings of a report, sense by sense, each sense's most severe first.
 pub(super) fn findings(report: &Report) -> Vec<Own<'_>> {
-    let both = [Some(report), report.hearing.as_deref()].into_iter().flatten();
-    let own = both.flat_map(|report| {
-        report.findings.iter().enumerate().map(|(index, finding)| {
-            let sense = match (finding.heard, finding.moved) {
-                (Some(_), _) => Sense::Audio,
-                (None, Some(_)) => Sense::Clip,
-                (None, None) => Sense::Image,
-            };
-            Own { sense, index, finding }
-        })
-    });
-    own.collect()
+    let of =
+        |sense: Sense| report.findings_of(sense).enumerate().map(move |(index, finding)| Own { sense, index, finding });
+    Sense::ALL.into_iter().flat_map(of).collect()
 }
 
 /// Reads a text that was written of `report` in `language`; `named` are the kinds that were told along with it. A sentence
@@ -133,12 +125,12 @@ enum Said<'a> {
 
 impl Said<'_> {
     fn is_true(self, report: &Report) -> Option<bool> {
-        let invalid = |verdict: Option<Verdict>| verdict == Some(Verdict::Invalid);
+        let invalid = |sense: Sense| report.sense(sense).is_some_and(|own| !own.is_valid());
         match self {
             Self::Verdict(verdict) | Self::Action(verdict) => Some(verdict == report.verdict.as_str()),
-            Self::Decided(way) => Some(report.decided_by.is_some_and(|by| by.as_str() == way)),
-            Self::Absent("image") => Some(invalid(report.sight.as_ref().map(|sight| sight.verdict))),
-            Self::Absent("audio") => Some(invalid(report.hearing.as_ref().map(|hearing| hearing.verdict))),
+            Self::Decided(way) => Some(report.decided_by.as_ref().is_some_and(|by| decided_key(by) == way)),
+            Self::Absent(key) if key == Sense::Image.key() => Some(invalid(Sense::Image)),
+            Self::Absent(key) if key == Sense::Sound.key() => Some(invalid(Sense::Sound)),
             Self::Whole => Some(report.verdict != Verdict::Pass && findings(report).is_empty()),
             Self::Absent(_) | Self::Quality => None,
         }
@@ -274,7 +266,7 @@ impl<'a> Claim<'a> {
                 let sense = match self.motion {
                     Some(_) => Sense::Clip,
                     None if is_seen => Sense::Image,
-                    None => Sense::Audio,
+                    None => Sense::Sound,
                 };
                 (About::Finding { sense, index: None, place }, Some(false))
             }
@@ -283,9 +275,8 @@ impl<'a> Claim<'a> {
 
     /// Whether all that it says is so of a finding.
     fn is_of(&self, own: &Own, named: &[Named]) -> bool {
-        let sense = own.sense.as_str();
-        let told = named.iter().find(|named| named.sense == sense && named.finding == own.index);
-        let is_kind = |(of, kind): &(&str, &str)| *of == sense && told.is_none_or(|told| told.kind == *kind);
+        let told = named.iter().find(|named| named.sense == own.sense && named.finding == own.index);
+        let is_kind = |(of, kind): &(&str, &str)| *of == own.sense.key() && told.is_none_or(|told| told.kind == *kind);
         if !self.kinds.is_empty() && !self.kinds.iter().any(is_kind) {
             return false;
         }
@@ -295,11 +286,11 @@ impl<'a> Claim<'a> {
         let span = |unit: Unit, [from, to]: [f64; 2]| {
             of(unit).count() <= 2 && of(unit).zip([from, to]).all(|(number, measured)| number.is(measured))
         };
-        if let Some(moved) = own.finding.moved {
+        if let Some(moved) = own.finding.moved() {
             let others =
                 [Unit::PerCent, Unit::Decibels, Unit::Kilohertz, Unit::Hertz, Unit::TimesASecond, Unit::Nothing];
-            return self.places.iter().all(|place| *place == moved.place)
-                && self.motion.is_none_or(|motion| motion == moved.character)
+            return self.places.iter().all(|place| *place == moved.position.as_str())
+                && self.motion.is_none_or(|motion| motion == moved.character.as_str())
                 && span(Unit::Seconds, moved.seconds)
                 && none(&others)
                 && self.rate.is_none()
@@ -308,7 +299,7 @@ impl<'a> Claim<'a> {
         if self.motion.is_some() {
             return false;
         }
-        let Some(heard) = own.finding.heard else {
+        let Some(heard) = own.finding.heard() else {
             let area = (100.0 * own.finding.area_share).max(LEAST_AREA);
             let is_there = self.places.iter().all(|place| *place == own.finding.place);
             let of_sounds =
@@ -320,10 +311,10 @@ impl<'a> Claim<'a> {
                 && !self.all_the_time;
         };
         let [low, high] = heard.hz;
-        let beats = heard.character == "rhythm";
+        let beats = heard.character == SoundCharacter::Rhythm;
         self.places.is_empty()
             && none(&[Unit::PerCent, Unit::Nothing])
-            && (self.rate.is_none() || self.rate == heard.rate)
+            && (self.rate.is_none() || self.rate == heard.rate.map(BearingRate::as_str))
             && (!self.all_the_time || heard.all_the_time)
             && all(Unit::Decibels, f64::from(heard.db))
             && span(Unit::Kilohertz, [low / 1e3, high / 1e3])
@@ -382,7 +373,8 @@ fn unit(text: &str) -> Option<Unit> {
 mod tests {
     use super::*;
     use crate::decode::Words;
-    use crate::report::{Decided, Event, Provenance, Region};
+    use crate::report::{SoundEvent, What};
+    use crate::testing;
 
     fn words() -> Words {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/eyear-small/words.toml");
@@ -390,33 +382,16 @@ mod tests {
     }
 
     fn seen(place: &'static str, area_share: f64) -> Finding {
-        let region = Region { x: 0, y: 0, width: 4, height: 4 };
-        Finding {
-            region,
-            area_px: 16.0,
-            area_share,
-            peak: [2, 2],
-            severity: 2.0,
-            place: place.into(),
-            heard: None,
-            moved: None,
-        }
+        Finding { area_share, place: place.into(), ..testing::finding() }
     }
 
-    fn heard(character: &'static str, hz: [f64; 2], all_the_time: bool, rate: Option<&'static str>) -> Finding {
-        let event = Event { seconds: [0.223, 1.741], hz, db: 11.6, character, all_the_time, rate };
-        Finding { heard: Some(event), ..seen("", 0.1) }
+    fn heard(character: SoundCharacter, hz: [f64; 2], all_the_time: bool, rate: Option<BearingRate>) -> Finding {
+        let event = SoundEvent { seconds: [0.223, 1.741], hz, db: 11.6, character, all_the_time, rate };
+        Finding { what: What::Heard(event), ..seen("", 0.1) }
     }
 
     fn report(verdict: Verdict, findings: Vec<Finding>) -> Report {
-        let by = Provenance {
-            part: String::new(),
-            part_digest: String::new(),
-            model: String::new(),
-            model_digest: String::new(),
-            precision: "int8",
-        };
-        Report { verdict, findings, ..Report::invalid(String::new(), by) }
+        testing::of_findings(verdict, findings)
     }
 
     /// What is said, each sentence with whether it is true.
@@ -500,7 +475,7 @@ mod tests {
 
     #[test]
     fn sounds_are_held_against_their_bands_times_and_levels() {
-        let band = report(Verdict::Fail, vec![heard("noise", [1770.0, 7920.0], false, None)]);
+        let band = report(Verdict::Fail, vec![heard(SoundCharacter::Noise, [1770.0, 7920.0], false, None)]);
         let is = |text: &str, report: &Report| {
             let said = judged(text, "en", report);
             assert_eq!(said.len(), 1, "{text}: {said:?}");
@@ -522,15 +497,19 @@ mod tests {
         ] {
             assert_eq!(is(lie, &band), Some(false), "{lie}");
         }
-        let tone = report(Verdict::Fail, vec![heard("tone", [98.0, 104.0], true, None)]);
+        let tone = report(Verdict::Fail, vec![heard(SoundCharacter::Tone, [98.0, 104.0], true, None)]);
         assert_eq!(is("101 Hz, all the time, +12 dB: a whistle.", &tone), Some(true));
         assert_eq!(is("102 Hz, all the time, +12 dB: a whistle.", &tone), Some(false));
-        let beats = report(Verdict::Fail, vec![heard("rhythm", [105.24, 105.24], true, Some("BPFO"))]);
+        let beats = report(
+            Verdict::Fail,
+            vec![heard(SoundCharacter::Rhythm, [105.24, 105.24], true, Some(BearingRate::OuterRace))],
+        );
         let outer = "105.2 times a second, as the outer race (BPFO) does, +12 dB: a damaged bearing.";
         assert_eq!(is(outer, &beats), Some(true));
         assert_eq!(is(&outer.replace("outer race (BPFO)", "inner race (BPFI)"), &beats), Some(false));
         assert_eq!(is(&outer.replace("outer race (BPFO)", "shaft (1x)"), &beats), Some(false));
-        let shaft = report(Verdict::Fail, vec![heard("rhythm", [24.0, 24.0], true, Some("1x"))]);
+        let shaft =
+            report(Verdict::Fail, vec![heard(SoundCharacter::Rhythm, [24.0, 24.0], true, Some(BearingRate::Shaft))]);
         assert_eq!(is("24.0 times a second, as the shaft (1x) does, +12 dB: a blow at each turn.", &shaft), Some(true));
         let chinese = [
             ("1.77 至 7.92 kHz、0.22 至 1.74 秒,+12 dB:嘶嘶声。", &band),
@@ -546,7 +525,7 @@ mod tests {
     #[test]
     fn a_kind_in_the_text_is_the_kind_that_is_told_beside_it() {
         let words = words();
-        let named = |kind: &str| Named { sense: "image", finding: 0, kind: kind.into(), likelihood: 0.9 };
+        let named = |kind: &str| Named { sense: Sense::Image, finding: 0, kind: kind.into(), likelihood: 0.9 };
         let is_true = |kind: &str| {
             let text = "Top left: a fine crack, 1.3 % of the picture.";
             read(text, words.language("en").unwrap(), &two(), &[named(kind)])[0].is_true
@@ -556,21 +535,18 @@ mod tests {
 
     #[test]
     fn both_senses_are_held_against_their_own_findings() {
-        let hearing = report(Verdict::Fail, vec![heard("knock", [300.0, 900.0], false, None)]);
-        let sight = report(Verdict::Fail, Vec::new()).alone();
-        let both = Report {
-            hearing: Some(Box::new(hearing)),
-            sight: Some(sight),
-            decided_by: Some(Decided::Hearing),
-            ..two()
-        };
+        let mut both = two();
+        both.findings.push(heard(SoundCharacter::Knock, [300.0, 900.0], false, None));
+        both.senses.push(testing::sense(Sense::Sound, Verdict::Fail));
+        both.decided_by = Some(vec![Sense::Sound]);
         let text = "Fail: it is not as the good ones are. What is heard says so, what is seen alone does not. Top left: a \
                     hole, 1.3 % of the picture. 0.30 to 0.90 kHz, 0.22 to 1.74 s, +12 dB: a knock. And 1 more.";
         let words = words();
         let said = read(text, words.language("en").unwrap(), &both, &[]);
         assert!(said.iter().all(|own| own.is_true == Some(true)), "{said:?}");
         assert_eq!(said[4].about, About::More { sense: Some(Sense::Image), count: 1 });
-        let deaf = Report { hearing: Some(Box::new(report(Verdict::Invalid, Vec::new()))), ..both.clone() };
+        let mut deaf = both.clone();
+        deaf.senses[1] = testing::sense(Sense::Sound, Verdict::Invalid);
         let absent = "Nothing could be heard: this is by sight alone.";
         assert_eq!((judged(absent, "en", &deaf), judged(absent, "en", &both)), (vec![Some(true)], vec![Some(false)]));
     }

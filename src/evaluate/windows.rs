@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
+use super::run::Seen;
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::MomentInspector;
-use crate::report::{Report, Verdict};
+use crate::inspect::Inspector;
+use crate::report::Verdict;
 use crate::sample::Sound;
 
 /// The windows of `seconds` that `sound` is cut into, one after the other, in the order of time.
@@ -148,26 +149,28 @@ pub fn lasting(
 /// makes it bad need not be in all of them; that any of the windows fails is likelier than that one does.
 ///
 /// # Errors
-/// As [`cut`] and [`MomentInspector::judge`].
-pub fn judge(inspector: &mut MomentInspector, sound: &Sound, seconds: f64) -> Result<Report> {
-    let mut strangest: Option<Report> = None;
+/// As [`cut`] and [`Inspector::judge`].
+pub fn judge(inspector: &mut Inspector, sound: &Sound, seconds: f64, with_evidence: bool) -> Result<Seen> {
+    let mut most: Option<Seen> = None;
     let mut invalid = None;
     for window in cut(sound, seconds)? {
-        let report = inspector.judge(None, Some(&window))?;
-        if report.verdict == Verdict::Invalid && invalid.is_none() {
-            invalid = Some(report.reason.clone());
+        let inspection = inspector.judge(&window.into())?;
+        if inspection.verdict == Verdict::Invalid && invalid.is_none() {
+            invalid = Some(inspection.reason.clone());
         }
-        if strangest.as_ref().is_none_or(|most| report.score > most.score) {
-            strangest = Some(report);
+        if most.as_ref().is_none_or(|most| inspection.score > most.report.score) {
+            let evidence = if with_evidence { inspection.evidence()? } else { Vec::new() };
+            most = Some(Seen { frame: None, report: inspection.into_report(), evidence });
         }
     }
     let none = || Error::new(ErrorKind::Input, "a sound without a window cannot be judged");
-    let mut report = strangest.ok_or_else(none)?;
-    if let (Some(reason), true) = (invalid, report.verdict != Verdict::Fail) {
-        (report.verdict, report.reason) = (Verdict::Invalid, reason);
-        report.findings.clear();
+    let mut seen = most.ok_or_else(none)?;
+    if let (Some(reason), true) = (invalid, seen.report.verdict != Verdict::Fail) {
+        (seen.report.verdict, seen.report.reason) = (Verdict::Invalid, reason);
+        seen.report.findings.clear();
+        seen.evidence.clear();
     }
-    Ok(report)
+    Ok(seen)
 }
 
 /// The greatest of some scores: a sound is as strange as its strangest window. `None` of none.

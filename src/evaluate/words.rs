@@ -374,8 +374,7 @@ impl Tally {
             self.missed_as[1] += usize::from(is_invalid);
         }
         for (i, own) in on.iter().enumerate().filter(|_| !truth.right.is_empty()) {
-            let is_own =
-                |named: &&crate::report::Named| named.sense == own.sense.as_str() && named.finding == own.index;
+            let is_own = |named: &&crate::report::Named| named.sense == own.sense && named.finding == own.index;
             // Where no kind was written, fixed sentences call it unknown.
             let kind = written.kinds.iter().find(is_own).map_or(UNKNOWN, |named| &named.kind);
             let is_right = truth.right.iter().any(|right| right == kind);
@@ -388,7 +387,7 @@ impl Tally {
             }
         }
         if !on.is_empty() && !truth.right.is_empty() {
-            let of_sense = written.kinds.iter().filter(|named| named.sense == truth.sense.as_str());
+            let of_sense = written.kinds.iter().filter(|named| named.sense == truth.sense);
             let mut named = of_sense.map(|named| &named.kind).filter(|kind| *kind != UNKNOWN).peekable();
             row.named.add(named.peek().is_some() && named.all(|kind| truth.right.contains(kind)));
         }
@@ -512,7 +511,8 @@ fn counted(statements: &[Statement]) -> usize {
 mod tests {
     use super::*;
     use crate::decode::Words;
-    use crate::report::{Event, Finding, Named, Provenance};
+    use crate::report::{Finding, Named, SoundCharacter, SoundEvent, What};
+    use crate::testing;
 
     const SIDE: usize = 90;
 
@@ -533,27 +533,11 @@ mod tests {
 
     fn finding(place: &'static str, [x, y, width, height]: [usize; 4], area_share: f64) -> Finding {
         let (region, peak) = (Region { x, y, width, height }, [x + width / 2, y + height / 2]);
-        Finding {
-            region,
-            area_px: 16.0,
-            area_share,
-            peak,
-            severity: 2.0,
-            place: place.into(),
-            heard: None,
-            moved: None,
-        }
+        Finding { region, area_share, peak, severity: 2.0, place: place.into(), ..testing::finding() }
     }
 
     fn report(verdict: Verdict, findings: Vec<Finding>) -> Report {
-        let by = Provenance {
-            part: String::new(),
-            part_digest: String::new(),
-            model: String::new(),
-            model_digest: String::new(),
-            precision: "int8",
-        };
-        Report { verdict, findings, ..Report::invalid(String::new(), by) }
+        testing::of_findings(verdict, findings)
     }
 
     /// What a writer writes that calls the findings of one sense by these kinds.
@@ -564,9 +548,9 @@ mod tests {
         let told = if report.verdict == Verdict::Pass { &[][..] } else { &report.findings[..] };
         let mut named = Vec::new();
         for (i, (finding, kind)) in told.iter().zip(kinds).enumerate() {
-            let sense = if finding.heard.is_some() { "audio" } else { "image" };
-            let name = &language.kind[sense][*kind][0];
-            text.push(match finding.heard {
+            let sense = finding.sense();
+            let name = &language.kind[sense.key()][*kind][0];
+            text.push(match finding.heard() {
                 Some(heard) => format!("{:.0} Hz, all the time, {:+.0} dB: {name}.", heard.hz[0], heard.db),
                 None => {
                     let place = &language.place[&*finding.place];
@@ -698,19 +682,19 @@ mod tests {
     #[test]
     fn without_a_mask_each_finding_is_taken_for_the_defect_and_without_a_kind_none_is_counted() {
         let right = ["tone".to_string()];
-        let event = Event {
+        let event = SoundEvent {
             seconds: [0.0, 2.0],
             hz: [100.0, 100.0],
             db: 9.0,
-            character: "tone",
+            character: SoundCharacter::Tone,
             all_the_time: true,
             rate: None,
         };
-        let heard = Finding { heard: Some(event), ..finding("", [0, 0, 1, 1], 0.1) };
+        let heard = Finding { what: What::Heard(event), ..finding("", [0, 0, 1, 1], 0.1) };
         let of = report(Verdict::Fail, vec![heard.clone(), heard]);
         let mut tally = tally();
         for (row, right) in [("hum -6 dB", &right[..]), ("hum +6 dB", &right[..]), ("other", &[])] {
-            let truth = Truth { is_bad: true, row, folder: "hum", sense: Sense::Audio, right, mask: None };
+            let truth = Truth { is_bad: true, row, folder: "hum", sense: Sense::Sound, right, mask: None };
             tally.add(&of, &written(&of, &["tone", "knock"]), &truth);
         }
         // Sight has nothing to do with it.

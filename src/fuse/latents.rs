@@ -26,7 +26,7 @@ pub struct Fused {
 }
 
 /// The senses that are fused, in this order.
-pub const SENSES: [Sense; 3] = [Sense::Image, Sense::Audio, Sense::Clip];
+pub const SENSES: [Sense; 3] = [Sense::Image, Sense::Sound, Sense::Clip];
 /// The graph's inputs, in this order.
 pub const INPUTS: [&str; 11] = [
     "image_shapes",

@@ -14,11 +14,8 @@ use super::{Eye, Look};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
 use crate::memory::learned::{Learned, Level};
-use crate::memory::motion::UsualMotion;
-use crate::memory::part::{Loudness, Part, TILE, TILE_CELLS};
-use crate::prepare::clip::{Filmed, Kymograph, STILLS};
-use crate::prepare::quality::Quality;
-use crate::report::{Event, Finding, Heatmap, Moved, Report};
+use crate::memory::part::{Part, TILE, TILE_CELLS};
+use crate::report::{Finding, Heatmap, SenseReport};
 use crate::sample::Frame;
 
 /// Findings that are shown, most severe first, at most.
@@ -44,11 +41,6 @@ pub const SHAPE: usize = HEAT * HEAT + LUMA * LUMA + EXPECTED * EXPECTED + MEASU
 /// Numbers of a cell beside its channels.
 pub const OF_CELL: usize = 4;
 
-/// Characters of what is heard, as they are told: see [`Event::character`](crate::report::Event::character).
-pub const CHARACTERS: [&str; 7] = ["knock", "tone", "noise", "gap", "louder", "quieter", "rhythm"];
-/// Characters of what moves, as they are told: see [`Moved::character`](crate::report::Moved::character).
-pub const MOTIONS: [&str; 4] = ["more", "less", "elsewhere", "otherwise"];
-
 /// How much wider than its finding a window is.
 const WIDER: f64 = 1.3;
 /// Cells of the heatmap that a window spans, at least.
@@ -67,12 +59,13 @@ pub struct Evidence {
     /// ln of its severity; how much brighter it is than what is around it, 64 levels a unit, ln of the ratio of the
     /// deviations of brightness within and around; how much redder and bluer than green it is against what is around, 64
     /// levels a unit; ln of the number of findings. Of what is heard then, else nought: 1 for its character, of
-    /// [`CHARACTERS`]; decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
-    /// where it is there all the time. Of what moves, in the place of what is heard: 1 for its character, of [`MOTIONS`];
+    /// [`SoundCharacter::ALL`](crate::report::SoundCharacter::ALL); decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
+    /// where it is there all the time. Of what moves, in the place of what is heard: 1 for its character, of
+    /// [`MotionCharacter::ALL`](crate::report::MotionCharacter::ALL);
     /// ln of its seconds, and of its share of the clip; when it begins and ends, as shares; width and height of its box, as
     /// shares of the frame; ln of 1 and the grey levels that change in a second, and of 1 and those of good clips. In the
     /// place of its brightness, how the clip differs from good ones within that box, moment by moment, as
-    /// [`UsualMotion::differences`]; in that of what was expected, the same of whole frames, in the mean of two moments by
+    /// [`UsualMotion::differences`](crate::memory::motion::UsualMotion::differences); in that of what was expected, the same of whole frames, in the mean of two moments by
     /// two; both as ln(1 + difference).
     pub shapes: Array2<f32>,
     /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest cells of each finding, then the ninths
@@ -82,7 +75,7 @@ pub struct Evidence {
     pub cells: Array2<f32>,
     /// `f32[1, QUALITY]`: light and focus beside what was taught, 0 in its middle: brightness, 25 levels a unit; ln of
     /// contrast; sharpness; black and white shares; then nought. Of sounds: its level, 6 dB a unit; clipped, silent and
-    /// dropped shares; ln of 1 and each of [`Steady`](crate::report::Steady), nought where it was not taught; nought. Of
+    /// dropped shares; ln of 1 and each of [`Stationary`](crate::report::Stationary), nought where it was not taught; nought. Of
     /// clips: as of pictures, of their frames; ln of the ratios of their seconds, of their frames in a second, and of their
     /// motion; nought.
     pub quality: Array2<f32>,
@@ -115,54 +108,32 @@ struct Ground<'a> {
     there: Option<Affine>,
 }
 
-/// What was measured of a sound or a clip beside the picture of it.
+/// What a sense tells of a finding beside its shape.
 #[derive(Default)]
-pub(super) struct Measured<'a> {
-    pub loudness: Option<Loudness>,
-    pub clip: Option<Watched<'a>>,
+pub(super) struct Described {
+    /// The last numbers of [`Evidence::shapes`].
+    pub measures: [f32; HEARD],
+    /// What stands in the places of its brightness and of what was expected, `f32[LUMA * LUMA + EXPECTED * EXPECTED]`.
+    pub planes: Option<Vec<f32>>,
 }
 
-/// A clip that was watched, beside those that were taught.
-pub(super) struct Watched<'a> {
-    filmed: Filmed,
-    stills: Vec<f32>,
-    side: usize,
-    usual: &'a UsualMotion,
-}
-
-impl<'a> Watched<'a> {
-    pub(super) fn new(kymograph: &Kymograph, usual: &'a UsualMotion) -> Self {
-        Self { filmed: kymograph.filmed(), stills: kymograph.stills(), side: kymograph.still_side(), usual }
-    }
-
-    /// How the clip differs, moment by moment, from good ones: within the box of what moves, `[LUMA, LUMA]`, and in the whole
-    /// frame, `[EXPECTED, EXPECTED]`; both as ln(1 + difference).
-    fn differences(&self, moved: Moved) -> impl Iterator<Item = f32> + use<> {
-        let span = |from: usize, wide: usize, whole: usize| {
-            let of = |at: usize| at * self.side / whole.max(1);
-            let (begin, end) = (of(from), (of(from + wide) + 1).min(self.side));
-            let more = LEAST_BOX.saturating_sub(end - begin).div_ceil(2);
-            begin.saturating_sub(more)..(end + more).min(self.side)
-        };
-        let ([width, height], region) = (self.filmed.size, moved.region);
-        let rows = span(region.y, region.height, height);
-        let near = self.usual.differences(&self.stills, rows, span(region.x, region.width, width));
-        let whole = self.usual.differences(&self.stills, 0..self.side, 0..self.side);
-        let pooled = (0..EXPECTED * EXPECTED).map(move |i| {
-            let at = 2 * (i / EXPECTED * LUMA + i % EXPECTED);
-            [at, at + 1, at + LUMA, at + LUMA + 1].iter().map(|&at| whole[at]).sum::<f32>() / 4.0
-        });
-        near.into_iter().chain(pooled).map(f32::ln_1p)
+/// Sets the one number of a code that is meant.
+pub(super) fn mark(one_hot: &mut [f32], at: Option<usize>) {
+    if let Some(value) = at.and_then(|at| one_hot.get_mut(at)) {
+        *value = 1.0;
     }
 }
 
-/// Rows and columns of stills within which a finding is looked at, at least.
-const LEAST_BOX: usize = 8;
-// Differences take the places of brightness and of what was expected.
-const _: () = assert!(LUMA == STILLS && 2 * EXPECTED == STILLS);
+/// A picture with what was said of it.
+#[derive(Clone, Copy)]
+pub(super) struct JudgedPicture<'a> {
+    pub report: &'a SenseReport,
+    pub findings: &'a [&'a Finding],
+    /// The frame, or what was made of a sound or a clip.
+    pub picture: &'a Frame,
+}
 
-/// The evidence of the sample that `eye` and `look` saw last, judged as `report` says: `frame`, or the picture of a sound or
-/// a clip, which is as `measured` says.
+/// The evidence of the sample that `eye` and `look` saw last. `quality` and `describe` are what its sense tells of it.
 ///
 /// # Errors
 /// As [`MapEncoder::map`](crate::encode::MapEncoder::map).
@@ -170,32 +141,31 @@ pub(super) fn gather(
     eye: &Eye,
     look: &Look,
     part: &Part,
-    report: &Report,
-    frame: &Frame,
-    measured: Measured<'_>,
+    judged: JudgedPicture<'_>,
+    quality: &[f32],
+    describe: &dyn Fn(&Finding) -> Described,
 ) -> Result<Evidence> {
-    let learned = &part.learned;
+    let JudgedPicture { report, findings, picture } = judged;
     let Heatmap { rows, columns, .. } = report.heatmap;
-    let there = look.view.as_ref().map(|view| pose_from_picture([rows, columns], view, frame)).transpose()?;
-    let ground = Ground { eye, look, learned, heatmap: &report.heatmap, there };
+    let there = look.view.as_ref().map(|view| pose_from_picture([rows, columns], view, picture)).transpose()?;
+    let ground = Ground { eye, look, learned: &part.learned, heatmap: &report.heatmap, there };
     let channels: usize = eye.channels().iter().sum();
     let mut shapes = Array2::zeros((FINDINGS, SHAPE));
     let mut cells = Array2::zeros((FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL));
-    let shown: Vec<&Finding> = report.findings.iter().take(FINDINGS).collect();
-    for (i, finding) in shown.iter().enumerate() {
-        let window = Window::around(finding, &report.heatmap, frame);
-        let hot = ground.hot(finding, frame);
-        shape(finding, &window, &hot, report, &part.tiles, frame, shapes.row_mut(i));
-        if let (Some(event), Some(clip)) = (finding.moved, &measured.clip) {
-            let told = moved(event, clip.filmed.seconds, clip.filmed.size);
-            shapes.slice_mut(s![i, SHAPE - HEARD..]).assign(&Array1::from_iter(told));
-            let planes = s![i, HEAT * HEAT..SHAPE - HEARD - MEASURES];
-            shapes.slice_mut(planes).assign(&Array1::from_iter(clip.differences(event)));
+    for (i, finding) in findings.iter().take(FINDINGS).enumerate() {
+        let window = Window::around(finding, &report.heatmap, picture);
+        let hot = ground.hot(finding, picture);
+        shape(finding, &window, &hot, judged, &part.tiles, shapes.row_mut(i));
+        let Described { measures, planes } = describe(finding);
+        shapes.slice_mut(s![i, SHAPE - HEARD..]).assign(&Array1::from_iter(measures));
+        if let Some(planes) = planes {
+            let at = s![i, HEAT * HEAT..SHAPE - HEARD - MEASURES];
+            shapes.slice_mut(at).assign(&Array1::from_vec(planes));
         }
         for (j, &at) in spread_out(&hot, columns).iter().enumerate() {
             let mut row = cells.row_mut(i * CELLS + j);
             ground.show(&[ground.cell(at)], row.slice_mut(s![..2 * channels]))?;
-            let [x, y] = window.share_of(at, &report.heatmap, frame);
+            let [x, y] = window.share_of(at, &report.heatmap, picture);
             let told = [report.heatmap.values[at].ln_1p(), x, y, 1.0];
             row.slice_mut(s![2 * channels..]).assign(&Array1::from_iter(told));
         }
@@ -212,91 +182,8 @@ pub(super) fn gather(
         let told = [hottest.ln_1p(), middle(column), middle(row), 1.0];
         out.slice_mut(s![2 * channels..]).assign(&Array1::from_iter(told));
     }
-    let measures = match (measured.loudness, measured.clip) {
-        (Some(heard), _) => quality_of_sound(part, report, heard).to_vec(),
-        (None, Some(Watched { filmed, .. })) => {
-            [&quality_of_picture(part, filmed.quality)[..], &quality_of_clip(part, filmed)].concat()
-        }
-        (None, None) => quality_of_picture(part, look.quality).to_vec(),
-    };
-    let quality = Array2::from_shape_fn((1, QUALITY), |(_, i)| measures.get(i).copied().unwrap_or_default());
+    let quality = Array2::from_shape_fn((1, QUALITY), |(_, i)| quality.get(i).copied().unwrap_or_default());
     Ok(Evidence { shapes, cells, quality })
-}
-
-fn quality_of_clip(part: &Part, filmed: Filmed) -> [f32; 3] {
-    let Some(taught) = part.card.clip else { return [0.0; 3] };
-    let ln = |value: f64, [least, most]: [f64; 2]| ((value + 1e-3) / (0.5 * (least + most) + 1e-3)).ln() as f32;
-    [
-        ln(filmed.seconds, taught.seconds),
-        ln(filmed.rate, taught.rate),
-        ln(filmed.motion.into(), taught.motion.map(f64::from)),
-    ]
-}
-
-fn quality_of_picture(part: &Part, seen: Quality) -> [f32; 5] {
-    let taught = &part.card.picture;
-    let middle = |[least, most]: [f32; 2]| 0.5 * (least + most);
-    [
-        (seen.brightness - middle(taught.brightness)) / 25.0,
-        ((seen.contrast + 1.0) / (middle(taught.contrast) + 1.0)).ln(),
-        seen.sharpness - middle(taught.sharpness),
-        seen.black - middle(taught.black),
-        seen.white - middle(taught.white),
-    ]
-}
-
-fn quality_of_sound(part: &Part, report: &Report, heard: Loudness) -> [f32; 9] {
-    let level = part.card.sound.map_or(0.0, |taught| {
-        let [least, most] = taught.rms_dbfs;
-        (heard.rms_dbfs - 0.5 * (least + most)) / DECIBELS
-    });
-    let [tones, bands, rhythm, peaks, swells] = report.steady.map_or([0.0; 5], |steady| {
-        [steady.tones, steady.level, steady.rhythm, steady.peaks, steady.swells].map(|off| off.max(0.0).ln_1p())
-    });
-    let [level, clipped, silent, dropped] = [level, heard.clipped, heard.silent, heard.dropped].map(|of| of as f32);
-    [level, clipped, silent, dropped, tones, bands, rhythm, peaks, swells]
-}
-
-/// Decibels by which a sound is louder than those that were taught, that are a unit.
-const DECIBELS: f64 = 6.0;
-
-/// What a finding sounds like: see [`Evidence::shapes`].
-fn heard(event: Event) -> [f32; HEARD] {
-    let mut told = [0.0; HEARD];
-    if let Some(character) = CHARACTERS.iter().position(|character| *character == event.character) {
-        told[character] = 1.0;
-    }
-    let seconds = event.seconds[1] - event.seconds[0];
-    let ln = |value: f64| value.max(1e-3).ln() as f32;
-    told[CHARACTERS.len()..].copy_from_slice(&[
-        event.db / 10.0,
-        ln(seconds),
-        ln(event.hz[0] / 1e3),
-        ln(event.hz[1] / 1e3),
-        f32::from(u8::from(event.all_the_time)),
-    ]);
-    told
-}
-
-/// How a finding moves in a clip of so many seconds and frames of this size: see [`Evidence::shapes`].
-fn moved(event: Moved, whole: f64, [width, height]: [usize; 2]) -> [f32; HEARD] {
-    let mut told = [0.0; HEARD];
-    if let Some(character) = MOTIONS.iter().position(|character| *character == event.character) {
-        told[character] = 1.0;
-    }
-    let [begin, end] = event.seconds;
-    let share = |side: usize, whole: usize| side as f32 / whole.max(1) as f32;
-    told[MOTIONS.len()..].copy_from_slice(&[
-        (end - begin).max(1e-3).ln() as f32,
-        ((end - begin) / whole).max(1e-3).ln() as f32,
-        (begin / whole) as f32,
-        (end / whole) as f32,
-        share(event.region.width, width),
-        share(event.region.height, height),
-        event.motion.max(0.0).ln_1p(),
-        event.usual.max(0.0).ln_1p(),
-    ]);
-    told
 }
 
 impl Ground<'_> {
@@ -422,9 +309,8 @@ fn shape(
     finding: &Finding,
     window: &Window,
     hot: &[usize],
-    report: &Report,
+    JudgedPicture { report, findings, picture: frame }: JudgedPicture<'_>,
     tiles: &[u8],
-    frame: &Frame,
     into: ArrayViewMut1<f32>,
 ) {
     let heatmap = &report.heatmap;
@@ -505,12 +391,9 @@ fn shape(
         ((rough + 1.0) / (rough_around + 1.0)).ln(),
         (colour[0] - colour_around[0]) / LEVELS,
         (colour[1] - colour_around[1]) / LEVELS,
-        (report.findings.len() as f32).max(1.0).ln(),
+        (findings.len() as f32).max(1.0).ln(),
     ];
     shape.extend(measures);
-    if let Some(event) = finding.heard {
-        shape.extend(heard(event));
-    }
     into.into_iter().zip(shape).for_each(|(out, value)| *out = value);
 }
 
@@ -539,10 +422,8 @@ fn axes(hot: &[usize], heatmap: &Heatmap, frame: &Frame) -> [f32; 3] {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
-    use crate::report::Region;
+    use crate::report::{GridPosition, Region, What};
     use crate::sample::PixelFormat;
 
     #[test]
@@ -553,27 +434,6 @@ mod tests {
         let cell = Array1::from_vec(vec![2.0, -1.0, 5.0]);
         let back = in_channels(&level, &cell.dot(&weights));
         assert!(back.iter().zip([2.0, -1.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-5), "{back}");
-    }
-
-    #[test]
-    fn what_is_heard_is_told_by_its_character_its_extent_and_whether_it_lasts() {
-        let (seconds, hz) = ([0.0, 1.0], [500.0, 2000.0]);
-        let event = Event { seconds, hz, db: 20.0, character: "tone", all_the_time: true, rate: None };
-        let told = heard(event);
-        assert_eq!(told[..7], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        let expected = [2.0, 0.0, 0.5f32.ln(), 2f32.ln(), 1.0];
-        assert!(told[7..].iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{told:?}");
-        assert_eq!(heard(Event { all_the_time: false, ..event })[11], 0.0);
-    }
-
-    #[test]
-    fn what_moves_is_told_by_its_character_its_time_and_its_box() {
-        let region = Region { x: 10, y: 0, width: 40, height: 50 };
-        let (seconds, character) = ([1.0, 2.0], "less");
-        let told =
-            moved(Moved { seconds, place: "centre", region, character, motion: 0.0, usual: 1.0 }, 4.0, [80, 100]);
-        let expected = [0.0, 1.0, 0.0, 0.0, 0.0, 0.25f32.ln(), 0.25, 0.5, 0.5, 0.5, 0.0, 2f32.ln()];
-        assert!(told.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{told:?}");
     }
 
     #[test]
@@ -598,14 +458,13 @@ mod tests {
         let frame = Frame::new(vec![0; 200 * 100], PixelFormat::Grey8, 200, 100).unwrap();
         let region = Region { x: 100, y: 20, width: 80, height: 40 };
         let finding = Finding {
+            what: What::Seen { position: GridPosition::Top },
             region,
             area_px: 0.0,
             area_share: 0.0,
             peak: [0, 0],
             severity: 1.0,
-            place: Cow::Borrowed("top"),
-            heard: None,
-            moved: None,
+            place: "top".into(),
         };
         let window = Window::around(&finding, &heatmap, &frame);
         // Six cells of twenty pixels are wider than 1.3 times the finding.

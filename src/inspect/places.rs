@@ -5,7 +5,7 @@ use crate::geometry::Affine;
 use crate::memory::part::Envelope;
 use crate::prepare::fixture::View;
 use crate::prepare::quality::Quality;
-use crate::report::{Expected, Finding, Heatmap, Pose, Region};
+use crate::report::{Expected, Finding, GridPosition, Heatmap, Pose, Reason, ReasonCode, Region, What};
 use crate::sample::Frame;
 
 /// Share of the taught view that a picture must show.
@@ -98,13 +98,14 @@ pub(super) fn cannot_be_judged(
     quality: Quality,
     taught: &Envelope,
     good: usize,
-) -> Option<String> {
+) -> Option<Reason> {
     let fits = |side: usize, [least, most]: [usize; 2]| 4 * side >= 3 * least && 3 * side <= 4 * most;
     if !fits(width, taught.width) || !fits(height, taught.height) {
         let span =
             |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least}-{most}") };
         let (wide, tall) = (span(taught.width), span(taught.height));
-        return Some(format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}"));
+        let text = format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}");
+        return Some(Reason::new(ReasonCode::WrongSize, text));
     }
     // Half the taught range is granted on each side, and never less than a visible change; few pictures say little of
     // the range.
@@ -117,20 +118,28 @@ pub(super) fn cannot_be_judged(
     let (_, white) = outside(quality.white, taught.white, 0.35);
     let (flat, _) = outside(quality.contrast, taught.contrast, 0.5 * taught.contrast[0]);
     let (soft, _) = outside(quality.sharpness, taught.sharpness, 1.2);
-    let [least, most] = taught.brightness;
-    if dark || black {
-        return Some(format!("too dark: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
+    let told = |code, text| Some(Reason::new(code, text));
+    let mean = |[least, most]: [f32; 2]| format!("mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness);
+    let share = |of: f32, [_, most]: [f32; 2], what: &str| {
+        format!("{:.0} % of it is {what}, taught at most {:.0} %", 100.0 * of, 100.0 * most)
+    };
+    match () {
+        () if dark => told(ReasonCode::TooDark, format!("too dark: {}", mean(taught.brightness))),
+        () if black => told(ReasonCode::TooDark, format!("too dark: {}", share(quality.black, taught.black, "black"))),
+        () if bright => told(ReasonCode::TooBright, format!("too bright: {}", mean(taught.brightness))),
+        () if white => {
+            told(ReasonCode::TooBright, format!("too bright: {}", share(quality.white, taught.white, "white")))
+        }
+        () if flat => {
+            let (found, least) = (quality.contrast, taught.contrast[0]);
+            told(ReasonCode::NoContrast, format!("no contrast: {found:.1}, taught at least {least:.1}"))
+        }
+        () if soft => {
+            let (found, least) = (quality.sharpness, taught.sharpness[0]);
+            told(ReasonCode::OutOfFocus, format!("out of focus: sharpness {found:.1}, taught at least {least:.1}"))
+        }
+        () => None,
     }
-    if bright || white {
-        return Some(format!("too bright: mean {:.0}, taught {least:.0}-{most:.0}", quality.brightness));
-    }
-    if flat {
-        let least = taught.contrast[0];
-        return Some(format!("no contrast: {:.1}, taught at least {least:.1}", quality.contrast));
-    }
-    soft.then(|| {
-        format!("out of focus: sharpness {:.1}, taught at least {:.1}", quality.sharpness, taught.sharpness[0])
-    })
 }
 
 /// Groups of cells at or above heat 1 that are connected; `around` calls for each neighbour of a cell.
@@ -216,7 +225,7 @@ pub(super) fn find_motions(
     heatmap: &Heatmap,
     tiled: Tiled,
     side: usize,
-) -> Vec<(Finding, &'static str, Vec<[usize; 3]>)> {
+) -> Vec<(Finding, GridPosition, Vec<[usize; 3]>)> {
     let Tiled { tiles, cells } = tiled;
     let values = &heatmap.values;
     let groups = connected(values, |at, next| {
@@ -231,8 +240,8 @@ pub(super) fn find_motions(
         let mut finding = finding(&there, heatmap, [tiles * side; 2]);
         finding.area_px = members.len() as f64 * (side * side) as f64 / (cells * cells) as f64;
         finding.area_share = members.len() as f64 / values.len() as f64;
-        let place = place((x as f64 + 0.5) / cells as f64, (y as f64 + 0.5) / cells as f64);
-        (finding, place, members.into_iter().map(|at| tiled.split(at)).collect())
+        let position = GridPosition::at((x as f64 + 0.5) / cells as f64, (y as f64 + 0.5) / cells as f64);
+        (finding, position, members.into_iter().map(|at| tiled.split(at)).collect())
     });
     let mut found: Vec<_> = found.collect();
     found.sort_by(|a: &(Finding, _, _), b| b.0.severity.total_cmp(&a.0.severity));
@@ -269,24 +278,16 @@ fn finding(members: &[usize], heatmap: &Heatmap, [width, height]: [usize; 2]) ->
     let area_px = members.len() as f64 * cell[0] * cell[1];
     // A large defect lies where its middle is, not where its strangest point is.
     let middle = |from: usize, size: usize, side: usize| (from as f64 + 0.5 * size as f64) / side as f64;
+    let position = GridPosition::at(middle(x, wide, width), middle(y, tall, height));
     Finding {
+        what: What::Seen { position },
         region: Region { x, y, width: wide, height: tall },
         area_px,
         area_share: members.len() as f64 / values.len() as f64,
         peak: [(centre[0] * cell[0]) as usize, (centre[1] * cell[1]) as usize],
         severity: values[peak],
-        place: place(middle(x, wide, width), middle(y, tall, height)).into(),
-        heard: None,
-        moved: None,
+        place: position.as_str().into(),
     }
-}
-
-/// A ninth of the picture in words.
-fn place(x: f64, y: f64) -> &'static str {
-    const PLACES: [[&str; 3]; 3] =
-        [["top left", "top", "top right"], ["left", "centre", "right"], ["bottom left", "bottom", "bottom right"]];
-    let third = |share: f64| ((share * 3.0) as usize).min(2);
-    PLACES[third(y)][third(x)]
 }
 
 #[cfg(test)]
@@ -319,7 +320,10 @@ mod tests {
         assert!((0..16).all(|at| tiled.join(tiled.split(at)) == at));
         let found = find_motions(&heatmap, tiled, 10);
         assert_eq!(found.len(), 2);
-        assert_eq!((found[0].1, found[0].0.region), ("bottom right", Region { x: 15, y: 15, width: 5, height: 5 }));
+        assert_eq!(
+            (found[0].1, found[0].0.region),
+            (GridPosition::BottomRight, Region { x: 15, y: 15, width: 5, height: 5 })
+        );
         // A cell of one step and its diagonal neighbour of the next are one; the box is that of the hotter.
         let (finding, _, cells) = &found[1];
         assert_eq!((cells.len(), finding.severity), (2, 2.0));

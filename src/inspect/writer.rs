@@ -11,7 +11,7 @@ use crate::encode::{Encoded, TextEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
 use crate::manifest::{FusionSpec, Manifest, Precision, Sense};
-use crate::report::{Clause, Finding, Named, Provenance, Region, Report, Sensed, Verdict, Written};
+use crate::report::{Clause, EncodedBy, Finding, Named, Region, Report, SenseReport, Sensed, Verdict, What, Written};
 use crate::tensor;
 
 /// Tokens of a text, at most.
@@ -102,15 +102,15 @@ impl Writer {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the part was taught with another encoder than this writer.
-    pub fn check(&self, sense: Sense, judged_by: &Provenance) -> Result<()> {
+    pub fn check(&self, sense: Sense, encoded_by: &EncodedBy) -> Result<()> {
         let Some(own) = SENSES.iter().zip(&self.encoders).find(|(of, _)| **of == sense).map(|(_, own)| own) else {
             let what = format!("{} has no words for what is told by {}", self.model, sense.as_str());
             return Err(Error::new(ErrorKind::Config, what));
         };
-        if judged_by.model == *own {
+        if encoded_by.model == *own {
             return Ok(());
         }
-        let (model, other) = (&self.model, &judged_by.model);
+        let (model, other) = (&self.model, &encoded_by.model);
         let what = format!("{model} writes of what {own} tells it, the part was taught with {other}");
         Err(Error::new(ErrorKind::Config, what))
     }
@@ -144,8 +144,9 @@ impl Writer {
             digest: self.digest.clone(),
         };
         if report.verdict == Verdict::Invalid || evidence.is_empty() {
-            written(&report.reason);
-            return Ok(Written { text: report.reason.clone(), reason: "there was nothing to look at".into(), ..empty });
+            let text = report.reason.text.clone();
+            written(&text);
+            return Ok(Written { text, reason: "there was nothing to look at".into(), ..empty });
         }
         let mut told = told(report, evidence, asked.since);
         let (fused, about) = self.fuse(evidence, asked)?;
@@ -166,8 +167,8 @@ impl Writer {
             Some(question) => {
                 let named = if about == grammar::PRESENT {
                     // A label has no name here; what is not there is called missing by the sense that sees.
-                    let seen = told.senses.iter().find(|sensed| sensed.there && sensed.sense != Sense::Audio);
-                    seen.map(|sensed| (sensed.sense.as_str(), grammar::MISSING))
+                    let seen = told.senses.iter().find(|sensed| sensed.there && sensed.sense != Sense::Sound);
+                    seen.map(|sensed| (sensed.sense.key(), grammar::MISSING))
                 } else {
                     grammar::named_kind(&language, question)
                 };
@@ -189,14 +190,15 @@ impl Writer {
                 });
                 let named = findings.filter_map(|(sense, finding)| {
                     let name = generated.kind(sense, finding)?;
-                    let kinds = language.kind.get(sense.as_str())?;
+                    let kinds = language.kind.get(sense.key())?;
                     let kind = kinds.iter().find(|(_, names)| names.iter().any(|own| own == name))?.0;
                     let likelihood = self.likelihood(&fused, sense, finding, kind);
-                    Some(Named { sense: sense.as_str(), finding, kind: kind.clone(), likelihood })
+                    Some(Named { sense, finding, kind: kind.clone(), likelihood })
                 });
                 let kinds = named.collect();
                 let sentences = generated.captures.iter().filter(|(rule, _)| !rule.contains(KIND));
-                let clauses = sentences.map(|(rule, text)| Clause { text: text.clone(), of: rule.replace('_', " ") });
+                let clauses = sentences
+                    .filter_map(|(rule, text)| Some(Clause { text: text.clone(), about: grammar::topic(rule)? }));
                 let clauses = clauses.collect();
                 let tokens = generated.tokens;
                 let text = generated.text;
@@ -261,7 +263,7 @@ impl Writer {
             let may_be = |kind: &&String| grammar::may_be(kind, &sensed.findings[*i].at);
             let likelihood = |kind: &str| self.likelihood(fused, sensed.sense, *i, kind);
             let most = self.fusion.kinds().iter().filter(may_be).map(|kind| likelihood(kind)).fold(0.0, f32::max);
-            sensed.sense.as_str() == sense && likelihood(kind) > 0.0 && likelihood(kind) >= most
+            sensed.sense.key() == sense && likelihood(kind) > 0.0 && likelihood(kind) >= most
         });
         of_kind.map(|(sensed, i)| (sensed.sense, i)).collect()
     }
@@ -297,69 +299,56 @@ fn looked_at(fused: &Fused, sense: Sense, findings: usize) -> Option<Sensed> {
     // A finding's tokens are its shape and its cells.
     let cells = |finding: usize| share[FINDINGS + finding * CELLS..][..CELLS].iter().sum::<f32>();
     let findings = (0..findings).map(|finding| share[finding] + cells(finding)).collect();
-    Some(Sensed { sense: sense.as_str(), gate, findings, ninths: share.split_off(tokens - NINTHS * NINTHS) })
+    Some(Sensed { sense, gate, findings, ninths: share.split_off(tokens - NINTHS * NINTHS) })
 }
 
 /// What can be told of a sample.
 fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>) -> Told {
-    let senses = reports(report).into_iter().map(|(sense, report)| {
+    let sensed = |own: &SenseReport| {
+        let sense = own.sense;
         let evidence = evidence.iter().find(|(own, _)| *own == sense).map(|(_, evidence)| evidence);
-        let report = report.filter(|_| evidence.is_some());
-        let before = since.and_then(|since| reports(since).into_iter().find(|(own, _)| *own == sense)?.1);
-        let all = report.map_or(&[][..], |report| &report.findings);
-        let found = |finding: &Finding| {
-            let at = match (finding.heard, finding.moved) {
-                (Some(heard), _) => At::Heard(heard),
-                (None, Some(moved)) => At::Moved(moved),
-                (None, None) => At::Seen { place: finding.place.to_string(), area: finding.area_share },
+        let all: Vec<&Finding> = report.findings_of(sense).filter(|_| evidence.is_some()).collect();
+        let is_new = |finding: &Finding| {
+            let was_there = |since: &Report| since.findings_of(sense).any(|other| is_same(finding, other));
+            since.is_some_and(|since| !was_there(since))
+        };
+        let found = |finding: &&Finding| {
+            let at = match finding.what {
+                What::Seen { position } => At::Seen { position, area: finding.area_share },
+                What::Heard(event) => At::Heard(event),
+                What::Moved(movement) => At::Moved(movement),
             };
-            let was_there = before.is_some_and(|before| before.findings.iter().any(|other| is_same(finding, other)));
-            Found { at, new: since.is_some() && !was_there, likely: Vec::new() }
+            Found { at, new: is_new(finding), likely: Vec::new() }
         };
         let findings: Vec<Found> = all.iter().take(FINDINGS).map(found).collect();
         grammar::Sensed {
             sense,
-            there: report.is_some(),
+            there: evidence.is_some(),
             more: all.len() - findings.len(),
             findings,
             poor: evidence.is_some_and(|evidence| is_poor(sense, evidence)),
         }
-    });
-    let decided = report.decided_by.filter(|_| !report.degraded);
-    Told { verdict: report.verdict, senses: senses.collect(), decided, since: since.is_some() }
-}
-
-/// The report of each sense that the part was taught by, sight first; `None` of one that could not judge.
-fn reports(report: &Report) -> Vec<(Sense, Option<&Report>)> {
-    let judged = |report: &Report| report.verdict != Verdict::Invalid;
-    match (&report.sight, &report.hearing) {
-        // Where sight could not judge, the report is that of hearing.
-        (Some(_), None) => vec![(Sense::Image, None), (Sense::Audio, Some(report))],
-        (Some(sight), Some(hearing)) => vec![
-            (Sense::Image, Some(report).filter(|_| sight.verdict != Verdict::Invalid)),
-            (Sense::Audio, Some(&**hearing).filter(|hearing| judged(hearing))),
-        ],
-        (None, _) => vec![(report.sense, Some(report))],
-    }
+    };
+    let senses = report.senses.iter().map(sensed).collect();
+    Told { verdict: report.verdict, senses, decided: report.decided_by.clone(), since: since.is_some() }
 }
 
 /// Whether two findings of one sense are of the same place: their boxes meet, or what is heard is alike.
 fn is_same(finding: &Finding, other: &Finding) -> bool {
     let meet = |[from, to]: [f64; 2], [begin, end]: [f64; 2]| from <= end && begin <= to;
-    match (finding.heard, other.heard) {
+    let span = |Region { x, y, width, height }: Region| ([x, x + width], [y, y + height]);
+    let overlap = |region: Region, other: Region| {
+        let meet = |a: [usize; 2], b: [usize; 2]| a[0] < b[1] && b[0] < a[1];
+        let ((x, y), (other_x, other_y)) = (span(region), span(other));
+        meet(x, other_x) && meet(y, other_y)
+    };
+    match (finding.what, other.what) {
         // Sounds begin when they will: a place in time is none.
-        (Some(heard), Some(other)) => heard.character == other.character && meet(heard.hz, other.hz),
-        (None, None) => {
-            let (region, other_region) = match (finding.moved, other.moved) {
-                (Some(moved), Some(other)) if !meet(moved.seconds, other.seconds) => return false,
-                (Some(moved), Some(other)) => (moved.region, other.region),
-                _ => (finding.region, other.region),
-            };
-            let span = |Region { x, y, width, height }: Region| ([x, x + width], [y, y + height]);
-            let meet = |a: [usize; 2], b: [usize; 2]| a[0] < b[1] && b[0] < a[1];
-            let ((x, y), (other_x, other_y)) = (span(region), span(other_region));
-            meet(x, other_x) && meet(y, other_y)
+        (What::Heard(heard), What::Heard(other)) => heard.character == other.character && meet(heard.hz, other.hz),
+        (What::Moved(moved), What::Moved(other)) => {
+            meet(moved.seconds, other.seconds) && overlap(moved.region, other.region)
         }
+        (What::Seen { .. }, What::Seen { .. }) => overlap(finding.region, other.region),
         _ => false,
     }
 }
@@ -368,7 +357,7 @@ fn is_same(finding: &Finding, other: &Finding) -> bool {
 /// `models/eyear-small/recipe/words.py` says the same.
 fn is_poor(sense: Sense, evidence: &Evidence) -> bool {
     let quality = evidence.quality.row(0);
-    if sense == Sense::Audio {
+    if sense == Sense::Sound {
         let (level, clipped, dropped) = (quality[0], quality[1], quality[3]);
         return level.abs() > 1.5 || clipped > 0.005 || dropped > 0.005;
     }
@@ -379,36 +368,27 @@ fn is_poor(sense: Sense, evidence: &Evidence) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Event;
+    use crate::report::{GridPosition, SoundCharacter, SoundEvent};
 
-    fn finding(region: [usize; 4], heard: Option<Event>) -> Finding {
+    fn finding(region: [usize; 4], what: What) -> Finding {
         let [x, y, width, height] = region;
         let region = Region { x, y, width, height };
-        Finding {
-            region,
-            area_px: 1.0,
-            area_share: 0.1,
-            peak: [x, y],
-            severity: 2.0,
-            place: "top".into(),
-            heard,
-            moved: None,
-        }
+        Finding { what, region, area_px: 1.0, area_share: 0.1, peak: [x, y], severity: 2.0, place: "top".into() }
     }
 
     #[test]
     fn a_finding_was_there_before_where_its_box_meets_one_or_its_band_does() {
-        let seen = |region| finding(region, None);
+        let seen = |region| finding(region, What::Seen { position: GridPosition::Top });
         assert!(is_same(&seen([10, 10, 20, 20]), &seen([25, 25, 20, 20])));
         assert!(!is_same(&seen([10, 10, 20, 20]), &seen([30, 10, 20, 20])));
         let heard = |seconds, hz, character| {
-            let event = Event { seconds, hz, db: 9.0, character, all_the_time: false, rate: None };
-            finding([0, 0, 1, 1], Some(event))
+            let event = SoundEvent { seconds, hz, db: 9.0, character, all_the_time: false, rate: None };
+            finding([0, 0, 1, 1], What::Heard(event))
         };
-        let knock = heard([0.1, 0.2], [500.0, 900.0], "knock");
-        assert!(is_same(&knock, &heard([1.4, 1.5], [800.0, 990.0], "knock")), "at another time");
-        assert!(!is_same(&knock, &heard([0.1, 0.2], [950.0, 990.0], "knock")));
-        assert!(!is_same(&knock, &heard([0.1, 0.2], [500.0, 900.0], "tone")));
+        let knock = heard([0.1, 0.2], [500.0, 900.0], SoundCharacter::Knock);
+        assert!(is_same(&knock, &heard([1.4, 1.5], [800.0, 990.0], SoundCharacter::Knock)), "at another time");
+        assert!(!is_same(&knock, &heard([0.1, 0.2], [950.0, 990.0], SoundCharacter::Knock)));
+        assert!(!is_same(&knock, &heard([0.1, 0.2], [500.0, 900.0], SoundCharacter::Tone)));
         assert!(!is_same(&knock, &seen([0, 0, 1, 1])));
     }
 
@@ -419,8 +399,8 @@ mod tests {
         let all: f32 = row.iter().sum();
         let weights: Vec<f32> = (0..latents).flat_map(|_| row.iter().map(|w| w / all)).collect();
         let fused = Fused { latents: vec![], gates: vec![0.0, 0.7], weights: [vec![], weights, vec![]], kinds: vec![] };
-        let sensed = looked_at(&fused, Sense::Audio, FINDINGS).unwrap();
-        assert_eq!((sensed.sense, sensed.gate, sensed.ninths.len()), ("audio", 0.7, NINTHS * NINTHS));
+        let sensed = looked_at(&fused, Sense::Sound, FINDINGS).unwrap();
+        assert_eq!((sensed.sense, sensed.gate, sensed.ninths.len()), (Sense::Sound, 0.7, NINTHS * NINTHS));
         let sum: f32 = sensed.findings.iter().chain(&sensed.ninths).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::prepare::clip::STILLS;
+use crate::report::MotionCharacter;
 
 /// The mean and the greatest motion of good clips, cell by cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +26,8 @@ pub struct Compared {
     pub motion: f32,
     /// The mean of the same over good clips.
     pub usual: f32,
-    /// See [`Moved::character`](crate::report::Moved::character).
-    pub character: &'static str,
+    /// How it differs.
+    pub character: MotionCharacter,
 }
 
 /// Times by which motion must differ from the usual to be more, or less.
@@ -61,10 +62,10 @@ impl UsualMotion {
         // What moves there at any time of a good clip.
         let ever = |at: usize| self.most.iter().skip(at % per_step).step_by(per_step).copied().fold(0.0, f32::max);
         let character = match now - NOTHING {
-            more if more > 0.0 && mean(&ever) < NOTHING => "elsewhere",
-            more if more > DIFFERS * usual => "more",
-            _ if DIFFERS * now < usual - NOTHING => "less",
-            _ => "otherwise",
+            more if more > 0.0 && mean(&ever) < NOTHING => MotionCharacter::Elsewhere,
+            more if more > DIFFERS * usual => MotionCharacter::More,
+            _ if DIFFERS * now < usual - NOTHING => MotionCharacter::Less,
+            _ => MotionCharacter::Otherwise,
         };
         Compared { motion: now, usual, character }
     }
@@ -102,7 +103,7 @@ mod tests {
         let told = |cell: usize, motion: f32| {
             let mut clip = [0.0; 6];
             clip[cell] = motion;
-            usual.compare(&clip, &[cell], 3).character
+            usual.compare(&clip, &[cell], 3).character.as_str()
         };
         assert_eq!([told(0, 30.0), told(0, 2.0), told(0, 11.0)], ["more", "less", "otherwise"]);
         // It moves there, but not now; and there never.

@@ -96,7 +96,7 @@ impl Taught {
             Ok(part)
         };
         let sight = half("sight", &card.sight, Sense::Image)?;
-        let hearing = half("hearing", &card.hearing, Sense::Audio)?;
+        let hearing = half("hearing", &card.hearing, Sense::Sound)?;
         let digest = hex(&Sha256::digest(text.as_bytes()));
         let mut pair = Pair::new(sight, hearing).map_err(|error| wrong(error.message().to_string()))?;
         pair.digest = digest;
@@ -114,6 +114,14 @@ impl Taught {
     /// The part's name.
     pub fn name(&self) -> &str {
         &self.parts()[0].card.name
+    }
+
+    /// sha256 of its `part.toml`; empty while it was never saved.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::One(part) => &part.digest,
+            Self::Both(pair) => &pair.digest,
+        }
     }
 
     /// The part of each sense; sight first.

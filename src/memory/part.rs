@@ -23,6 +23,7 @@ use crate::prepare::clip::Filmed;
 use crate::prepare::fixture::Reference;
 use crate::prepare::listen;
 use crate::prepare::steady::GROUPS;
+use crate::report::{Reason, ReasonCode};
 use crate::sample::Sound;
 
 /// Version of the format that this build reads and writes.
@@ -163,7 +164,7 @@ impl Kind {
     /// The sense that it is judged by.
     pub const fn sense(self) -> Sense {
         match self {
-            Self::Sound => Sense::Audio,
+            Self::Sound => Sense::Sound,
             Self::Clip => Sense::Clip,
             Self::Texture | Self::Framed | Self::Aligned | Self::Golden => Sense::Image,
         }
@@ -324,25 +325,28 @@ impl Audible {
     }
 
     /// Why a sound cannot be judged, if so: it has another length, is not there, far too quiet, or spoilt.
-    pub fn deaf(&self, heard: Loudness) -> Option<String> {
+    pub fn deaf(&self, heard: Loudness) -> Option<Reason> {
         if let Some(reason) = wrong_length(heard.seconds, self.seconds) {
             return Some(reason);
         }
         let shares = [heard.clipped, heard.silent, heard.dropped];
-        let names = ["clipped", "silent", "dropped out"];
-        for ((share, taught), name) in shares.into_iter().zip(self.spoilt).zip(names) {
+        let kinds =
+            [(ReasonCode::Clipped, "clipped"), (ReasonCode::Silent, "silent"), (ReasonCode::Dropout, "dropped out")];
+        for ((share, taught), (code, name)) in shares.into_iter().zip(self.spoilt).zip(kinds) {
             if share > LEAST_SPOILT.max(2.0 * taught) {
-                return Some(format!(
-                    "{name}: {:.1} % of the sound, taught at most {:.1} %",
-                    100.0 * share,
-                    100.0 * taught
+                let (share, taught) = (100.0 * share, 100.0 * taught);
+                return Some(Reason::new(
+                    code,
+                    format!("{name}: {share:.1} % of the sound, taught at most {taught:.1} %"),
                 ));
             }
         }
         let [least, most] = self.rms_dbfs;
         let level = heard.rms_dbfs;
         // What is far too loud is heard, and told.
-        (level < least - LEVEL_MARGIN).then(|| format!("too quiet: {level:.0} dBFS, taught {least:.0} to {most:.0}"))
+        (level < least - LEVEL_MARGIN).then(|| {
+            Reason::new(ReasonCode::TooQuiet, format!("too quiet: {level:.0} dBFS, taught {least:.0} to {most:.0}"))
+        })
     }
 }
 
@@ -373,33 +377,37 @@ impl Moving {
     }
 
     /// Why a clip of another length cannot be judged, if so.
-    pub fn wrong_length(&self, seconds: f64) -> Option<String> {
+    pub fn wrong_length(&self, seconds: f64) -> Option<Reason> {
         wrong_length(seconds, self.seconds)
     }
 
     /// Why a clip cannot be judged, if so: it has another length or far fewer frames, or nothing moves at all.
-    pub fn still(&self, filmed: Filmed) -> Option<String> {
+    pub fn still(&self, filmed: Filmed) -> Option<Reason> {
         if let Some(reason) = self.wrong_length(filmed.seconds) {
             return Some(reason);
         }
         let [least, most] = self.rate;
         if 2.0 * filmed.rate < least {
             let taught = if most - least < 0.05 { format!("{least:.1}") } else { format!("{least:.1} to {most:.1}") };
-            return Some(format!("too few frames: {:.1} a second, taught with {taught}", filmed.rate));
+            let text = format!("too few frames: {:.1} a second, taught with {taught}", filmed.rate);
+            return Some(Reason::new(ReasonCode::TooFewFrames, text));
         }
         let least = self.motion[0];
         // A machine that stopped half-way moved; where nothing does it was not switched on, or is not what is filmed.
-        (filmed.motion < STILL * least)
-            .then(|| format!("nothing moves: {:.2} grey levels a second, taught at least {least:.2}", filmed.motion))
+        (filmed.motion < STILL * least).then(|| {
+            let motion = filmed.motion;
+            let text = format!("nothing moves: {motion:.2} grey levels a second, taught at least {least:.2}");
+            Reason::new(ReasonCode::NoMotion, text)
+        })
     }
 }
 
 /// Why a sound or a clip of another length than was taught cannot be judged, if so.
-fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<String> {
+fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<Reason> {
     let fits = 4.0 * seconds >= 3.0 * least && 3.0 * seconds <= 4.0 * most;
     (!fits).then(|| {
         let taught = if most - least < 0.005 { format!("{least:.2}") } else { format!("{least:.2} to {most:.2}") };
-        format!("wrong length: {seconds:.2} s, taught with {taught} s")
+        Reason::new(ReasonCode::WrongLength, format!("wrong length: {seconds:.2} s, taught with {taught} s"))
     })
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::wrong_at;
+use crate::report::BearingRate;
 
 /// A rolling bearing and its shaft, as written in a part's `[bearing]` and in the file that teaching is given.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,10 +56,8 @@ pub struct Rates {
 /// What a rate was found to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Named {
-    /// What strikes: `outer race`, `inner race`, `ball`, `cage` or `shaft`.
-    pub part: &'static str,
-    /// The rate's usual name: `BPFO`, `BPFI`, `BSF`, `FTF` or `1x`.
-    pub rate: &'static str,
+    /// The rate, and with it what strikes.
+    pub rate: BearingRate,
     /// Which multiple of the rate.
     pub harmonic: u32,
     /// That multiple, in Hz.
@@ -141,11 +140,11 @@ impl Bearing {
     pub fn striking(&self, strange: &[f32], hz: &[f64]) -> Option<Named> {
         let Rates { shaft, ftf, bpfo, bpfi, bsf } = self.rates();
         let known = [
-            Named { part: "outer race", rate: "BPFO", harmonic: 1, hz: bpfo },
-            Named { part: "inner race", rate: "BPFI", harmonic: 1, hz: bpfi },
-            Named { part: "ball", rate: "BSF", harmonic: 2, hz: 2.0 * bsf },
-            Named { part: "cage", rate: "FTF", harmonic: 1, hz: ftf },
-            Named { part: "shaft", rate: "1x", harmonic: 1, hz: shaft },
+            Named { rate: BearingRate::OuterRace, harmonic: 1, hz: bpfo },
+            Named { rate: BearingRate::InnerRace, harmonic: 1, hz: bpfi },
+            Named { rate: BearingRate::Ball, harmonic: 2, hz: 2.0 * bsf },
+            Named { rate: BearingRate::Cage, harmonic: 1, hz: ftf },
+            Named { rate: BearingRate::Shaft, harmonic: 1, hz: shaft },
         ];
         let off = |i: usize, at: f64| (hz[i] / at).ln().abs();
         let nearest = |at: f64| (0..hz.len()).min_by(|&a, &b| off(a, at).total_cmp(&off(b, at)));
@@ -175,8 +174,7 @@ impl Bearing {
     pub fn turning(&self, hz: f64, share: f64) -> Option<Named> {
         let shaft = self.rates().shaft;
         let multiples = (1..=HARMONICS).map(|harmonic| Named {
-            part: "shaft",
-            rate: "1x",
+            rate: BearingRate::Shaft,
             harmonic,
             hz: f64::from(harmonic) * shaft,
         });
@@ -189,7 +187,8 @@ impl Bearing {
 impl std::fmt::Display for Named {
     /// As `outer race (BPFO 107.4 Hz)` or `ball (2 x BSF 141.2 Hz)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { part, rate, harmonic, hz } = self;
+        let Self { rate, harmonic, hz } = self;
+        let (part, rate) = (rate.part(), rate.as_str());
         match harmonic {
             1 => write!(f, "{part} ({rate} {hz:.1} Hz)"),
             _ => write!(f, "{part} ({harmonic} x {rate} {hz:.1} Hz)"),

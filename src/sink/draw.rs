@@ -3,7 +3,7 @@
 
 use super::picture::Picture;
 use crate::memory::features::interpolate;
-use crate::report::{Finding, Heatmap, Region, Report, Steps, Verdict};
+use crate::report::{Finding, Heatmap, Region, Report, SenseReport, Steps};
 use crate::sample::Frame;
 
 /// Colours of heat from [`COOL`] to [`HOT`], evenly spaced: ten points of matplotlib's inferno. Its lightness
@@ -35,19 +35,20 @@ const WHITE: [u8; 3] = [255; 3];
 const MASK: [u8; 3] = [0x00, 0xd8, 0xff];
 const NOTHING: [u8; 3] = [128; 3];
 
-/// Heat, boxes and numbers of `report` over `picture`, which shows the whole frame at any scale.
+/// Heat, boxes and numbers of one sense of a `report` over `picture`, which shows the whole frame at any scale.
 ///
 /// `frame` is `[width, height]` of what was inspected. A picture that could not be judged stays as it is.
-pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture {
+pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report, of: &SenseReport) -> Picture {
     let mut picture = picture.clone();
-    if report.verdict == Verdict::Invalid {
+    if !of.is_valid() {
         return picture;
     }
-    paint_heat(&mut picture, report);
+    paint_heat(&mut picture, &of.heatmap);
     let scale = [picture.width as f64 / frame[0].max(1) as f64, picture.height as f64 / frame[1].max(1) as f64];
     // The most severe is drawn last and lies on top.
-    for (i, finding) in report.findings.iter().enumerate().rev() {
-        for (_, region) in regions(finding, report, frame) {
+    let findings: Vec<&Finding> = report.findings_of(of.sense).collect();
+    for (i, finding) in findings.iter().enumerate().rev() {
+        for (_, region) in regions(finding, of, frame) {
             let drawn = draw_box(&mut picture, &region, scale);
             if i < NUMBERED {
                 draw_number(&mut picture, drawn, i + 1);
@@ -58,14 +59,15 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report) -> Picture
 }
 
 /// The boxes and numbers of what is strange in a `step` of a clip, over one of its frames at any scale.
-pub fn findings_at(picture: &mut Picture, report: &Report, step: usize) {
-    let Some(steps) = &report.steps else { return };
+pub fn findings_at(picture: &mut Picture, report: &Report, of: &SenseReport, step: usize) {
+    let Some(steps) = &of.steps else { return };
     let tiled = [steps.frames.width(), steps.frames.height()];
     let tile = tiled.map(|side| side / steps.tiles);
     let [left, top] = [step % steps.tiles * tile[0], step / steps.tiles * tile[1]];
     let scale = [picture.width as f64 / tile[0].max(1) as f64, picture.height as f64 / tile[1].max(1) as f64];
-    for (i, finding) in report.findings.iter().enumerate().rev() {
-        for (_, region) in regions(finding, report, tiled).into_iter().filter(|(of, _)| *of == step) {
+    let findings: Vec<&Finding> = report.findings_of(of.sense).collect();
+    for (i, finding) in findings.iter().enumerate().rev() {
+        for (_, region) in regions(finding, of, tiled).into_iter().filter(|(of, _)| *of == step) {
             // A box lies within its step's tile.
             let region = Region { x: region.x.saturating_sub(left), y: region.y.saturating_sub(top), ..region };
             let drawn = draw_box(picture, &region, scale);
@@ -78,9 +80,9 @@ pub fn findings_at(picture: &mut Picture, report: &Report, step: usize) {
 
 /// Where a finding's boxes are drawn over what was inspected, `[width, height]`: of a clip, around what is hot in each step
 /// that it lasts, with the step.
-fn regions(finding: &Finding, report: &Report, [width, height]: [usize; 2]) -> Vec<(usize, Region)> {
-    let (Some(moved), Some(steps)) = (finding.moved, &report.steps) else { return vec![(0, finding.region)] };
-    let Heatmap { values, rows, columns } = &report.heatmap;
+fn regions(finding: &Finding, of: &SenseReport, [width, height]: [usize; 2]) -> Vec<(usize, Region)> {
+    let (Some(moved), Some(steps)) = (finding.moved(), &of.steps) else { return vec![(0, finding.region)] };
+    let Heatmap { values, rows, columns } = &of.heatmap;
     let (tiles, cells) = (steps.tiles, columns / steps.tiles);
     let all = tiles * tiles;
     let [from, to] = moved.seconds.map(|at| ((at / steps.seconds * all as f64).round() as usize).min(all));
@@ -160,8 +162,7 @@ fn blend(from: u8, to: u8, share: f32) -> u8 {
     (f32::from(from) + (f32::from(to) - f32::from(from)) * share).round() as u8
 }
 
-fn paint_heat(picture: &mut Picture, report: &Report) {
-    let map = &report.heatmap;
+fn paint_heat(picture: &mut Picture, map: &Heatmap) {
     if map.values.is_empty() || map.values.len() != map.rows * map.columns {
         return;
     }
@@ -438,9 +439,9 @@ fn sample(tile: &[u8], side: usize, x: f32, y: f32) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Finding, Heatmap};
+    use crate::report::{Finding, Heatmap, Verdict};
     use crate::sample::PixelFormat;
-    use crate::sink::example::report;
+    use crate::testing::{self, report};
 
     fn pixel(picture: &Picture, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * picture.width + x);
@@ -448,26 +449,16 @@ mod tests {
     }
 
     fn finding(x: usize, y: usize, width: usize, height: usize) -> Finding {
-        let region = Region { x, y, width, height };
-        Finding {
-            region,
-            area_px: 1.0,
-            area_share: 0.1,
-            peak: [x, y],
-            severity: 2.0,
-            place: "top".into(),
-            heard: None,
-            moved: None,
-        }
+        Finding { region: Region { x, y, width, height }, peak: [x, y], ..testing::finding() }
     }
 
     #[test]
     fn cool_pixels_stay_and_hot_ones_are_painted() {
         let picture = Picture::filled([40, 40], [90, 120, 60]);
         let mut report = report(Verdict::Fail);
-        report.heatmap = Heatmap { values: vec![0.5, 0.0, f32::NAN, 3.0], rows: 2, columns: 2 };
+        report.senses[0].heatmap = Heatmap { values: vec![0.5, 0.0, f32::NAN, 3.0], rows: 2, columns: 2 };
         report.findings.clear();
-        let drawn = overlay(&picture, [40, 40], &report);
+        let drawn = overlay(&picture, [40, 40], &report, &report.senses[0]);
         assert_eq!(pixel(&drawn, 3, 3), [90, 120, 60]);
         assert_eq!(pixel(&drawn, 36, 3), [90, 120, 60]);
         assert_eq!(pixel(&drawn, 3, 36), [90, 120, 60]);
@@ -492,10 +483,10 @@ mod tests {
         for ground in [BLACK, WHITE] {
             let picture = Picture::filled([60, 40], ground);
             let mut report = report(Verdict::Fail);
-            report.heatmap.values.fill(0.0);
+            report.senses[0].heatmap.values.fill(0.0);
             // At the border, in the middle, and one of a picture that was larger than said.
             report.findings = vec![finding(0, 0, 120, 80), finding(40, 40, 20, 10), finding(110, 70, 500, 500)];
-            let drawn = overlay(&picture, [120, 80], &report);
+            let drawn = overlay(&picture, [120, 80], &report, &report.senses[0]);
             assert_eq!(drawn.pixels.len(), 60 * 40 * 3);
             let corner = [pixel(&drawn, 59, 20), pixel(&drawn, 58, 20)];
             assert_eq!(corner, [BLACK, WHITE]);
@@ -515,8 +506,8 @@ mod tests {
     fn a_picture_that_cannot_be_judged_is_not_painted() {
         let picture = Picture::filled([20, 20], [50; 3]);
         let mut report = report(Verdict::Invalid);
-        report.heatmap.values.fill(9.0);
-        assert_eq!(overlay(&picture, [20, 20], &report), picture);
+        report.senses[0].heatmap.values.fill(9.0);
+        assert_eq!(overlay(&picture, [20, 20], &report, &report.senses[0]), picture);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{draw, html};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
 use crate::report::{Filmed, Judged, Report, Verdict, Written};
-use crate::sample::{Moment, PixelFormat, Sound};
+use crate::sample::{Clip, Moment, PixelFormat, Sense, Sound};
 
 /// Longer side of the film with boxes, at most: it is to be looked at, and made while the next cycle is filmed.
 const WATCHED_SIDE: usize = 640;
@@ -48,9 +48,10 @@ impl Evidence {
         if let Some(filmed) = &judged.film {
             return self.keep_cycle(&stem, filmed, &judged.report, moment);
         }
-        let heard = [Some(&judged.report), judged.report.hearing.as_deref()].into_iter().flatten();
-        if let Some((report, picture)) = heard.filter_map(|report| Some((report, report.picture.as_ref()?))).next() {
-            let overlay = draw::overlay(&Picture::of(picture)?, [picture.width(), picture.height()], report);
+        let heard = judged.report.sense(Sense::Sound);
+        if let Some((own, picture)) = heard.and_then(|own| Some((own, own.picture.as_ref()?))) {
+            let size = [picture.width(), picture.height()];
+            let overlay = draw::overlay(&Picture::of(picture)?, size, &judged.report, own);
             self.write(&format!("{stem}.sound.overlay.png"), &overlay.png()?)?;
         }
         let Some(frame) = &moment.frame else { return Ok(()) };
@@ -64,31 +65,30 @@ impl Evidence {
             if frame.format() != PixelFormat::Jpeg {
                 self.write(&format!("{stem}.png"), &picture.png()?)?;
             }
-            if judged.report.verdict != Verdict::Invalid && judged.report.picture.is_none() {
-                let drawn = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report);
+            if let Some(own) = judged.report.sense(Sense::Image).filter(|own| own.is_valid()) {
+                let drawn = draw::overlay(&picture, [frame.width(), frame.height()], &judged.report, own);
                 self.write(&format!("{stem}.overlay.png"), &drawn.png()?)?;
                 overlay = Some(drawn);
             }
         }
-        let Some(film) = Film::of(&moment.clip, None)? else { return Ok(()) };
+        let Some(film) = Film::of(&moment.film, None)? else { return Ok(()) };
         self.write(&format!("{stem}.avi"), &film.avi(None))?;
         let Some(overlay) = overlay else { return Ok(()) };
-        let at = moment.clip.iter().filter(|shown| shown.stamp <= frame.stamp).count();
+        let at = moment.film.iter().filter(|shown| shown.stamp <= frame.stamp).count();
         self.write(&format!("{stem}.overlay.avi"), &film.avi(Some((at, &overlay.jpeg()?))))
     }
 
     fn keep_cycle(&self, stem: &str, filmed: &Filmed, report: &Report, moment: &Moment) -> Result<()> {
-        let Some(mut film) = Film::of(&moment.clip, Some(filmed))? else { return Ok(()) };
+        let frames = moment.clip.as_ref().map_or(&[][..], Clip::frames);
+        let Some(mut film) = Film::of(frames, Some(filmed))? else { return Ok(()) };
         self.write(&format!("{stem}.avi"), &film.avi(None))?;
-        let (Some(steps), Some(picture)) = (&report.steps, &report.picture) else { return Ok(()) };
-        if report.verdict == Verdict::Invalid {
-            return Ok(());
-        }
-        self.write(&format!("{stem}.overlay.png"), &html::overlay(picture, report)?.png()?)?;
+        let Some(own) = report.sense(Sense::Clip).filter(|own| own.is_valid()) else { return Ok(()) };
+        let (Some(steps), Some(picture)) = (&own.steps, &own.picture) else { return Ok(()) };
+        self.write(&format!("{stem}.overlay.png"), &html::overlay(picture, report, own)?.png()?)?;
         film.size = fit(film.size, WATCHED_SIDE);
-        for (i, frame) in moment.clip.iter().enumerate() {
+        for (i, frame) in frames.iter().enumerate() {
             let mut picture = Picture::of(&pixels::plain(frame)?)?.resized(film.size)?;
-            draw::findings_at(&mut picture, report, i * steps.tiles * steps.tiles / moment.clip.len());
+            draw::findings_at(&mut picture, report, own, i * steps.tiles * steps.tiles / frames.len());
             film.jpegs[i] = Cow::Owned(picture.jpeg()?);
         }
         self.write(&format!("{stem}.overlay.avi"), &film.avi(None))
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::sample::Frame;
-    use crate::sink::example;
+    use crate::testing;
     use crate::time::Stamp;
 
     fn judged(verdict: Verdict) -> Judged {
@@ -190,7 +190,7 @@ mod tests {
             film: None,
             alarm: None,
             faults: Vec::new(),
-            report: example::report(verdict),
+            report: testing::report(verdict),
         }
     }
 
@@ -201,8 +201,8 @@ mod tests {
             frame
         };
         let sound = Sound::new(vec![0.25, -1.0, 0.0, 1.0], 8000, 2).unwrap();
-        let clip = (0..frames).map(frame).collect();
-        Moment { frame: Some(frame(frames - 1)), clip, sound: Some(sound), text: None }
+        let film = (0..frames).map(frame).collect();
+        Moment { frame: Some(frame(frames - 1)), film, sound: Some(sound), clip: None }
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         };
         // At 25 frames a second the overlay stands in the film for a second.
         assert_eq!([film(&kept[0]), film(&kept[2])], [3, 3 + 25]);
-        let written = example::written();
+        let written = testing::written();
         sink.take_words(&judged(Verdict::Fail), &written).unwrap();
         let subtitles = fs::read_to_string(dir.join(format!("{stem}.overlay.srt"))).unwrap();
         let [number, span, text, mark] = subtitles.lines().collect::<Vec<_>>()[..] else { panic!("{subtitles}") };
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_overlay_stands_behind_the_frame_that_was_judged() {
-        let clip = moment(4).clip;
+        let clip = moment(4).film;
         let film = Film::of(&clip, None).unwrap().unwrap();
         let bytes = film.avi(Some((2, b"still")));
         let at = |jpeg: &[u8]| bytes.windows(jpeg.len()).position(|w| w == jpeg).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draw::{Tiles, outline};
-use super::html::{self, Card, Pictures, escape};
+use super::html::{self, Card, JudgedBy, Pictures, escape};
 use super::words::{self, Word};
 use crate::error::{Error, Result};
 use crate::evaluate::Sample;
@@ -36,8 +36,8 @@ pub fn write(
     let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::EVALUATION, escape(&figures.dataset));
     let sections = [table, kinds, baselines, robust, in_words].map(|section| section(figures));
     let body = sections.concat() + &misses(judged, root, tiles, read, mask)?;
-    let by = judged.first().map(|judged| &judged.report.judged_by);
-    let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by, &body);
+    let by = judged.first().map(|judged| JudgedBy::of(&judged.report));
+    let page = html::document(&format!("{} · eyear", figures.dataset), &heading, by.as_ref(), &body);
     let path = dir.join(file_name(&figures.dataset));
     fs::write(&path, page).map_err(|error| Error::io("write", &path, error))?;
     Ok(path)
@@ -348,13 +348,13 @@ mod tests {
     use crate::manifest::Sense;
     use crate::report::Report;
     use crate::sample::PixelFormat;
-    use crate::sink::example;
+    use crate::testing;
 
     fn judged(name: &str, is_bad: bool, verdict: Verdict, score: f32) -> Judged {
         let kind = if is_bad { "<dent>" } else { "good" };
         let mask = is_bad.then(|| PathBuf::from("mask.png"));
         let sample = Sample { path: format!("set/{name}").into(), kind: kind.into(), is_bad, fault: None, mask };
-        Judged { sample, report: Report { score, ..example::report(verdict) } }
+        Judged { sample, report: Report { score, ..testing::report(verdict) } }
     }
 
     fn figures() -> Figures {
@@ -547,7 +547,7 @@ mod tests {
             let sample = Sample { path: name.into(), kind: "x".into(), is_bad: true, fault: None, mask };
             robust::plan(&Dataset { name: String::new(), train_good: Vec::new(), test: vec![sample] })
         };
-        let senses = [Sense::Image, Sense::Audio].map(Worsening::Without);
+        let senses = [Sense::Image, Sense::Sound].map(Worsening::Without);
         let ways = [of("a.png"), of("a.wav"), senses.to_vec()].concat();
         for name in ways.iter().map(|way| way.name()).chain([robust::CLEAN]) {
             assert_eq!(words::worsening(name).map(|word| word.en), Some(name));

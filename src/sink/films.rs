@@ -9,7 +9,7 @@ use super::Sink;
 use super::avi::Film;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Judged;
-use crate::sample::Moment;
+use crate::sample::{Clip, Moment};
 
 /// A folder that takes films, numbered from 0.
 pub struct Films {
@@ -48,8 +48,9 @@ impl Sink for Films {
         if self.saved == self.wanted {
             return Ok(());
         }
-        let (Some(filmed), Some(film)) = (&judged.film, Film::of(&moment.clip, judged.film.as_ref())?) else {
-            (self.tell)(&format!("a film is left out: {}", judged.report.reason));
+        let frames = moment.clip.as_ref().map_or(&[][..], Clip::frames);
+        let (Some(filmed), Some(film)) = (&judged.film, Film::of(frames, judged.film.as_ref())?) else {
+            (self.tell)(&format!("a film is left out: {}", judged.report.reason.text));
             return Ok(());
         };
         let path = self.dir.join(format!("{:06}.avi", self.saved));

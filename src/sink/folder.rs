@@ -49,15 +49,15 @@ impl Folder {
     ) -> Result<()> {
         let views = html::views(frame, report, tiles);
         let files = |i: usize| {
-            let of = if i == 0 { "" } else { ".sound" };
+            let of = if i == 0 { String::new() } else { format!(".{}", views[i].own.sense.as_str()) };
             ["overlay", "expected"].map(|what| format!("{stem}{of}.{what}.png"))
         };
-        for (i, View { frame, report, tiles }) in views.iter().enumerate() {
+        for (i, view) in views.iter().enumerate() {
             let [of_overlay, of_expected] = files(i);
-            let overlay = html::overlay(frame, report)?;
-            self.write(&of_overlay, &overlay.png()?)?;
+            let View { frame, report, own, .. } = view;
+            self.write(&of_overlay, &html::overlay(frame, report, own)?.png()?)?;
             let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
-            self.write(&of_expected, &html::expected(frame, report, tiles, longest).png()?)?;
+            self.write(&of_expected, &html::expected(view, longest).png()?)?;
         }
         let draw = || views.iter().enumerate().map(|(i, view)| Pictures::draw(view, Some(files(i)))).collect();
         self.page.add(name, report, written, draw)
@@ -89,8 +89,8 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::report::Verdict;
     use crate::sample::PixelFormat;
-    use crate::sink::example;
     use crate::source::recording;
+    use crate::testing;
 
     #[test]
     fn a_folder_holds_both_pictures_of_each_and_a_page() {
@@ -99,7 +99,7 @@ mod tests {
         let pixels = vec![50; 4 * 4 * 3];
         let tiles = Tiles { pixels: &pixels, side: 4, span: 1.5 };
         let mut folder = Folder::create(&dir.path().join("a/b")).unwrap();
-        folder.add("x & y", "in/x & y.png", Some(&frame), &example::report(Verdict::Fail), &[tiles], None).unwrap();
+        folder.add("x & y", "in/x & y.png", Some(&frame), &testing::report(Verdict::Fail), &[tiles], None).unwrap();
         let page = folder.finish().unwrap();
         for ending in ["overlay", "expected"] {
             let made = recording::read(&dir.path().join(format!("a/b/x & y.{ending}.png"))).unwrap();

@@ -6,7 +6,7 @@ use super::picture::{Picture, fit};
 use super::words::{self, Word};
 use crate::error::Result;
 use crate::manifest::Sense;
-use crate::report::{Decided, Moved, Provenance, Report, Sensed, Verdict, Written};
+use crate::report::{EncodedBy, Finding, Movement, Provenance, Reason, Report, SenseReport, Sensed, Verdict, Written};
 use crate::sample::Frame;
 
 /// Longer side of the pictures in a page.
@@ -69,9 +69,9 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// A whole page. `title` is plain text; `heading` and `body` are HTML.
-pub fn document(title: &str, heading: &str, judged_by: Option<&Provenance>, body: &str) -> String {
+pub fn document(title: &str, heading: &str, judged_by: Option<&JudgedBy>, body: &str) -> String {
     let title = escape(title);
-    let by = judged_by.map_or(String::new(), provenance);
+    let by = judged_by.map_or(String::new(), JudgedBy::html);
     let version = env!("CARGO_PKG_VERSION");
     format!(
         r#"<!doctype html>
@@ -110,18 +110,39 @@ fn digest(digest: &str) -> String {
     format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
 }
 
-/// Part, model and digests on one line.
-fn provenance(by: &Provenance) -> String {
-    format!(
-        "<p class=\"by\">{} <b><bdi>{}</bdi></b> {} · {} <b>{}</b> {} · {}</p>\n",
-        words::PART,
-        escape(&by.part),
-        digest(&by.part_digest),
-        words::MODEL,
-        escape(&by.model),
-        digest(&by.model_digest),
-        escape(by.precision),
-    )
+/// The part and the encoders that samples were judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedBy {
+    part: Provenance,
+    encoders: Vec<EncodedBy>,
+}
+
+impl JudgedBy {
+    /// Those of a report.
+    pub fn of(report: &Report) -> Self {
+        let encoders = report.senses.iter().filter_map(|own| own.encoded_by.clone()).collect();
+        Self { part: report.judged_by.clone(), encoders }
+    }
+
+    /// Name of the part.
+    pub fn part(&self) -> &str {
+        &self.part.part
+    }
+
+    /// Part, models and digests on one line.
+    fn html(&self) -> String {
+        let model = |by: &EncodedBy| {
+            let (model, digest, precision) = (escape(&by.model), digest(&by.model_digest), by.precision);
+            format!(" · {} <b>{model}</b> {digest} · {precision}", words::MODEL)
+        };
+        format!(
+            "<p class=\"by\">{} <b><bdi>{}</bdi></b> {}{}</p>\n",
+            words::PART,
+            escape(&self.part.part),
+            digest(&self.part.part_digest),
+            self.encoders.iter().map(model).collect::<String>(),
+        )
+    }
 }
 
 /// The symbol of a verdict.
@@ -151,24 +172,22 @@ pub fn legend(written: bool) -> String {
 pub struct View<'a> {
     /// The picture, or that of the sound.
     pub frame: &'a Frame,
-    /// On this sense.
+    /// On all senses.
     pub report: &'a Report,
+    /// On this sense.
+    pub own: &'a SenseReport,
     /// What its memory looks like.
     pub tiles: &'a Tiles<'a>,
 }
 
-/// What a report shows: the picture or that of the sound, and of what is seen and heard both. `tiles` are of each sense that
-/// the part knows, sight first.
+/// What a report shows, of each sense that could judge; of one that could not, what was inspected. `tiles` are of each sense
+/// that the part knows, in the order of [`Report::senses`].
 pub fn views<'a>(frame: Option<&'a Frame>, report: &'a Report, tiles: &'a [Tiles<'a>]) -> Vec<View<'a>> {
-    let of = |frame: Option<&'a Frame>, report: &'a Report| {
-        let (frame, tiles) = match &report.picture {
-            Some(picture) => (picture, tiles.last()?),
-            None => (frame?, tiles.first()?),
-        };
-        Some(View { frame, report, tiles })
+    let view = |(own, tiles): (&'a SenseReport, &'a Tiles<'a>)| {
+        let seen = || frame.filter(|_| own.sense == Sense::Image);
+        Some(View { frame: own.picture.as_ref().or_else(seen)?, report, own, tiles })
     };
-    let heard = report.hearing.as_deref().filter(|heard| heard.picture.is_some());
-    of(frame, report).into_iter().chain(heard.and_then(|heard| of(None, heard))).collect()
+    report.senses.iter().zip(tiles).filter_map(view).collect()
 }
 
 /// The three pictures that tell about a report, at the size of the page.
@@ -181,8 +200,8 @@ pub struct Pictures {
     pub expected: Picture,
     /// Files beside the page that show overlay and expectation at full size.
     pub files: Option<[String; 2]>,
-    /// What was inspected, in a word.
-    pub what: Word,
+    /// The sense that inspected it.
+    pub sense: Sense,
 }
 
 impl Pictures {
@@ -190,51 +209,64 @@ impl Pictures {
     ///
     /// # Errors
     /// As [`Picture::resized`].
-    pub fn draw(View { frame, report, tiles }: &View, files: Option<[String; 2]>) -> Result<Self> {
+    pub fn draw(view: &View, files: Option<[String; 2]>) -> Result<Self> {
+        let View { frame, report, own, .. } = view;
         let size = [frame.width(), frame.height()];
-        let side = fit(size, if report.steps.is_some() { STEPS_SIDE } else { PAGE_SIDE });
+        let side = fit(size, if own.steps.is_some() { STEPS_SIDE } else { PAGE_SIDE });
         let mut picture = Picture::of(frame)?.resized(side)?;
-        let judged = report.verdict != Verdict::Invalid;
-        let overlay = judged.then(|| overlaid(&picture, size, report)).transpose()?;
-        if let Some(steps) = &report.steps {
+        let overlay = own.is_valid().then(|| overlaid(&picture, size, report, own)).transpose()?;
+        if let Some(steps) = &own.steps {
             draw::times(&mut picture, steps);
         }
-        let what = match report.sense {
-            Sense::Image => words::PICTURE,
-            Sense::Audio => words::SOUND,
-            Sense::Clip => words::MOTION,
-        };
-        Ok(Self { overlay, expected: expected(frame, report, tiles, side[0].max(side[1])), picture, files, what })
+        Ok(Self { overlay, expected: expected(view, side[0].max(side[1])), picture, files, sense: own.sense })
     }
 }
 
-/// Heat and findings over what people are shown: `picture`, or of a clip, at its size, the frames of its steps. `frame` is
+/// Heat and findings over what people are shown: `picture`, or of a clip, at its size, the frames of its steps. `size` is
 /// `[width, height]` of what was inspected.
 ///
 /// # Errors
 /// As [`Picture::resized`].
-fn overlaid(picture: &Picture, frame: [usize; 2], report: &Report) -> Result<Picture> {
-    let Some(steps) = &report.steps else { return Ok(draw::overlay(picture, frame, report)) };
+fn overlaid(picture: &Picture, size: [usize; 2], report: &Report, own: &SenseReport) -> Result<Picture> {
+    let Some(steps) = &own.steps else { return Ok(draw::overlay(picture, size, report, own)) };
     let frames = Picture::of(&steps.frames)?.resized([picture.width, picture.height])?;
-    let mut overlay = draw::overlay(&frames, frame, report);
+    let mut overlay = draw::overlay(&frames, size, report, own);
     draw::times(&mut overlay, steps);
     Ok(overlay)
 }
 
-/// Heat and findings at full size over what people are shown of `frame`, which was inspected.
+/// Heat and findings at full size over what people are shown.
 ///
 /// # Errors
 /// As [`Picture::resized`].
-pub fn overlay(frame: &Frame, report: &Report) -> Result<Picture> {
+pub fn overlay(frame: &Frame, report: &Report, own: &SenseReport) -> Result<Picture> {
     let size = [frame.width(), frame.height()];
-    let shown = fit(size, if report.steps.is_some() { WHOLE_STEPS_SIDE } else { size[0].max(size[1]) });
-    overlaid(&Picture::of(frame)?.resized(shown)?, size, report)
+    let shown = fit(size, if own.steps.is_some() { WHOLE_STEPS_SIDE } else { size[0].max(size[1]) });
+    overlaid(&Picture::of(frame)?.resized(shown)?, size, report, own)
 }
 
-/// What was expected of `frame`, with a longer side of `longest`.
-pub fn expected(frame: &Frame, report: &Report, tiles: &Tiles, longest: usize) -> Picture {
+/// What was expected, with a longer side of `longest`.
+pub fn expected(View { frame, own, tiles, .. }: &View, longest: usize) -> Picture {
     let size = fit([frame.width(), frame.height()], longest);
-    draw::mosaic(tiles, &report.expected.entries, [report.expected.rows, report.expected.columns], size)
+    draw::mosaic(tiles, &own.expected.entries, [own.expected.rows, own.expected.columns], size)
+}
+
+/// What a sense inspects, in a word.
+const fn inspected(sense: Sense) -> Word {
+    match sense {
+        Sense::Image => words::PICTURE,
+        Sense::Sound => words::SOUND,
+        Sense::Clip => words::MOTION,
+    }
+}
+
+/// The name of a sense.
+const fn sense_name(sense: Sense) -> Word {
+    match sense {
+        Sense::Image => words::SIGHT,
+        Sense::Sound => words::HEARING,
+        Sense::Clip => words::WATCHING,
+    }
 }
 
 /// One picture in a page.
@@ -263,15 +295,10 @@ impl Card<'_> {
         let mut figures = String::new();
         for shown in self.pictures {
             let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
-            let sense = match shown.what {
-                what if what == words::SOUND => Sense::Audio,
-                what if what == words::MOTION => Sense::Clip,
-                _ => Sense::Image,
-            };
-            let sensed = self.written.and_then(|written| sensed(written, sense));
+            let sensed = self.written.and_then(|written| sensed(written, shown.sense));
             let four = if sensed.is_some() { " four" } else { "" };
             figures += &format!("<div class=\"pictures{four}\">\n");
-            figures += &figure(shown.what, &shown.picture, None)?;
+            figures += &figure(inspected(shown.sense), &shown.picture, None)?;
             if let Some(picture) = &shown.overlay {
                 figures += &figure(words::STRANGE, picture, file(0))?;
             }
@@ -318,7 +345,7 @@ fn figure(caption: Word, picture: &Picture, file: Option<&str>) -> Result<String
 
 /// What the model made of a sense.
 fn sensed(written: &Written, sense: Sense) -> Option<&Sensed> {
-    written.senses.iter().find(|sensed| sensed.sense == sense.as_str())
+    written.senses.iter().find(|sensed| sensed.sense == sense)
 }
 
 /// Where the model looked: a grid as the picture lies, darker where it looked more.
@@ -363,24 +390,17 @@ fn text(report: &Report, written: &Written) -> String {
 
 /// What each sense was worth to the model, and what is said when it is left out.
 fn worth(report: &Report, written: &Written) -> String {
-    let of_two = report.sight.is_some();
-    let rows = [(Sense::Image, words::SIGHT), (Sense::Audio, words::HEARING), (Sense::Clip, words::WATCHING)]
-        .into_iter()
-        .filter_map(|(sense, name)| {
-            let gate = sensed(written, sense)?.gate;
-            let rest = match sense {
-                Sense::Image => report.hearing.as_deref().map(|heard| (heard.verdict, heard.p_value)),
-                Sense::Audio => report.sight.as_ref().map(|seen| (seen.verdict, seen.p_value)),
-                Sense::Clip => None,
-            };
-            let rest = rest.map_or(String::new(), |(verdict, p)| alone(verdict, p));
-            let rest = if of_two { format!("<td>{rest}</td>") } else { String::new() };
-            let width = 100.0 * gate.clamp(0.0, 1.0);
-            let bar = format!("<span class=\"bar\"><i style=\"width:{width:.0}%\"></i></span>{gate:.2}");
-            Some(format!("<tr><td>{name}</td><td>{bar}</td>{rest}</tr>\n"))
-        });
-    let rows: String = rows.collect();
-    let rest = if of_two { format!("<th>{}</th>", words::WITHOUT_IT) } else { String::new() };
+    let of_several = report.senses.len() > 1;
+    let row = |own: &SenseReport| {
+        let gate = sensed(written, own.sense)?.gate;
+        let rest = report.senses.iter().find(|other| other.sense != own.sense);
+        let rest = rest.map_or(String::new(), |rest| format!("<td>{}</td>", alone(rest.verdict, rest.p_value)));
+        let width = 100.0 * gate.clamp(0.0, 1.0);
+        let bar = format!("<span class=\"bar\"><i style=\"width:{width:.0}%\"></i></span>{gate:.2}");
+        Some(format!("<tr><td>{}</td><td>{bar}</td>{rest}</tr>\n", sense_name(own.sense)))
+    };
+    let rows: String = report.senses.iter().filter_map(row).collect();
+    let rest = if of_several { format!("<th>{}</th>", words::WITHOUT_IT) } else { String::new() };
     format!("<table><tr><th>{}</th><th>{}</th>{rest}</tr>\n{rows}</table>\n", words::SENSE, words::GATE)
 }
 
@@ -399,28 +419,14 @@ fn facts(report: &Report, written: Option<&Written>) -> String {
     if report.verdict != Verdict::Invalid {
         // The limit stands in the middle of the gauge.
         let share = (50.0 * report.score / report.limit.max(f32::MIN_POSITIVE)).clamp(0.0, 100.0);
-        let of_both = report.sight.is_some() && report.hearing.is_some();
-        let strangest = match report.pixels {
-            Some(pixels) if pixels >= report.local.max(report.global) => words::THE_PIXELS,
-            _ if report.global > report.local => words::THE_WHOLE,
-            _ => words::A_PLACE,
-        };
-        let pixels = report.pixels.map(|pixels| format!(" · {} {pixels:.2}", words::PIXELS)).unwrap_or_default();
-        let strangest = match of_both {
-            // Its distances are on what is seen alone.
-            true => String::new(),
-            false => format!(
-                "<dt>{}</dt><dd>{strangest}<small>{} {:.2} · {} {:.2}{pixels}</small></dd>",
-                words::STRANGEST,
-                words::LOCAL,
-                report.local,
-                words::GLOBAL,
-                report.global,
-            ),
+        let scores = match &report.senses[..] {
+            [own] => scores(own),
+            // The joint score has none of its own.
+            _ => String::new(),
         };
         facts += &format!(
             "<dl><dt>{}</dt><dd><b>{:.2}</b> / {} {:.2}</dd><div class=\"gauge\"><i style=\"width:{share:.0}%\"></i></div>\
-             <dt>{}</dt><dd>{}</dd>{strangest}</dl>\n",
+             <dt>{}</dt><dd>{}</dd>{scores}</dl>\n",
             words::SCORE,
             report.score,
             words::LIMIT,
@@ -430,50 +436,70 @@ fn facts(report: &Report, written: Option<&Written>) -> String {
         );
         facts += &senses(report);
     }
-    if !report.reason.is_empty() {
-        facts += &format!("<dl><dt>{}</dt><dd lang=\"en\">{}</dd></dl>\n", words::REASON, escape(&report.reason));
+    let Reason { text, .. } = &report.reason;
+    if !text.is_empty() {
+        facts += &format!("<dl><dt>{}</dt><dd lang=\"en\">{}</dd></dl>\n", words::REASON, escape(text));
     }
-    let heard = report.hearing.as_deref().filter(|heard| !heard.findings.is_empty());
-    if report.verdict == Verdict::Fail && report.findings.is_empty() && heard.is_none() {
+    if report.verdict == Verdict::Fail && report.findings.is_empty() {
         facts += &format!("<p class=\"note\">{}</p>\n", words::NO_PLACE);
     }
-    facts + &findings(report, written) + &heard.map_or(String::new(), |heard| findings(heard, written))
+    facts + &report.senses.iter().map(|own| findings(report, own.sense, written)).collect::<String>()
 }
 
-/// What each sense says alone, of a part that is seen and heard, and which decided.
+/// Which of a sense's scores is the greatest, and what they are.
+fn scores(own: &SenseReport) -> String {
+    let greatest = match own.pixels {
+        Some(pixels) if pixels >= own.local.max(own.global) => words::THE_PIXELS,
+        _ if own.global > own.local => words::THE_WHOLE,
+        _ => words::A_PLACE,
+    };
+    let pixels = own.pixels.map(|pixels| format!(" · {} {pixels:.2}", words::PIXELS)).unwrap_or_default();
+    format!(
+        "<dt>{}</dt><dd>{greatest}<small>{} {:.2} · {} {:.2}{pixels}</small></dd>",
+        words::STRANGEST,
+        words::LOCAL,
+        own.local,
+        words::GLOBAL,
+        own.global,
+    )
+}
+
+/// What each sense says alone, of a part that is judged by several, and which decided.
 fn senses(report: &Report) -> String {
-    let (Some(sight), Some(hearing)) = (&report.sight, &report.hearing) else { return String::new() };
-    let row = |name: Word, verdict: Verdict, p: f64| format!("<dt>{name}</dt><dd>{}</dd>", alone(verdict, p));
-    let mut rows = row(words::SIGHT, sight.verdict, sight.p_value);
-    rows += &row(words::HEARING, hearing.verdict, hearing.p_value);
-    if let Some(belong) = report.belong {
-        rows += &format!("<dt>{}</dt><dd>p {}</dd>", words::BELONG, p_value(belong));
+    if report.senses.len() < 2 {
+        return String::new();
     }
-    if let Some(decided) = report.decided_by {
-        let by = match decided {
-            Decided::Sight => words::SIGHT,
-            Decided::Hearing => words::HEARING,
-            Decided::Either => words::EITHER,
-            Decided::Together => words::TOGETHER,
+    let row =
+        |own: &SenseReport| format!("<dt>{}</dt><dd>{}</dd>", sense_name(own.sense), alone(own.verdict, own.p_value));
+    let mut rows: String = report.senses.iter().map(row).collect();
+    if let Some(consistency) = report.consistency {
+        rows += &format!("<dt>{}</dt><dd>p {}</dd>", words::BELONG, p_value(consistency));
+    }
+    if let Some(decided) = &report.decided_by {
+        let by = match decided[..] {
+            [] => words::TOGETHER,
+            [sense] => sense_name(sense),
+            _ => words::EITHER,
         };
         rows += &format!("<dt>{}</dt><dd><b>{by}</b></dd>", words::DECIDED);
     }
     format!("<dl>{rows}</dl>\n")
 }
 
-fn findings(report: &Report, written: Option<&Written>) -> String {
-    if report.findings.is_empty() {
+/// The findings of one sense as a table.
+fn findings(report: &Report, sense: Sense, written: Option<&Written>) -> String {
+    let found: Vec<&Finding> = report.findings_of(sense).collect();
+    if found.is_empty() {
         return String::new();
     }
-    let sense = report.sense;
-    let rows = report.findings.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
+    let rows = found.iter().take(NUMBERED).enumerate().map(|(i, finding)| {
         let place = words::place(&finding.place).map_or_else(|| escape(&finding.place), |word| word.to_string());
         let severity = words::TIMES_LIMIT.with(format!("{:.1}", finding.severity));
         let area = 100.0 * finding.area_share;
         let named = written.map_or(String::new(), |written| named(written, sense, i));
-        let moved = finding.moved.map_or(String::new(), |Moved { character, motion, usual, .. }| {
+        let moved = finding.moved().map_or(String::new(), |Movement { character, motion, usual, .. }| {
             let levels = words::GREY_LEVELS.with(format!("{motion:.0}, {usual:.0}"));
-            format!("<small>{}, {levels}</small>", words::moves(character))
+            format!("<small>{}, {levels}</small>", words::moves(*character))
         });
         format!(
             "<tr><td>{}</td><td>{place}{moved}{named}</td><td class=\"number\">{area:.1} %</td><td class=\"number\">{severity}</td></tr>\n",
@@ -481,7 +507,7 @@ fn findings(report: &Report, written: Option<&Written>) -> String {
         )
     });
     let rows: String = rows.collect();
-    let more = match report.findings.len().saturating_sub(NUMBERED) {
+    let more = match found.len().saturating_sub(NUMBERED) {
         0 => String::new(),
         more => format!("<p class=\"note\">{}</p>\n", words::MORE_FINDINGS.with(more)),
     };
@@ -495,7 +521,7 @@ fn findings(report: &Report, written: Option<&Written>) -> String {
 
 /// What the model takes a finding of a sense for, and how much it looked there.
 fn named(written: &Written, sense: Sense, finding: usize) -> String {
-    let own = written.kinds.iter().find(|named| named.sense == sense.as_str() && named.finding == finding);
+    let own = written.kinds.iter().find(|named| named.sense == sense && named.finding == finding);
     let kind = own.map(|named| {
         let word = words::kind(named.sense, &named.kind).map_or_else(|| escape(&named.kind), |word| word.to_string());
         format!("<small><b>{word}</b>, {}</small>", words::LIKELY.with(percent(named.likelihood)))

@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use super::html::{self, Card, Pictures, escape, sign};
+use super::html::{self, Card, JudgedBy, Pictures, escape, sign};
 use super::words;
 use crate::error::Result;
-use crate::report::{Provenance, Report, Verdict, Written};
+use crate::report::{Report, Verdict, Written};
 
 /// Order of the cards.
 const ORDER: [Verdict; 4] = [Verdict::Fail, Verdict::Unsure, Verdict::Invalid, Verdict::Pass];
@@ -17,7 +17,7 @@ const MOST_PASSES: usize = 24;
 /// A page that grows by one report at a time and holds no more than it will show.
 #[derive(Debug, Default)]
 pub struct Page {
-    judged_by: Option<Provenance>,
+    judged_by: Option<JudgedBy>,
     /// Pictures of each verdict, in [`ORDER`].
     counts: [usize; 4],
     others: Vec<Entry>,
@@ -48,7 +48,7 @@ impl Page {
         pictures: impl FnOnce() -> Result<Vec<Pictures>>,
     ) -> Result<()> {
         self.written |= written.is_some();
-        self.judged_by.get_or_insert_with(|| report.judged_by.clone());
+        self.judged_by.get_or_insert_with(|| JudgedBy::of(report));
         let rank = ORDER.iter().position(|&verdict| verdict == report.verdict).unwrap_or_default();
         self.counts[rank] += 1;
         let entry = Entry { rank, score: report.score, html: String::new() };
@@ -72,7 +72,7 @@ impl Page {
 
     /// The page as HTML.
     pub fn html(&self) -> String {
-        let part = self.judged_by.as_ref().map_or("", |by| &by.part);
+        let part = self.judged_by.as_ref().map_or("", JudgedBy::part);
         let heading = format!("<small>eyear · {}</small><bdi>{}</bdi>", words::INSPECTION, escape(part));
         let mut body = self.summary();
         if self.counts == [0; 4] {
@@ -133,9 +133,10 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Named;
-    use crate::sink::example;
+    use crate::report::{Named, SenseReport};
+    use crate::sample::Sense;
     use crate::sink::picture::Picture;
+    use crate::testing;
 
     fn pictures() -> Result<Vec<Pictures>> {
         let picture = Picture::filled([8, 8], [9; 3]);
@@ -145,7 +146,7 @@ mod tests {
             expected: picture.clone(),
             picture,
             files,
-            what: words::PICTURE,
+            sense: Sense::Image,
         }])
     }
 
@@ -160,13 +161,13 @@ mod tests {
     #[test]
     fn every_text_from_outside_is_escaped() {
         let evil = r#"<script>alert("&'")</script>"#;
-        let mut report = example::report(Verdict::Unsure);
-        report.reason = evil.into();
+        let mut report = testing::report(Verdict::Unsure);
+        report.reason.text = evil.into();
         report.judged_by.part = evil.into();
-        report.judged_by.model = evil.into();
         report.judged_by.part_digest = evil.into();
-        let (sense, text) = ("image", evil.to_string());
-        let mut written = example::written();
+        report.senses[0].encoded_by.as_mut().unwrap().model = evil.into();
+        let (sense, text) = (Sense::Image, evil.to_string());
+        let mut written = testing::written();
         (written.text, written.by, written.digest, written.language) = (text.clone(), text.clone(), text.clone(), text);
         written.kinds = vec![Named { sense, finding: 0, kind: evil.into(), likelihood: 0.5 }];
         let mut page = Page::default();
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn both_languages_are_there_and_nothing_comes_from_elsewhere() {
-        let html = page(&[("a.png", example::report(Verdict::Fail))]).html();
+        let html = page(&[("a.png", testing::report(Verdict::Fail))]).html();
         for text in [
             "fail",
             "不合格",
@@ -199,13 +200,13 @@ mod tests {
 
     #[test]
     fn words_are_shown_with_who_wrote_them_and_where_it_looked() {
-        let mut report = example::report(Verdict::Fail);
+        let mut report = testing::report(Verdict::Fail);
         let html = |report: &Report, written: &Written| {
             let mut page = Page::default();
             page.add("a.png", report, Some(written), pictures).unwrap();
             page.html()
         };
-        let mut written = example::written();
+        let mut written = testing::written();
         let one = html(&report, &written);
         let told = [
             "<p class=\"text\" lang=\"en\">Fail: a break.</p>",
@@ -221,8 +222,7 @@ mod tests {
         told.iter().for_each(|told| assert!(one.contains(told), "{told}: {one}"));
         assert_eq!(one.matches("<rect").count(), 9);
         assert!(!one.contains("without it"), "there is no other sense");
-        let heard = Report { p_value: 0.0321, verdict: Verdict::Unsure, ..report.clone() };
-        (report.sight, report.hearing) = (Some(report.alone()), Some(Box::new(heard)));
+        report.senses.push(SenseReport { p_value: 0.0321, ..testing::sense(Sense::Sound, Verdict::Unsure) });
         assert!(html(&report, &written).contains("<small>p 0.0321</small></td>"), "without sight");
         (written.generated, written.reason) = (false, "the decoder failed".into());
         assert!(html(&report, &written).contains("not generated: <bdi lang=\"en\">the decoder failed</bdi>"));
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn cards_are_sorted_by_verdict_and_the_strangest_comes_first() {
-        let with_score = |verdict, score| Report { score, ..example::report(verdict) };
+        let with_score = |verdict, score| Report { score, ..testing::report(verdict) };
         let html = page(&[
             ("pass-2", with_score(Verdict::Pass, 1.0)),
             ("pass-9", with_score(Verdict::Pass, 2.0)),
@@ -253,7 +253,7 @@ mod tests {
         let mut asked = 0;
         for i in 0..300 {
             let verdict = if i % 2 == 0 { Verdict::Pass } else { Verdict::Invalid };
-            let report = example::report(verdict);
+            let report = testing::report(verdict);
             page.add(&format!("p{i}"), &report, None, || {
                 asked += 1;
                 pictures()
@@ -262,7 +262,7 @@ mod tests {
         }
         assert_eq!(asked, 150 + 24);
         for i in 0..60 {
-            page.add(&format!("f{i}"), &example::report(Verdict::Fail), None, pictures).unwrap();
+            page.add(&format!("f{i}"), &testing::report(Verdict::Fail), None, pictures).unwrap();
         }
         let html = page.html();
         assert_eq!(html.matches("<article").count(), 200 + 24);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::report::Verdict;
+use crate::report::{MotionCharacter, Verdict};
+use crate::sample::Sense;
 
 /// A word in both languages. Shown as two spans; the page's style sheet hides one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,21 +47,21 @@ pub fn worsening(name: &str) -> Option<Word> {
     WORSENINGS.iter().copied().find(|word| word.en == name)
 }
 
-/// How something moves, by [`Moved::character`](crate::report::Moved::character).
-pub fn moves(character: &str) -> Word {
+/// How something moves.
+pub const fn moves(character: MotionCharacter) -> Word {
     match character {
-        "more" => MOVES_MORE,
-        "less" => MOVES_LESS,
-        "elsewhere" => MOVES_ELSEWHERE,
-        _ => MOVES_OTHERWISE,
+        MotionCharacter::More => MOVES_MORE,
+        MotionCharacter::Less => MOVES_LESS,
+        MotionCharacter::Elsewhere => MOVES_ELSEWHERE,
+        MotionCharacter::Otherwise => MOVES_OTHERWISE,
     }
 }
 
 /// The word for a kind of finding of a sense, by the names that models give them; `None` for one that is not in the table.
-pub fn kind(sense: &str, kind: &str) -> Option<Word> {
+pub fn kind(sense: Sense, kind: &str) -> Option<Word> {
     match (sense, kind) {
-        ("clip", "missing") => Some(STEP_LEFT_OUT),
-        ("clip", "foreign") => Some(SOMETHING_ELSE),
+        (Sense::Clip, "missing") => Some(STEP_LEFT_OUT),
+        (Sense::Clip, "foreign") => Some(SOMETHING_ELSE),
         _ => KINDS.iter().find(|(name, _)| *name == kind).map(|(_, word)| *word),
     }
 }
@@ -292,10 +293,12 @@ mod tests {
         let written: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
         let senses = written["en"]["kind"].as_table().unwrap().iter();
         let kinds = senses.flat_map(|(sense, of)| of.as_table().unwrap().keys().map(move |name| (sense, name)));
-        let lacking: Vec<_> = kinds.filter(|(sense, name)| kind(sense, name).is_none()).collect();
+        let lacking: Vec<_> = kinds
+            .filter(|(key, name)| Sense::ALL.iter().all(|sense| sense.key() != *key || kind(*sense, name).is_none()))
+            .collect();
         assert!(lacking.is_empty(), "{lacking:?}");
-        assert_eq!(kind("image", "break").unwrap().zh, "破损");
-        assert_ne!(kind("clip", "missing").unwrap().en, kind("image", "missing").unwrap().en);
+        assert_eq!(kind(Sense::Image, "break").unwrap().zh, "破损");
+        assert_ne!(kind(Sense::Clip, "missing").unwrap().en, kind(Sense::Image, "missing").unwrap().en);
     }
 
     #[test]
