@@ -40,3 +40,8 @@ pub mod dashboard;
 pub mod engine;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The program of the README, which is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
