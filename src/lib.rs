@@ -43,3 +43,8 @@ pub mod engine;
 mod testing;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The program of the README, which is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
