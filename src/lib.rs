@@ -34,9 +34,11 @@ pub mod evaluate;
 
 // What comes out.
 pub mod sink;
+#[cfg(feature = "station")]
 pub mod dashboard;
 
 // The wiring of a station that runs.
+#[cfg(feature = "station")]
 pub mod engine;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::blur;
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder as _, Luma, Rgb};
-use realfft::RealFftPlanner;
+use kernels::fourier::{real_forward, real_inverse};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels::plain;
@@ -354,8 +354,7 @@ fn pink(random: &mut Random, length: usize, rate: f64) -> Result<Vec<f64>> {
         return Ok(samples);
     }
     let failed = |error| Error::caused(ErrorKind::Runtime, "pink noise cannot be made", error);
-    let mut planner = RealFftPlanner::<f64>::new();
-    let (there, back) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+    let (there, back) = (real_forward(length), real_inverse(length));
     let mut spectrum = there.make_output_vec();
     there.process(&mut samples, &mut spectrum).map_err(failed)?;
     for (i, bin) in spectrum.iter_mut().enumerate() {
@@ -610,7 +609,7 @@ mod tests {
         let octaves = |worsening| {
             let mut noise: Vec<f64> =
                 added(&clean, &heard(&clean, worsening)).iter().step_by(2).map(|&x| f64::from(x)).collect();
-            let fft = RealFftPlanner::<f64>::new().plan_fft_forward(noise.len());
+            let fft = real_forward(noise.len());
             let mut spectrum = fft.make_output_vec();
             fft.process(&mut noise, &mut spectrum).unwrap();
             // Two seconds: two bins for each hertz.

@@ -20,7 +20,7 @@ use eyear::prepare::pixels::Developer;
 use eyear::prepare::quality;
 use eyear::prepare::resample::Resampler;
 use eyear::prepare::rhythm::{self, Rhythm};
-use eyear::sample::{Colour, Frame, PixelFormat};
+use eyear::sample::{Colour, Frame, Moment, PixelFormat};
 use eyear::source::recording;
 use eyear::source::ring::{self, Samples};
 use eyear::teach::{self, Wishes};

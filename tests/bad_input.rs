@@ -14,13 +14,11 @@ use image::{DynamicImage, GenericImageView as _, ImageFormat};
 use tempfile::TempDir;
 
 use crate::commands::{eyear, files, lines, said};
+use crate::taught::own;
 
-/// A part taught from the twelve papers, and a good paper.
+/// A part taught from the twelve papers, for one test alone, and a good paper.
 pub fn paper() -> (TempDir, String, DynamicImage) {
-    let dir = TempDir::new().unwrap();
-    let part = dir.path().join("part").display().to_string();
-    let output = eyear(&["teach", &part, "--good", "tests/data/paper/train/good"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let (dir, part) = own("part", &["--good", "tests/data/paper/train/good"]);
     let good = image::open(&files("tests/data/paper/test/good")[0]).unwrap();
     (dir, part, good)
 }

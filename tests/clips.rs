@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use eyear::manifest::{Manifest, Sense};
 use eyear::prepare::clip::Kymograph;
@@ -13,22 +12,16 @@ use tempfile::TempDir;
 
 use crate::bad_input::refused;
 use crate::commands::{eyear, lines, said};
+use crate::taught::{Taught, taught};
 
 const GOOD: &str = "tests/data/gripper/train/good";
 const UNSEEN: &str = "tests/data/gripper/test/good";
 
-/// A part taught from the gripper's good clips, once for all tests.
+/// A part taught from the gripper's good clips.
 pub fn gripper() -> &'static str {
-    static PART: OnceLock<PathBuf> = OnceLock::new();
-    let part = PART.get_or_init(|| {
-        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gripper-{}", std::process::id()));
-        let output = eyear(&["teach", part.to_str().unwrap(), "--good", GOOD]);
-        let told = said(&output);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(told.contains("taught from 12 good clips"), "{told}");
-        part
-    });
-    part.to_str().unwrap()
+    let Taught { part, said } = taught("gripper", &["--good", GOOD]);
+    assert!(said.contains("taught from 12 good clips"), "{said}");
+    part
 }
 
 fn unseen() -> PathBuf {

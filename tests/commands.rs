@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::taught::{Taught, own, taught};
+
 /// Runs `eyear` in the project's folder.
 pub fn eyear(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_eyear"))
@@ -23,14 +25,19 @@ pub fn said(output: &Output) -> String {
 /// A good paper with a dark speck, and where it is: what is strange enough to ask about.
 const SPECKLED: &str = "PA_BDP01_TL_S_ND_04_8.png";
 
-/// A part taught from the good biscuits, and the folder it lies in.
-fn biscuit() -> (TempDir, String) {
-    let dir = TempDir::new().unwrap();
-    let part = dir.path().join("biscuit").display().to_string();
-    let output = eyear(&["teach", &part, "--good", "tests/data/cookie/train/good"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said(&output).contains("taught from 31 good pictures"), "{}", said(&output));
-    (dir, part)
+/// What teaches a part from the good biscuits.
+const BISCUITS: [&str; 2] = ["--good", "tests/data/cookie/train/good"];
+
+/// A part taught from the good biscuits.
+pub fn biscuit() -> &'static str {
+    let Taught { part, said } = taught("biscuit", &BISCUITS);
+    assert!(said.contains("taught from 31 good pictures"), "{said}");
+    part
+}
+
+/// A part taught from the good boards, of four screws each.
+pub fn screws() -> &'static Taught {
+    taught("screws", &["--good", "tests/data/screws4/train/good"])
 }
 
 /// Each line of standard output as JSON.
@@ -40,9 +47,8 @@ pub fn lines(output: &Output) -> Vec<Value> {
 
 #[test]
 fn broken_biscuits_are_stranger_than_whole_ones() {
-    let (_dir, part) = biscuit();
-    let good = eyear(&["inspect", &part, "--json", "tests/data/cookie/test/good"]);
-    let bad = eyear(&["inspect", &part, "--json", "tests/data/cookie/test/broken"]);
+    let good = eyear(&["inspect", biscuit(), "--json", "tests/data/cookie/test/good"]);
+    let bad = eyear(&["inspect", biscuit(), "--json", "tests/data/cookie/test/broken"]);
     assert_eq!(bad.status.code(), Some(1));
     let (good, bad) = (lines(&good), lines(&bad));
     assert_eq!((good.len(), bad.len()), (7, 10));
@@ -59,8 +65,7 @@ fn broken_biscuits_are_stranger_than_whole_ones() {
 
 #[test]
 fn a_line_of_json_tells_what_a_program_needs() {
-    let (_dir, part) = biscuit();
-    let output = eyear(&["inspect", &part, "--json", "tests/data/cookie/test/broken/a001.jpg"]);
+    let output = eyear(&["inspect", biscuit(), "--json", "tests/data/cookie/test/broken/a001.jpg"]);
     let line = &lines(&output)[0];
     for field in ["file", "verdict", "score", "limit", "p_value", "findings", "ms", "senses", "judged_by"] {
         assert!(!line[field].is_null(), "no `{field}` in {line}");
@@ -71,7 +76,7 @@ fn a_line_of_json_tells_what_a_program_needs() {
 
 #[test]
 fn adding_good_pictures_can_be_taken_back() {
-    let (_dir, part) = biscuit();
+    let (_dir, part) = own("biscuit", &BISCUITS);
     let before = std::fs::read_to_string(Path::new(&part).join("part.toml")).unwrap();
     let output = eyear(&["teach", &part, "--add", "--good", "tests/data/cookie/test/good/t001.jpg"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -142,15 +147,13 @@ fn five_good_pictures_are_enough_to_start() {
 #[test]
 fn a_part_with_a_fixed_layout_is_found_however_it_lies() {
     let dir = TempDir::new().unwrap();
-    let part = dir.path().join("screws").display().to_string();
-    let output = eyear(&["teach", &part, "--good", "tests/data/screws4/train/good"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said(&output).contains("looked at as golden"), "{}", said(&output));
+    let Taught { part, said } = screws();
+    assert!(said.contains("looked at as golden"), "{said}");
     let picture = files("tests/data/screws4/test/missing").remove(0);
-    let upright = lines(&eyear(&["inspect", &part, "--json", &picture])).remove(0);
+    let upright = lines(&eyear(&["inspect", part, "--json", &picture])).remove(0);
     let turned = dir.path().join("turned.png");
     image::open(&picture).unwrap().rotate180().save(&turned).unwrap();
-    let turned = lines(&eyear(&["inspect", &part, "--json", &turned.display().to_string()])).remove(0);
+    let turned = lines(&eyear(&["inspect", part, "--json", &turned.display().to_string()])).remove(0);
     let number = |line: &Value, field: &str| line["pose"][field].as_f64().unwrap();
     assert!((number(&turned, "turn_deg") - number(&upright, "turn_deg")).abs() > 170.0, "{turned}");
     assert!((number(&turned, "correlation") - number(&upright, "correlation")).abs() < 0.1, "{turned}");
@@ -161,17 +164,15 @@ fn a_part_with_a_fixed_layout_is_found_however_it_lies() {
         let opposite = side - peak(&upright, axis);
         assert!((peak(&turned, axis) - opposite).abs() < 0.08 * side, "{upright} {turned}");
     }
-    let other = lines(&eyear(&["inspect", &part, "--json", "tests/data/cookie/test/good/t001.jpg"])).remove(0);
+    let other = lines(&eyear(&["inspect", part, "--json", "tests/data/cookie/test/good/t001.jpg"])).remove(0);
     assert_eq!(other["verdict"], "invalid", "{other}");
 }
 
 #[test]
 fn loose_parts_and_surfaces_are_told_from_fixed_layouts() {
-    let dir = TempDir::new().unwrap();
-    for (set, kind) in [("paper", "texture"), ("cookie", "framed")] {
-        let part = dir.path().join(set).display().to_string();
-        let output = eyear(&["teach", &part, "--good", &format!("tests/data/{set}/train/good")]);
-        assert!(said(&output).contains(&format!("looked at as {kind}")), "{}", said(&output));
+    for (name, set, kind) in [("part", "paper", "texture"), ("biscuit", "cookie", "framed")] {
+        let told = &taught(name, &["--good", &format!("tests/data/{set}/train/good")]).said;
+        assert!(told.contains(&format!("looked at as {kind}")), "{told}");
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use eyear::manifest::{Manifest, Sense};
 use eyear::prepare::image::Preparer;
@@ -17,22 +16,16 @@ use tempfile::TempDir;
 
 use crate::commands::{eyear, lines, said};
 use crate::microphone::wav;
+use crate::taught::{Taught, taught};
 
 const GOOD: &str = "tests/data/machine/train/normal";
 const UNHEARD: &str = "tests/data/machine/test/normal";
 
-/// A part taught from the machine's good sounds, once for all tests.
+/// A part taught from the machine's good sounds.
 pub fn machine() -> &'static str {
-    static PART: OnceLock<PathBuf> = OnceLock::new();
-    let part = PART.get_or_init(|| {
-        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("machine-{}", std::process::id()));
-        let output = eyear(&["teach", part.to_str().unwrap(), "--good", GOOD]);
-        let told = said(&output);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(told.contains("taught from 24 good sounds"), "{told}");
-        part
-    });
-    part.to_str().unwrap()
+    let Taught { part, said } = taught("machine", &["--good", GOOD]);
+    assert!(said.contains("taught from 24 good sounds"), "{said}");
+    part
 }
 
 /// One of the good sounds that were not taught.

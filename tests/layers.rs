@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["testing"],
     &["manifest", "board", "station", "report"],
     &["sample", "tensor", "geometry", "onnx"],
-    &["error", "random", "time"],
+    &["error", "random", "time", "kernels"],
 ];
 
 /// Crates that one place alone may name.
@@ -38,7 +38,10 @@ const OWNED: &[(&str, &str)] = &[
     ("signal_hook", "cli"),
     ("tiny_http", "dashboard"),
     ("turbojpeg", "prepare/pixels.rs"),
-    ("rubato", "prepare/resample.rs"),
+    ("fast_image_resize", "kernels"),
+    ("realfft", "kernels"),
+    ("rubato", "kernels"),
+    ("rustfft", "kernels"),
     ("crossbeam", "engine"),
     ("llguidance", "decode"),
 ];

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::commands::{eyear, lines, said};
 use crate::microphone::wav;
+use crate::taught::{Taught, home, taught};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
 
@@ -38,17 +39,13 @@ fn put(dir: &Path, picture: Option<&Path>, sound: Option<&Path>) {
 pub fn pairs() -> &'static (PathBuf, String) {
     static PAIRS: OnceLock<(PathBuf, String)> = OnceLock::new();
     PAIRS.get_or_init(|| {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pairs-{}", std::process::id()));
-        let set = home.join("set");
+        let set = home().join("pairs");
         let laid = Command::new("sh").arg(".ci/pairs").arg(&set).current_dir(env!("CARGO_MANIFEST_DIR")).status();
         assert!(laid.unwrap().success());
-        let part = home.join("part").to_str().unwrap().to_string();
-        let output = eyear(&["teach", &part, "--good", set.join("train/good").to_str().unwrap()]);
-        let told = said(&output);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let Taught { part, said: told } = taught("pairs", &["--good", set.join("train/good").to_str().unwrap()]);
         assert!(told.contains("24 good pictures") && told.contains("24 good sounds"), "{told}");
         assert!(told.contains("picture and sound of a good part are no more alike than those of two"), "{told}");
-        (set, part)
+        (set, part.clone())
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,19 +31,19 @@ use tempfile::TempDir;
 
 use crate::commands::{eyear, lines, said};
 use crate::lab::Camera;
+use crate::taught::taught;
 
 /// Nothing here waits longer: these machines are slow at times.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A part taught from good biscuits, once for all tests.
+/// A part taught from good biscuits.
 pub fn biscuit() -> &'static Path {
-    static PART: OnceLock<PathBuf> = OnceLock::new();
-    PART.get_or_init(|| {
-        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("station-biscuit-{}", std::process::id()));
-        let output = eyear(&["teach", part.to_str().unwrap(), "--good", "tests/data/cookie/train/good"]);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        part
-    })
+    Path::new(crate::commands::biscuit())
+}
+
+/// A part that is judged within milliseconds.
+fn small() -> &'static str {
+    &taught("small", &["--good", "tests/data/cookie/train/good", "--input", "64x64"]).part
 }
 
 /// Writes a station file with this part.
@@ -512,9 +512,7 @@ fn footprint(child: &Child) -> [usize; 3] {
 #[test]
 fn after_1800_moments_and_six_reopenings_a_station_holds_what_it_held_before() {
     let dir = TempDir::new().unwrap();
-    let small = dir.path().join("small");
-    let arguments = ["teach", small.to_str().unwrap(), "--good", "tests/data/cookie/train/good", "--input", "64x64"];
-    assert_eq!(eyear(&arguments).status.code(), Some(0));
+    let small = small();
     let picture = fs::read("tests/data/cookie/test/good/t003.jpg").unwrap();
     let [width, height] = image::image_dimensions("tests/data/cookie/test/good/t003.jpg").map(|(w, h)| [w, h]).unwrap();
     let camera = Camera::new("MJPG", [width, height], &[picture]).with("LABCAM_FPS", "120");
@@ -525,7 +523,7 @@ fn after_1800_moments_and_six_reopenings_a_station_holds_what_it_held_before() {
         "[camera]\nsource = \"v4l2\"\ndevice = \"{}\"\nrate = 120\n[microphone]\nsource = \"alsa\"\ndevice = \"labmic\"\n",
         Camera::DEVICE
     );
-    fs::write(&file, format!("part = \"small\"\nclip = 4\n{senses}[sound]\nbefore_ms = 100\n")).unwrap();
+    fs::write(&file, format!("part = \"{small}\"\nclip = 4\n{senses}[sound]\nbefore_ms = 100\n")).unwrap();
     let mut running = Running::start(&file, &[], |command| {
         camera.give_to(command);
         command.env("ALSA_CONFIG_PATH", microphone.path("asoundrc"));
@@ -783,18 +781,16 @@ fn words_follow_the_verdicts_that_they_are_of_and_change_none() {
 #[test]
 fn words_that_cannot_keep_up_leave_moments_out_and_no_verdict_waits() {
     let dir = TempDir::new().unwrap();
-    let small = dir.path().join("small");
-    let arguments = ["teach", small.to_str().unwrap(), "--good", "tests/data/cookie/train/good", "--input", "64x64"];
-    assert_eq!(eyear(&arguments).status.code(), Some(0));
+    let small = small();
     let pictures = dir.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     (0..400).for_each(|i| {
         fs::copy("tests/data/cookie/test/broken/a028.jpg", pictures.join(format!("{i:03}.jpg"))).unwrap();
     });
     let file = dir.path().join("line.toml");
-    let text = "part = \"small\"\n[camera]\nsource = \"recording\"\npath = \"pictures\"\n[words]\nof = \"all\"\n\
+    let text = "[camera]\nsource = \"recording\"\npath = \"pictures\"\n[words]\nof = \"all\"\n\
                 [reports]\naddress = \"127.0.0.1:0\"\n";
-    fs::write(&file, text).unwrap();
+    fs::write(&file, format!("part = \"{small}\"\n{text}")).unwrap();
     let mut running = Running::start(&file, &[], |_| ());
     let status = running.status_that("of words that were left out", |status| status["words_dropped"] != 0);
     assert_eq!(status["words_failed"], 0);

@@ -40,6 +40,8 @@ mod robust;
 mod station;
 /// What somebody changed on purpose.
 mod tampered;
+/// Parts that tests share.
+mod taught;
 /// Nothing is sent, nothing else is written.
 mod telemetry;
 /// The second runtime.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Manner, Sampling, Tokenizer};
@@ -11,21 +10,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::commands::{eyear, lines, said};
+use crate::clips::gripper;
+use crate::commands::{biscuit, eyear, lines, said, screws};
+use crate::hearing::machine;
+use crate::pairs::pairs;
 
 const BROKEN: &str = "tests/data/cookie/test/broken";
-
-/// A part taught from good biscuits, once for all tests.
-fn biscuit() -> &'static str {
-    static PART: OnceLock<String> = OnceLock::new();
-    PART.get_or_init(|| {
-        let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("words-biscuit-{}", std::process::id()));
-        let part = part.display().to_string();
-        let output = eyear(&["teach", &part, "--good", "tests/data/cookie/train/good"]);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        part
-    })
-}
 
 fn told(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -108,25 +98,23 @@ fn hostile_questions_get_an_answer_about_the_part_and_change_nothing() {
 
 #[test]
 fn what_is_missing_is_told_and_what_has_no_name_is_neither_affirmed_nor_denied() {
-    let dir = TempDir::new().unwrap();
-    let part = dir.path().join("screws").display().to_string();
-    assert_eq!(eyear(&["teach", &part, "--good", "tests/data/screws4/train/good"]).status.code(), Some(0));
+    let part = &screws().part;
     let ask = |part: &str, sample: &str, question: &str, language: &str| {
         let output = eyear(&["ask", part, sample, question, "--language", language, "--json"]);
         lines(&output)[0]["written"]["text"].as_str().unwrap().to_string()
     };
     // Of four screws two are missing.
-    let two = ask(&part, "tests/data/screws4/test/missing/100_1001.jpg", "are all screws there?", "en");
+    let two = ask(part, "tests/data/screws4/test/missing/100_1001.jpg", "are all screws there?", "en");
     assert!(["Top right: a missing part", "Bottom left: a missing part"].iter().all(|one| two.contains(one)), "{two}");
     let good = "tests/data/screws4/test/good/11_1111.jpg";
-    assert_eq!(ask(&part, good, "are all screws there?", "en"), "Nothing is seen to be missing.");
-    assert_eq!(ask(&part, good, "螺丝都在吗？", "zh"), "未见缺失。");
+    assert_eq!(ask(part, good, "are all screws there?", "en"), "Nothing is seen to be missing.");
+    assert_eq!(ask(part, good, "螺丝都在吗？", "zh"), "未见缺失。");
     let broken = format!("{BROKEN}/a028.jpg");
     let label = ask(biscuit(), &broken, "is the label present?", "en");
     assert!(label.starts_with("Nothing is called missing, but this stands out. ") && label.contains('%'), "{label}");
     let rust = ask(biscuit(), &broken, "is there rust?", "en");
     assert!(rust.starts_with("No kind goes by that name here. This stands out. "), "{rust}");
-    assert!(ask(&part, good, "is there rust?", "en").starts_with("Pass: "));
+    assert!(ask(part, good, "is there rust?", "en").starts_with("Pass: "));
 }
 
 #[test]
@@ -144,25 +132,9 @@ fn evidence_is_written_for_whoever_learns_from_it() {
     // A cell that is there says so last; of findings that are not there, none is.
     let there = |row: usize| cells[row * 852 + 851] > 0.0;
     assert!((0..4).all(|finding| there(8 * finding) == (finding < findings)) && (32..41).all(there));
-    let ears = ["tests/data/machine/test/normal", "tests/data/machine/train/normal"];
-    let part = dir.path().join("machine").display().to_string();
-    assert_eq!(eyear(&["teach", &part, "--good", ears[1]]).status.code(), Some(0));
-    eyear(&["inspect", &part, &format!("{}/m00.flac", ears[0]), "--json", "--evidence", shown.to_str().unwrap()]);
+    let sound = "tests/data/machine/test/normal/m00.flac";
+    eyear(&["inspect", machine(), sound, "--json", "--evidence", shown.to_str().unwrap()]);
     assert!(shown.join("m00.audio.safetensors").is_file());
-}
-
-/// A part that is heard, and one that is seen and heard, taught once for all tests.
-fn machine() -> &'static str {
-    static PART: OnceLock<String> = OnceLock::new();
-    PART.get_or_init(|| taught("machine", &["tests/data/machine/train/normal"]))
-}
-
-fn taught(name: &str, good: &[&str]) -> String {
-    let part = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("words-{name}-{}", std::process::id()));
-    let part = part.display().to_string();
-    let output = eyear(&[&["teach", &part, "--good"], good].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
-    part
 }
 
 #[test]
@@ -192,10 +164,9 @@ fn a_sound_is_told_by_its_times_and_bands_in_each_language() {
 
 #[test]
 fn a_clip_is_told_by_its_times_its_place_and_what_moves_in_each_language() {
-    let gripper = taught("gripper", &["tests/data/gripper/train/good"]);
     let clips = "tests/data/gripper/test";
     for (language, to, less) in [("en", "to", "less moves than usual"), ("zh", "至", "动作比平时少")] {
-        let output = eyear(&["report", &gripper, clips, "--json", "--language", language]);
+        let output = eyear(&["report", gripper(), clips, "--json", "--language", language]);
         assert_eq!(output.status.code(), Some(1), "{}", told(&output));
         let lines = lines(&output);
         let mut bad = 0;
@@ -221,10 +192,10 @@ fn a_clip_is_told_by_its_times_its_place_and_what_moves_in_each_language() {
         }
         assert!(bad >= 4, "{bad} of {} do not pass", lines.len());
     }
-    let asked = |question: &str| said(&eyear(&["ask", &gripper, "tests/data/gripper/test/missing/00.avi", question]));
+    let asked = |question: &str| said(&eyear(&["ask", gripper(), "tests/data/gripper/test/missing/00.avi", question]));
     assert!(asked("how does it move?").contains("less moves than usual"), "{}", asked("how does it move?"));
     assert!(asked("what do you hear?").contains("Nothing could be heard."), "{}", asked("what do you hear?"));
-    let evaluated = eyear(&["eval", "tests/data/gripper", "--part", &gripper, "--words", "--json"]);
+    let evaluated = eyear(&["eval", "tests/data/gripper", "--part", gripper(), "--words", "--json"]);
     let words = &lines(&evaluated)[0]["words"];
     assert!(words["contradicted"]["count"] == 0 && words["contradicted"]["of"].as_u64().unwrap() > 12, "{words}");
     assert_eq!(words["per_kind"]["missing"]["right"], serde_json::json!(["missing"]), "{words}");
@@ -304,14 +275,12 @@ fn what_is_seen_and_heard_is_told_sense_by_sense_and_which_decided() {
         files
     };
     let (seen, heard) = (files("tests/data/cookie/train/good"), files("tests/data/machine/train/normal"));
-    for (i, (picture, sound)) in seen.iter().zip(&heard).enumerate() {
-        folder(&format!("good/{i:02}"), picture.to_str().unwrap(), sound.to_str());
-    }
-    let part = taught("both", &[dir.path().join("good").to_str().unwrap()]);
+    // Of the same pictures and sounds.
+    let (_, part) = pairs();
     let anomaly = "tests/data/machine/test/anomaly/m00.flac";
     let broken = format!("{BROKEN}/a028.jpg");
     let both = folder("both", &broken, Some(anomaly));
-    let line = &lines(&eyear(&["report", &part, &both, "--json"]))[0];
+    let line = &lines(&eyear(&["report", part, &both, "--json"]))[0];
     let (written, text) = (&line["written"], line["written"]["text"].as_str().unwrap());
     assert!(line["verdict"] == "fail" && text.contains("% of the picture") && text.contains(" dB"), "{line}");
     let clauses = written["clauses"].as_array().unwrap();
@@ -322,7 +291,7 @@ fn what_is_seen_and_heard_is_told_sense_by_sense_and_which_decided() {
     assert_eq!(senses, ["image", "sound"]);
     // The page tells what is left when a sense is left out.
     let out = dir.path().join("out").display().to_string();
-    eyear(&["report", &part, &both, "--json", "--out", &out]);
+    eyear(&["report", part, &both, "--json", "--out", &out]);
     let page = fs::read_to_string(format!("{out}/index.html")).unwrap();
     assert_eq!((page.matches("class=\"ninths\"").count(), page.matches("class=\"bar\"").count()), (2, 2));
     for alone in line["senses"].as_array().unwrap() {
@@ -332,11 +301,11 @@ fn what_is_seen_and_heard_is_told_sense_by_sense_and_which_decided() {
     }
     // What is missing is told, and not asked for in vain.
     let deaf = folder("deaf", &broken, None);
-    let line = &lines(&eyear(&["report", &part, &deaf, "--json"]))[0];
+    let line = &lines(&eyear(&["report", part, &deaf, "--json"]))[0];
     assert!(line["degraded"] == true, "{line}");
     assert!(line["written"]["text"].as_str().unwrap().contains("Nothing could be heard"), "{line}");
     let ask = |sample: &str, question: &str, more: &[&str]| {
-        let output = eyear(&[&["ask", &part, sample, question, "--json"], more].concat());
+        let output = eyear(&[&["ask", part, sample, question, "--json"], more].concat());
         lines(&output)[0]["written"]["text"].as_str().unwrap().to_string()
     };
     assert_eq!(ask(&deaf, "what did you hear?", &[]), "Nothing could be heard.");

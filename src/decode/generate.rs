@@ -1,11 +1,10 @@
 //! Latents → text: the decoder, token by token, each chosen among those that the grammar allows. Keys and values of what was
 //! written stay in the runtime's own memory, which each step reads and adds to: none is copied.
 
-use llguidance::Matcher;
-use llguidance::api::TopLevelGrammar;
 use ndarray::Array2;
 
 use super::grammar::{KIND, kind_rule};
+use super::guide::Guide;
 use super::tokenizer::Tokenizer;
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -220,13 +219,12 @@ impl Decoder {
             let what = format!("the decoder writes {decoder} tokens, the tokenizer has {tokenizer}");
             return Err(Error::new(ErrorKind::Config, what));
         }
-        let parser = tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar));
-        let mut matcher = Matcher::new(parser);
+        let mut guide = tokenizer.guide(grammar);
         if let Sampling::Beam { width } = sampling {
-            let best = self.search(latents, matcher, tokenizer, width.max(1), budget)?;
+            let best = self.search(latents, guide, tokenizer, width.max(1), budget)?;
             let mut text = Text::new(told_as, written);
             text.open = best.bytes;
-            return Ok(text.over(&best.matcher, best.tokens));
+            return Ok(text.over(&best.guide, best.tokens));
         }
         let mut random = Random::new(match sampling {
             Sampling::TopP { seed, .. } => seed,
@@ -237,7 +235,7 @@ impl Decoder {
         let mut x = latents.to_vec();
         loop {
             // What the grammar leaves no choice about is read at once with what comes before it.
-            let forced = matcher.consume_ff_tokens();
+            let forced = guide.forced();
             for &token in &forced {
                 x.extend(self.embedding.row(token as usize));
                 text.open.extend_from_slice(tokenizer.bytes(token));
@@ -246,24 +244,24 @@ impl Decoder {
             if tokens > budget {
                 return Err(endless(budget));
             }
-            text.grow(&matcher);
-            let allowed = matcher.compute_mask_or_eos().map_err(refused)?;
-            if allowed.num_set() == 1 && allowed.is_allowed(tokenizer.end()) {
+            text.grow(&guide);
+            let allowed = guide.allowed()?;
+            if allowed.only(tokenizer.end()) {
                 break;
             }
             let logits = self.step(&x)?;
-            let token = choose(logits, |token| allowed.is_allowed(token), sampling, &mut random);
+            let token = choose(logits, |token| allowed.has(token), sampling, &mut random);
             let token = token.ok_or_else(|| Error::new(ErrorKind::Runtime, "the grammar allows no token"))?;
             if token == tokenizer.end() {
                 break;
             }
-            matcher.consume_token(token).map_err(refused)?;
+            guide.take(token)?;
             tokens += 1;
             text.open.extend_from_slice(tokenizer.bytes(token));
             x.clear();
             x.extend(self.embedding.row(token as usize));
         }
-        Ok(text.over(&matcher, tokens))
+        Ok(text.over(&guide, tokens))
     }
 
     /// Goes on with the `width` likeliest beginnings, until the likeliest of all is a whole text (Lowerre 1976). Each
@@ -271,14 +269,14 @@ impl Decoder {
     fn search(
         &mut self,
         latents: &[f32],
-        matcher: Matcher,
+        guide: Guide,
         tokenizer: &Tokenizer,
         width: usize,
         budget: usize,
     ) -> Result<Beam> {
         self.forget();
         let mut beams = vec![Beam {
-            matcher,
+            guide,
             bytes: Vec::new(),
             tokens: 0,
             over: false,
@@ -297,11 +295,11 @@ impl Decoder {
                     next.push((i, None, beam.score));
                     continue;
                 }
-                let allowed = beam.matcher.compute_mask_or_eos().map_err(refused)?;
+                let allowed = beam.guide.allowed()?;
                 self.restore(&beam.memory)?;
                 let logits = self.step(&beam.x)?;
                 let of: Vec<(u32, f32)> =
-                    (0u32..).zip(logits.iter().copied()).filter(|(t, _)| allowed.is_allowed(*t)).collect();
+                    (0u32..).zip(logits.iter().copied()).filter(|(t, _)| allowed.has(*t)).collect();
                 let most = of.iter().map(|(_, logit)| *logit).fold(f32::MIN, f32::max);
                 let all = most + of.iter().map(|(_, logit)| (logit - most).exp()).sum::<f32>().ln();
                 next.extend(of.into_iter().map(|(token, logit)| (i, Some(token), beam.score + logit - all)));
@@ -314,7 +312,7 @@ impl Decoder {
                 let Some(token) = token else { return Ok(beam) };
                 (beam.score, beam.over) = (score, token == tokenizer.end());
                 if !beam.over {
-                    beam.matcher.consume_token(token).map_err(refused)?;
+                    beam.guide.take(token)?;
                     beam.tokens += 1;
                     beam.bytes.extend_from_slice(tokenizer.bytes(token));
                     beam.x = self.embedding.row(token as usize).to_vec();
@@ -348,7 +346,7 @@ impl Decoder {
 
 /// A beginning of a text.
 struct Beam {
-    matcher: Matcher,
+    guide: Guide,
     bytes: Vec<u8>,
     tokens: usize,
     /// Whether it is a whole text.
@@ -363,9 +361,9 @@ struct Beam {
 impl Beam {
     /// One that goes on by itself.
     fn copy(&self) -> Self {
-        let Self { bytes, tokens, over, score, x, memory, matcher } = self;
+        let Self { bytes, tokens, over, score, x, memory, guide } = self;
         let (bytes, x, memory) = (bytes.clone(), x.clone(), memory.clone());
-        Self { matcher: matcher.deep_clone(), bytes, tokens: *tokens, over: *over, score: *score, x, memory }
+        Self { guide: guide.copy(), bytes, tokens: *tokens, over: *over, score: *score, x, memory }
     }
 }
 
@@ -392,8 +390,8 @@ impl<'a> Text<'a> {
     }
 
     /// Takes over what has become whole.
-    fn grow(&mut self, matcher: &Matcher) {
-        let captures = matcher.captures();
+    fn grow(&mut self, guide: &Guide) {
+        let captures = guide.captures();
         for (rule, bytes) in &captures[self.taken..] {
             let mut sentence = String::from_utf8_lossy(bytes).into_owned();
             if rule.contains(KIND) {
@@ -422,8 +420,8 @@ impl<'a> Text<'a> {
     }
 
     /// The whole of so many tokens.
-    fn over(mut self, matcher: &Matcher, tokens: usize) -> Generated {
-        self.grow(matcher);
+    fn over(mut self, guide: &Guide, tokens: usize) -> Generated {
+        self.grow(guide);
         let open = std::mem::take(&mut self.open);
         if !open.is_empty() {
             self.tell(&String::from_utf8_lossy(&open));
@@ -464,8 +462,4 @@ fn choose(logits: &[f32], allowed: impl Fn(u32) -> bool, sampling: Sampling, ran
         }
     }
     Some(best.0)
-}
-
-fn refused(error: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Config, format!("the grammar of the report is refused: {error}"))
 }

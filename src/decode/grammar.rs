@@ -465,9 +465,6 @@ pub const GAP: &str = "gap";
 mod tests {
     use std::collections::BTreeMap;
 
-    use llguidance::Matcher;
-    use llguidance::api::TopLevelGrammar;
-
     use super::super::{Tokenizer, Words};
     use super::*;
     use crate::report::{BearingRate, MotionCharacter, Region};
@@ -481,17 +478,16 @@ mod tests {
 
     /// Chooses at random among the tokens that a grammar allows, as a decoder gone wild would.
     fn wild(grammar: &str, tokenizer: &Tokenizer, seed: &mut u32) -> String {
-        let mut matcher =
-            Matcher::new(tokenizer.factory().create_parser(TopLevelGrammar::from_lark(grammar.to_string())));
+        let mut guide = tokenizer.guide(grammar.to_string());
         let mut bytes = Vec::new();
         loop {
-            let allowed = matcher.compute_mask_or_eos().unwrap().to_list();
+            let allowed = guide.allowed().unwrap().list();
             *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let token = allowed[(*seed >> 8) as usize % allowed.len()];
             if token == tokenizer.end() {
                 return String::from_utf8(bytes).unwrap();
             }
-            matcher.consume_token(token).unwrap();
+            guide.take(token).unwrap();
             bytes.extend_from_slice(tokenizer.bytes(token));
         }
     }

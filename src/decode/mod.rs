@@ -3,6 +3,7 @@
 
 pub mod generate;
 pub mod grammar;
+mod guide;
 pub mod tokenizer;
 pub mod words;
 

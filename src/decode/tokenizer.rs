@@ -1,38 +1,16 @@
 //! Text ↔ tokens of a model package's vocabulary: byte strings, and a text becomes the longest that fits, again and again.
 //! Every byte is a token, so any text can be read.
 
-use std::sync::Arc;
-
-use llguidance::ParserFactory;
-use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
 use serde::Deserialize;
 
+use super::guide::{Guide, Vocabulary};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A vocabulary.
 pub struct Tokenizer {
-    environment: TokEnv,
-    factory: ParserFactory,
+    vocabulary: Vocabulary,
     special: Vec<String>,
     end: u32,
-}
-
-/// How a text becomes tokens, as llguidance asks. There is no other way, so that what a grammar leaves no choice about has its
-/// tokens at once.
-struct Longest(TokTrie);
-
-impl TokenizerEnv for Longest {
-    fn tok_trie(&self) -> &TokTrie {
-        &self.0
-    }
-
-    fn tokenize_bytes(&self, text: &[u8]) -> Vec<u32> {
-        self.0.greedy_tokenize(text)
-    }
-
-    fn tokenize_is_canonical(&self) -> bool {
-        true
-    }
 }
 
 #[derive(Deserialize)]
@@ -50,7 +28,8 @@ impl Tokenizer {
     /// special ones empty. `name` stands in messages.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when it is no vocabulary, or some byte is no token.
+    /// [`ErrorKind::Config`] when it is no vocabulary, or some byte is no token; [`ErrorKind::Unavailable`] in a build
+    /// without the feature `words`.
     pub fn parse(json: &[u8], name: &str) -> Result<Self> {
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{name}: {what}"));
         let Written { special, tokens } = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
@@ -60,26 +39,22 @@ impl Tokenizer {
         let mut words = Vec::with_capacity(tokens.len());
         for (i, token) in tokens.iter().enumerate() {
             words.push(match special.get(i) {
-                Some(name) => [&[TokTrie::SPECIAL_TOKEN_MARKER], name.as_bytes()].concat(),
+                Some(name) => name.as_bytes().to_vec(),
                 None => bytes(token).ok_or_else(|| wrong(format!("`tokens[{i}]` is no hexadecimal, got `{token}`")))?,
             });
         }
-        if let Some(byte) = (0..=u8::MAX).find(|byte| !words.contains(&vec![*byte])) {
+        if let Some(byte) = (0..=u8::MAX).find(|byte| !words[special.len()..].contains(&vec![*byte])) {
             return Err(wrong(format!("the byte {byte} is no token")));
         }
         let of = |name: &str| special.iter().position(|special| special == name);
         let end = of("<end>").ok_or_else(|| wrong("has no token `<end>`".into()))? as u32;
-        let info = TokRxInfo::new(words.len() as u32, end);
-        let environment: TokEnv = Arc::new(Longest(TokTrie::from(&info, &words)));
-        let abilities = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
-        let mut factory = ParserFactory::new(&environment, abilities, &[]).map_err(|error| wrong(error.to_string()))?;
-        factory.quiet();
-        Ok(Self { environment, factory, special, end })
+        let vocabulary = Vocabulary::new(&words, special.len(), end, name)?;
+        Ok(Self { vocabulary, special, end })
     }
 
     /// Tokens of the vocabulary.
     pub fn len(&self) -> usize {
-        self.environment.tok_trie().vocab_size()
+        self.vocabulary.len()
     }
 
     /// Whether it has none; one that was read never is.
@@ -89,12 +64,12 @@ impl Tokenizer {
 
     /// The tokens of a text.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.environment.tok_trie().greedy_tokenize(text.as_bytes())
+        self.vocabulary.encode(text)
     }
 
     /// The bytes of a token; none of a special one.
     pub fn bytes(&self, token: u32) -> &[u8] {
-        if (token as usize) < self.special.len() { &[] } else { self.environment.tok_trie().token(token) }
+        if (token as usize) < self.special.len() { &[] } else { self.vocabulary.token(token) }
     }
 
     /// The special token of this name, such as `<en>`.
@@ -107,9 +82,9 @@ impl Tokenizer {
         self.end
     }
 
-    /// What makes parsers of grammars over this vocabulary.
-    pub(super) fn factory(&self) -> &ParserFactory {
-        &self.factory
+    /// What keeps a text within a grammar.
+    pub(super) fn guide(&self, grammar: String) -> Guide {
+        self.vocabulary.guide(grammar)
     }
 }
 

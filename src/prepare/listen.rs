@@ -3,8 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
+use kernels::fourier::{self, Complex};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -201,7 +200,7 @@ fn spectrum(samples: &[f32], rate: u32, offset: f64) -> Option<Vec<f64>> {
     }
     let window: Vec<f64> = (0..size).map(|i| 0.5 - 0.5 * (TAU * i as f64 / size as f64).cos()).collect();
     let weight: f64 = window.iter().map(|w| w * w).sum::<f64>() * size as f64;
-    let transform = FftPlanner::new().plan_fft_forward(size);
+    let transform = fourier::forward(size);
     let mut spectrum = vec![0.0; size / 2];
     let starts: Vec<usize> = (0..=samples.len() - size).step_by((size / 2).max(1)).collect();
     for &start in &starts {

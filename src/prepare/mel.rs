@@ -10,8 +10,7 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use kernels::fourier::{Complex, RealToComplex, real_forward};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -94,7 +93,7 @@ impl Mel {
             return wrong(what);
         }
         let hann = (0..window).map(|i| 0.5 - 0.5 * (TAU * i as f64 / window as f64).cos()).collect();
-        let transform = RealFftPlanner::new().plan_fft_forward(window);
+        let transform = real_forward(window);
         let (bands, weights) = triangles(&spec);
         Ok(Self {
             spec,

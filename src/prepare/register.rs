@@ -20,9 +20,8 @@ mod refine;
 mod spectrum;
 mod warp;
 
+use kernels::fourier::Complex;
 use rayon::prelude::*;
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
 
 use crate::error::Result;
 use crate::geometry::Affine;
@@ -99,10 +98,9 @@ impl Registrar {
     /// not fit the size, or a side is under 32 px or under a tenth of the other.
     pub fn new(grey: &[u8], size: [usize; 2]) -> Result<Self> {
         let (step, [coarse, middle, fine]) = pyramid(grey, size)?;
-        let mut planner = FftPlanner::new();
-        let spectrum_fft = Fft2::new(&mut planner, [SPECTRUM; 2]);
-        let polar_fft = Fft2::new(&mut planner, POLAR);
-        let shift_fft = Fft2::new(&mut planner, [SHIFTS; 2]);
+        let spectrum_fft = Fft2::new([SPECTRUM; 2]);
+        let polar_fft = Fft2::new(POLAR);
+        let shift_fft = Fft2::new([SHIFTS; 2]);
         let polar = Polar::new();
 
         let mut turn_filter = polar.of(&middle, &spectrum_fft);
@@ -274,7 +272,7 @@ fn rims(grid: &Grid) -> [usize; 2] {
 
 #[cfg(test)]
 mod tests {
-    use fast_image_resize::{PixelType, ResizeOptions};
+    use kernels::resize::Pixel;
 
     use super::pyramid::resized;
     use super::*;
@@ -345,7 +343,7 @@ mod tests {
     fn a_picture_of_another_size_is_found_in_its_own_pixels() {
         let board = Board::new(6);
         let reference = board.grey(&shot(Affine::IDENTITY, 1), None);
-        let half = resized(&reference, SIZE, [320, 240], PixelType::U8, &ResizeOptions::new()).unwrap();
+        let half = resized(&reference, Pixel::Grey, SIZE, [320, 240], None).unwrap();
         let found = Registrar::new(&reference, SIZE).unwrap().register(&half, [320, 240]).unwrap();
         let truth = Affine::scale_shift([0.5, 0.5], [0.0, 0.0]);
         assert!(error(&found.picture_from_reference, &truth) < 0.2, "{found:?}");
@@ -392,7 +390,7 @@ mod tests {
             .map(|seed| {
                 let mut dice = Dice(seed);
                 let noise: Vec<u8> = (0..160 * 120).map(|_| dice.range(60.0, 190.0) as u8).collect();
-                resized(&noise, [160, 120], SIZE, PixelType::U8, &ResizeOptions::new()).unwrap()
+                resized(&noise, Pixel::Grey, [160, 120], SIZE, None).unwrap()
             })
             .collect();
         let structure = judged(&textures);

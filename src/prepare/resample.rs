@@ -1,8 +1,7 @@
 //! Sound of any rate and any number of channels → one channel at the encoder's rate, chunk by chunk. Pure arithmetic:
 //! which window of the sound is meant is left to `align`, what an encoder takes of it to `mel` and `rhythm`.
 
-use rubato::audioadapter_buffers::direct::SequentialSlice;
-use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
+use kernels::resample::Blocks;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -33,7 +32,7 @@ pub struct Resampler {
 }
 
 struct Filter {
-    fft: Fft<f64>,
+    blocks: Blocks,
     /// The block that fills: `f64[block]`, of which `filled` came.
     input: Vec<f64>,
     filled: usize,
@@ -141,11 +140,11 @@ impl Filter {
         // of two, which transforms like.
         let units = LEAST_BLOCK.div_ceil(from.min(to) / common).next_power_of_two().max(2);
         let block = units * from / common;
-        let fft = Fft::new_custom(from, to, block, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)
+        let blocks = Blocks::new(from, to, block)
             .map_err(|e| Error::caused(ErrorKind::Input, format!("no resampler from {from} to {to} Hz"), e))?;
-        let output = vec![0.0; fft.output_frames_max()];
-        let skip = fft.output_delay();
-        Ok(Self { fft, input: vec![0.0; block], filled: 0, output, skip })
+        let output = vec![0.0; blocks.most()];
+        let skip = blocks.delay();
+        Ok(Self { blocks, input: vec![0.0; block], filled: 0, output, skip })
     }
 
     /// Takes one sample, and when it fills a block appends what comes of it.
@@ -156,11 +155,9 @@ impl Filter {
             return Ok(());
         }
         self.filled = 0;
+        let count = self.blocks.run(&self.input, &mut self.output);
         let failed = || Error::new(ErrorKind::Runtime, "the resampler refused a block of its own size");
-        let input = SequentialSlice::new(&self.input, 1, self.input.len()).map_err(|_| failed())?;
-        let room = self.output.len();
-        let mut output = SequentialSlice::new_mut(&mut self.output, 1, room).map_err(|_| failed())?;
-        let (_, count) = self.fft.process_into_buffer(&input, &mut output, None).map_err(|_| failed())?;
+        let count = count.ok_or_else(failed)?;
         let left_out = self.skip.min(count);
         self.skip -= left_out;
         into.extend(self.output[left_out..count].iter().map(|&value| value as f32));
@@ -168,9 +165,9 @@ impl Filter {
     }
 
     fn reset(&mut self) {
-        self.fft.reset();
+        self.blocks.reset();
         self.filled = 0;
-        self.skip = self.fft.output_delay();
+        self.skip = self.blocks.delay();
     }
 }
 

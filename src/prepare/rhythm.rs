@@ -9,9 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftPlanner};
+use kernels::fourier::{self, Complex, Fft, RealToComplex};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -99,8 +97,8 @@ impl Rhythm {
         let bands = std::array::from_fn(|band| edge(band)..edge(band + 1));
         let (hz, lines) = spaced(LINES_HZ, LINES, bins);
         let (low_hz, low_lines) = spaced(LOW_LINES_HZ, LOW_LINES, bins);
-        let forward = RealFftPlanner::new().plan_fft_forward(samples);
-        let inverse = FftPlanner::new().plan_fft_inverse(samples);
+        let forward = fourier::real_forward(samples);
+        let inverse = fourier::inverse(samples);
         let scratch = forward.get_scratch_len().max(inverse.get_inplace_scratch_len());
         let zero = Complex::new(0.0, 0.0);
         Ok(Self {

@@ -6,8 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
+use kernels::fourier::{Complex, RealToComplex, real_forward};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::rhythm::{self, Rhythm};
@@ -59,7 +58,7 @@ impl Steady {
     pub fn new(rate: u32, samples: usize, bands: usize) -> Result<Self> {
         let rhythm = Rhythm::new(rate, samples)?;
         let window = WINDOW.min(samples);
-        let transform = RealFftPlanner::new().plan_fft_forward(window);
+        let transform = real_forward(window);
         let hann = (0..window).map(|i| 0.5 - 0.5 * (std::f64::consts::TAU * i as f64 / window as f64).cos());
         Ok(Self {
             rate,

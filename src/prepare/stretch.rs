@@ -3,7 +3,7 @@
 //! stands between them: nothing is allocated for a picture of a known size.
 //!
 //! Down the columns first, where rows lie side by side whatever they hold, then along what few rows are left. General
-//! resizing, of other filters and crops, is left to `fast_image_resize`.
+//! resizing, of other filters and crops, is left to `kernels::resize`.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels::Channel;

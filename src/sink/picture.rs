@@ -1,10 +1,9 @@
 //! A picture made to be looked at, and its bytes as PNG or JPEG. What is drawn on it is left to `draw`.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{self, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use kernels::resize::{Pixel, resized};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Frame;
@@ -53,16 +52,10 @@ impl Picture {
         if [width, height] == [self.width, self.height] {
             return Ok(self.clone());
         }
-        let mut small = Self::filled([width, height], [0; 3]);
-        let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Input, format!("cannot resize: {error}"));
-        let pixel = PixelType::U8x3;
-        let from = ImageRef::new(self.width as u32, self.height as u32, &self.pixels, pixel).map_err(|e| failed(&e))?;
-        let mut to =
-            Image::from_slice_u8(width as u32, height as u32, &mut small.pixels, pixel).map_err(|e| failed(&e))?;
-        let algorithm = ResizeAlg::Convolution(FilterType::Bilinear);
-        let options = ResizeOptions { algorithm, mul_div_alpha: false, ..ResizeOptions::default() };
-        Resizer::new().resize(&from, &mut to, &options).map_err(|e| failed(&e))?;
-        Ok(small)
+        let [width, height] = [width, height].map(|side| side.max(1));
+        let pixels = resized(&self.pixels, Pixel::Rgb, [self.width, self.height], [width, height], None)
+            .map_err(|error| Error::new(ErrorKind::Input, format!("cannot resize: {error}")))?;
+        Ok(Self { pixels, width, height })
     }
 
     /// The bytes of a PNG file: exact.

@@ -3,26 +3,30 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sample::{Frame, Sound};
 
 // What sources share.
 mod beat;
 pub mod pace;
+#[cfg_attr(not(feature = "station"), expect(dead_code, reason = "cameras share the rest of it"))]
 mod pool;
+#[cfg(feature = "station")]
 pub mod ring;
+#[cfg(feature = "station")]
 mod stamps;
 
 // The sources.
 pub mod film;
 #[cfg(feature = "gige")]
 pub mod gige;
+#[cfg(feature = "station")]
 pub mod microphone;
 #[cfg(feature = "gstreamer")]
 pub mod pipeline;
 pub mod recording;
 pub mod synthetic;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "station"))]
 pub mod v4l2;
 
 /// A camera, a microphone or a recording that is open and delivers.
@@ -34,13 +38,15 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// When the source is of no use any more: unplugged, stuck, of another format than it said. It is to be dropped
-    /// and opened anew; [`ErrorKind::Unavailable`] where it may come back by itself.
+    /// and opened anew; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where it may come back by itself.
     fn next(&mut self, patience: Duration) -> Result<Next>;
 }
 
 /// Refuses another camera than that of the serial number that a station wants, if it wants one.
-#[cfg(any(target_os = "linux", feature = "gige"))]
+#[cfg(all(feature = "station", any(target_os = "linux", feature = "gige")))]
 fn same_camera(place: &str, wanted: Option<&str>, found: Option<String>) -> Result<()> {
+    use crate::error::{Error, ErrorKind};
+
     match wanted {
         Some(serial) if found.as_deref() != Some(serial) => {
             let found = found.map_or("has none".into(), |found| format!("has `{found}`"));

@@ -1,7 +1,6 @@
 //! Working copies of a picture in three sizes, locally normalised.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use kernels::resize::Pixel;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -66,13 +65,8 @@ pub(super) fn pyramid(grey: &[u8], size: [usize; 2]) -> Result<(f64, [Grid; 3])>
     let step = long as f64 / FINE as f64;
     // Whole fours, so that the coarser copies are exact; up to 3 px at the right and bottom are left out.
     let [fine_width, fine_height] = size.map(|side| (side as f64 / step + 1e-6) as usize / 4 * 4);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
-        0.0,
-        0.0,
-        (fine_width as f64 * step).min(width as f64),
-        (fine_height as f64 * step).min(height as f64),
-    );
-    let small = resized(grey, size, [fine_width, fine_height], PixelType::U8, &options)?;
+    let whole = [(fine_width as f64 * step).min(width as f64), (fine_height as f64 * step).min(height as f64)];
+    let small = resized(grey, Pixel::Grey, size, [fine_width, fine_height], Some(whole))?;
     let fine = normalised(&small, fine_width, fine_height);
     let middle = fine.half();
     let coarse = middle.half();
@@ -81,17 +75,13 @@ pub(super) fn pyramid(grey: &[u8], size: [usize; 2]) -> Result<(f64, [Grid; 3])>
 
 pub(super) fn resized(
     pixels: &[u8],
+    pixel: Pixel,
     from: [usize; 2],
     to: [usize; 2],
-    kind: PixelType,
-    options: &ResizeOptions,
+    part: Option<[f64; 2]>,
 ) -> Result<Vec<u8>> {
-    let refused = |what: String| Error::new(ErrorKind::Input, format!("cannot resize a picture: {what}"));
-    let [width, height] = from.map(|side| side as u32);
-    let source = ImageRef::new(width, height, pixels, kind).map_err(|e| refused(e.to_string()))?;
-    let mut target = Image::new(to[0] as u32, to[1] as u32, kind);
-    Resizer::new().resize(&source, &mut target, options).map_err(|e| refused(e.to_string()))?;
-    Ok(target.into_vec())
+    kernels::resize::resized(pixels, pixel, from, to, part)
+        .map_err(|error| Error::new(ErrorKind::Input, format!("cannot resize a picture: {error}")))
 }
 
 /// Local normalisation: (value − local mean) / (local spread + floor) over a window of a tenth of the longer side.

@@ -3,8 +3,7 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-use rustfft::num_complex::Complex;
-use rustfft::{Fft, FftPlanner};
+use kernels::fourier::{Complex, Fft, forward_f32, inverse_f32};
 
 use super::LOG_SCALE;
 use super::pyramid::{FINE, Grid};
@@ -138,11 +137,11 @@ pub(super) struct Fft2 {
 }
 
 impl Fft2 {
-    pub(super) fn new(planner: &mut FftPlanner<f32>, [rows, columns]: [usize; 2]) -> Self {
+    pub(super) fn new([rows, columns]: [usize; 2]) -> Self {
         Self {
             size: [rows, columns],
-            forward: [columns, rows].map(|n| planner.plan_fft_forward(n)),
-            inverse: [columns, rows].map(|n| planner.plan_fft_inverse(n)),
+            forward: [columns, rows].map(forward_f32),
+            inverse: [columns, rows].map(inverse_f32),
         }
     }
 

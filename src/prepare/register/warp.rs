@@ -1,6 +1,6 @@
 //! A picture resampled into the reference's view.
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use kernels::resize::Pixel;
 use rayon::prelude::*;
 
 use super::pyramid::resized;
@@ -32,9 +32,9 @@ pub fn warp(
     reference: [usize; 2],
     target: [usize; 2],
 ) -> Result<Warped> {
-    let kind = match channels {
-        1 => PixelType::U8,
-        3 => PixelType::U8x3,
+    let pixel = match channels {
+        1 => Pixel::Grey,
+        3 => Pixel::Rgb,
         _ => return Err(Error::new(ErrorKind::Input, format!("a picture has 1 or 3 channels, got {channels}"))),
     };
     let [width, height] = size;
@@ -62,8 +62,7 @@ pub fn warp(
     }
     if step > 1.25 {
         let small = size.map(|side| ((side as f64 / step).round() as usize).max(1));
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let reduced = resized(pixels, size, small, kind, &options)?;
+        let reduced = resized(pixels, pixel, size, small, None)?;
         let small_from_picture = Affine::scale_shift([0, 1].map(|i| small[i] as f64 / size[i] as f64), [0.0; 2]);
         return Ok(sampled(&reduced, small, channels, &small_from_picture.after(&picture_from_target), target));
     }
