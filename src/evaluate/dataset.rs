@@ -401,8 +401,12 @@ fn folders_in(dir: &Path) -> Result<Vec<Folder>> {
 /// The pictures in `dir`, or its sounds where it has no pictures, or its clips, or its folders of a part each; sorted, at least one.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = visible_in(dir)?;
-    let pairs = files.iter().filter(|path| recording::pair(path).is_ok_and(|pair| pair.is_some()));
-    let pairs: Vec<PathBuf> = pairs.cloned().collect();
+    let mut pairs = Vec::new();
+    for path in &files {
+        if recording::pair(path)?.is_some() {
+            pairs.push(path.clone());
+        }
+    }
     if !pairs.is_empty() {
         return Ok(pairs);
     }
