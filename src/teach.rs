@@ -213,7 +213,7 @@ fn taught(
         progress(first + i + 1, steps);
     }
     if good.is_empty() {
-        return Err(none_of(paths, &lesson));
+        return Err(none_of(paths, &lesson, sense));
     }
     if sense == Sense::Image {
         lesson.notes.extend(surveyed.notes(&seen));
@@ -464,7 +464,7 @@ pub fn fits(mask: &Frame, [wide, tall]: [usize; 2]) -> Result<()> {
 const MASK_DIFFERS: f64 = 0.02;
 
 /// Why nothing was taught.
-fn none_of(paths: &[PathBuf], lesson: &Lesson) -> Error {
+fn none_of(paths: &[PathBuf], lesson: &Lesson, sense: Sense) -> Error {
     let reason = match (lesson.skipped.first(), lesson.copies.first()) {
         (Some((_, reason)), _) => format!(": {reason}"),
         (None, Some((copy, original))) if copy == original => {
@@ -472,7 +472,7 @@ fn none_of(paths: &[PathBuf], lesson: &Lesson) -> Error {
         }
         _ => String::new(),
     };
-    Error::new(ErrorKind::Input, format!("none of {} good pictures can be taught{reason}", paths.len()))
+    Error::new(ErrorKind::Input, format!("none of {} good {} can be taught{reason}", paths.len(), sense.samples()))
 }
 
 /// Adds good pictures to a part: its bank and shape take them in, and as the old part had not seen them, its
@@ -541,7 +541,7 @@ fn added(
         progress(i + 1, paths.len());
     }
     if good.is_empty() {
-        return Err(none_of(paths, &lesson));
+        return Err(none_of(paths, &lesson, sense));
     }
     if sense == Sense::Image {
         lesson.notes.extend(odd_sizes(&seen));

@@ -378,15 +378,16 @@ fn tell_others(others: &Others) {
 /// is started so as to outlive its terminal (`nohup`) does.
 pub fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let hangup = (!is_hangup_ignored()).then_some(SIGHUP);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let hangup = (!is_hangup_ignored(&status)).then_some(SIGHUP);
     for signal in [SIGTERM, SIGINT].into_iter().chain(hangup) {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
     }
     Ok(stop)
 }
 
-fn is_hangup_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// Whether a process with this status, as Linux tells it, was started so as to ignore that its terminal goes away.
+fn is_hangup_ignored(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
@@ -419,6 +420,12 @@ pub fn progress_bar(message: &'static str) -> Result<ProgressBar> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_under_nohup_is_told_by_its_status() {
+        assert!(is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001001\n"));
+        assert!(!is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001000\n") && !is_hangup_ignored(""));
+    }
 
     #[test]
     fn a_name_neither_steers_the_terminal_nor_ends_a_line() {
