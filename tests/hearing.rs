@@ -68,11 +68,12 @@ fn the_rust_sees_of_a_sound_what_the_recipe_sees() {
     assert_eq!(3 * size[0] * size[1], pixels.len());
     let mut seen = vec![0.0; pixels.len()];
     Preparer::new(encoder.mean, encoder.scale).run(&Planes::of(&picture).unwrap(), size, &mut seen).unwrap();
-    // Bytes are rounded twice more here, after each direction of the stretch.
+    // Bytes are rounded twice more here, after each direction of the stretch; and the recipe keeps the samples' offset, which
+    // the lowest bands show.
     let apart: Vec<f32> = seen.iter().zip(&pixels).map(|(a, b)| (a - b).abs() * 127.5).collect();
     let mean = apart.iter().sum::<f32>() / apart.len() as f32;
     let most = apart.iter().copied().fold(0.0, f32::max);
-    assert!(mean < 0.6 && most < 4.0, "bytes apart: {mean} in the mean, {most} at most");
+    assert!(mean < 0.6 && most < 5.0, "bytes apart: {mean} in the mean, {most} at most");
 }
 
 #[test]
@@ -306,7 +307,7 @@ fn nothing_is_learned_from_what_cannot_be_heard() {
         ("mute", 1, vec![0.0; 32_000], "mute.wav: silent: 100 % of the time"),
         ("loud", 1, loud, "loud.wav: clipped: "),
         ("opposite", 2, opposite, "opposite.wav: its 2 channels cancel each other"),
-        ("long", 1, good.repeat(21), "lasts 42.00 s, a part is taught from sounds of at most 40 s"),
+        ("long", 1, good.repeat(21), "lasts 42.00 s, a part is taught from sounds of at most 41 s"),
     ] {
         let output = taught(name, channels, &samples);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
