@@ -126,6 +126,8 @@ pub struct Frame {
     format: PixelFormat,
     width: usize,
     height: usize,
+    /// Whether it was compressed as JPEG before it became what it is.
+    was_jpeg: bool,
     /// When it was taken, or read from a file.
     pub stamp: Stamp,
     /// Counted by the source from 0; a gap means frames were lost.
@@ -156,7 +158,18 @@ impl Frame {
             let what = format!("a {width} x {height} {format:?} frame cannot have {len} bytes");
             return Err(Error::new(ErrorKind::Input, what));
         }
-        Ok(Self { pixels, len, format, width, height, stamp: Stamp::now(), sequence: 0 })
+        let was_jpeg = format == PixelFormat::Jpeg;
+        Ok(Self { pixels, len, format, width, height, was_jpeg, stamp: Stamp::now(), sequence: 0 })
+    }
+
+    /// The same picture, which was a JPEG or was not.
+    pub fn with_jpeg(self, was_jpeg: bool) -> Self {
+        Self { was_jpeg, ..self }
+    }
+
+    /// Whether the picture is or was a JPEG, as far as is known: what that leaves out, fine noise above all, is in no other.
+    pub fn was_jpeg(&self) -> bool {
+        self.was_jpeg
     }
 
     /// The bytes, row by row.

@@ -8,6 +8,8 @@ mod clips;
 mod pairs;
 mod sounds;
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -27,9 +29,9 @@ use crate::memory::search::Nearest;
 use crate::memory::shape::Shape;
 use crate::prepare::fixture::{Fixture, Reference};
 use crate::prepare::image::Preparer;
-use crate::prepare::pixels::Planes;
-use crate::prepare::quality::Quality;
-use crate::sample::Frame;
+use crate::prepare::pixels::{Developer, Planes};
+use crate::prepare::quality::{self, Quality, SKETCH, Span};
+use crate::sample::{Frame, Sense};
 use crate::worsen::another_day;
 
 pub use clips::{add_clips, teach_clips};
@@ -83,6 +85,10 @@ pub struct Lesson {
     pub suspects: Vec<(PathBuf, f64)>,
     /// How many more good pictures would pay, and of what sort.
     pub sufficiency: Sufficiency,
+    /// Files that show the very same as another of the good ones, which comes second: nothing is learned from them.
+    pub copies: Vec<(PathBuf, PathBuf)>,
+    /// What of the good ones limits what can be judged by them, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Whether the good pictures cover what good parts look like.
@@ -99,6 +105,8 @@ struct Seen {
     path: PathBuf,
     quality: Quality,
     size: [usize; 2],
+    /// Whether it was a JPEG.
+    jpeg: bool,
     /// Correlation with the reference, where there is one.
     correlation: Option<f32>,
 }
@@ -109,6 +117,7 @@ impl Seen {
             path: path.to_path_buf(),
             quality: look.quality,
             size: [frame.width(), frame.height()],
+            jpeg: frame.was_jpeg(),
             correlation: look.view.as_ref().map(|view| view.pose.ncc),
         }
     }
@@ -120,10 +129,11 @@ impl Seen {
 
 /// Teaches a part from good pictures. `read` brings a picture; `progress` is told (done, all) steps.
 ///
-/// One picture that cannot be read is noted in the lesson and the rest goes on.
+/// One picture that cannot be read, or shows nothing, is noted in the lesson and the rest goes on. Copies of one picture are one.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] when no picture can be read; [`ErrorKind::Runtime`] when the runtime fails.
+/// [`ErrorKind::Input`] when no picture can be read, or the mask has another shape; [`ErrorKind::Runtime`] when the runtime
+/// fails.
 pub fn teach(
     eye: &mut Eye,
     manifest: &Manifest,
@@ -132,7 +142,24 @@ pub fn teach(
     read: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Part, Lesson)> {
+    let (part, lesson, _) = taught(eye, manifest, wishes, paths, read, progress, &Copies::default())?;
+    Ok((part, lesson))
+}
+
+/// As [`teach`]; copies are left out unless they are `kept`. Also gives the numbers of the paths that were taught.
+fn taught(
+    eye: &mut Eye,
+    manifest: &Manifest,
+    wishes: &Wishes,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Frame>,
+    progress: &dyn Fn(usize, usize),
+    copies: &Copies,
+) -> Result<(Part, Lesson, Vec<usize>)> {
     let mut lesson = Lesson::default();
+    let sense = wishes.kind.map_or(Sense::Image, Kind::sense);
+    let read: &dyn Fn(&Path) -> Result<Frame> = &|path: &Path| shown(path, read(path)?, sense);
+    fits_mask(wishes.mask.as_ref(), paths, read)?;
     let ignored = ignored_pixels(eye, wishes.mask.as_ref())?;
     let found = find_layout(wishes.kind, paths, read, &mut lesson)?;
     let reference = found.as_ref().map(|(_, reference)| reference.clone());
@@ -143,9 +170,10 @@ pub fn teach(
     let steps = first + 2 * paths.len();
     let mut moments: Vec<Moments> = eye.channels().into_iter().map(Moments::new).collect();
     let mut at = Look::new(eye, Kind::Texture, eye.strides().map(|_| 0));
+    let mut met = copies.clone();
     for (i, path) in paths.iter().step_by(every).enumerate() {
         // A picture that fails here fails again below and is told there.
-        if let Ok(frame) = read(path) {
+        if let Some(frame) = read(path).ok().filter(|frame| met.original(frame, i).is_none()) {
             eye.see(&frame, fixture, &ignored, &mut at)?;
             eye.encode()?;
             for (l, moments) in moments.iter_mut().enumerate() {
@@ -159,10 +187,17 @@ pub fn teach(
     let mut at = Look::new(eye, Kind::Texture, k());
     let varying = Varying::of(paths.len(), 0, wishes.kind);
     let (mut good, mut seen, mut groups, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
+    let (mut taught, mut met, mut surveyed) = (Vec::new(), copies.clone(), Survey::default());
     for (i, path) in paths.iter().enumerate() {
-        match read(path) {
-            Ok(frame) => {
+        let frame = read(path).map(|frame| (met.original(&frame, i), frame));
+        match frame {
+            Ok((Some(original), _)) => lesson.copies.push((path.clone(), paths[original].clone())),
+            Ok((None, frame)) => {
                 groups.push(wishes.group(i));
+                taught.push(i);
+                if sense == Sense::Image {
+                    surveyed.add(&frame)?;
+                }
                 eye.see(&frame, fixture, &ignored, &mut at)?;
                 take_in(eye, &weights, &mut at)?;
                 good.push(remember(eye, i, varying.samples, &at));
@@ -178,8 +213,10 @@ pub fn teach(
         progress(first + i + 1, steps);
     }
     if good.is_empty() {
-        let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
-        return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
+        return Err(none_of(paths, &lesson, sense));
+    }
+    if sense == Sense::Image {
+        lesson.notes.extend(surveyed.notes(&seen));
     }
     let kind = match (found, wishes.kind) {
         (Some((kind, _)), _) | (None, Some(kind)) => kind,
@@ -268,7 +305,7 @@ pub fn teach(
         least_correlation: least_correlation(&seen),
         strides: eye.strides().collect(),
         model,
-        picture: envelope(seen.iter().map(Seen::looks)),
+        picture: Envelope { jpeg: coding(&seen, sense), ..envelope(seen.iter().map(Seen::looks)) },
         sound: None,
         clip: None,
         bearing: None,
@@ -292,7 +329,150 @@ pub fn teach(
         ignored,
         digest,
     };
-    Ok((part, lesson))
+    Ok((part, lesson, taught))
+}
+
+/// Which pictures were met already, by all their pixels.
+#[derive(Debug, Clone, Default)]
+struct Copies {
+    /// Whether copies are taught like any other.
+    kept: bool,
+    met: BTreeMap<u64, usize>,
+}
+
+impl Copies {
+    /// For samples of which copies are not to be found here.
+    fn kept() -> Self {
+        Self { kept: true, ..Self::default() }
+    }
+
+    /// The number of the picture that this one, number `i`, is a copy of.
+    fn original(&mut self, frame: &Frame, i: usize) -> Option<usize> {
+        let mut hasher = DefaultHasher::new();
+        (frame.width(), frame.height(), frame.format(), frame.pixels()).hash(&mut hasher);
+        let first = *self.met.entry(hasher.finish()).or_insert(i);
+        (first != i && !self.kept).then_some(first)
+    }
+}
+
+/// What good pictures are like, for what limits the judging by them.
+#[derive(Default)]
+struct Survey {
+    first: Option<[f32; SKETCH * SKETCH]>,
+    /// How far any of them is from the first where they differ most, noise left out, in grey levels.
+    apart: f32,
+    /// The brightest value of any.
+    top: u8,
+    row: Vec<u8>,
+}
+
+impl Survey {
+    fn add(&mut self, frame: &Frame) -> Result<()> {
+        let mut developer = Developer::default();
+        let planes = developer.develop(frame, [frame.height(), frame.width()])?;
+        self.top = self.top.max(Span::of(&planes).top);
+        let sketch = quality::sketch(&planes, &mut self.row);
+        let first = self.first.get_or_insert(sketch);
+        self.apart = first.iter().zip(sketch).map(|(a, b)| (a - b).abs()).fold(self.apart, f32::max);
+        Ok(())
+    }
+
+    fn notes(&self, seen: &[Seen]) -> Vec<String> {
+        let mut notes: Vec<String> = odd_sizes(seen).into_iter().collect();
+        if self.top < FEW_LEVELS {
+            let (levels, top) = (u32::from(self.top) + 1, self.top);
+            notes.push(format!(
+                "the good pictures use {levels} of 256 levels (the brightest is {top}): expose longer; files that hold 10, 12 or \
+                 14 bits in 16 want their values multiplied by 64, 16 or 4"
+            ));
+        }
+        if seen.len() >= FEWEST_ALIKE && self.apart < ALIKE {
+            notes.push(format!(
+                "the {} good pictures are alike but for noise ({:.1} grey levels apart at most): if they show one and the same \
+                 part, show others too, or these will be rejected",
+                seen.len(),
+                self.apart
+            ));
+        }
+        notes
+    }
+}
+
+/// Levels of 256 under which too few are used to tell fine differences.
+const FEW_LEVELS: u8 = 64;
+/// Grey levels under which pictures do not differ, noise left out.
+const ALIKE: f32 = 0.75;
+/// Pictures from which on it is told that all are alike.
+const FEWEST_ALIKE: usize = 3;
+
+/// Good pictures of another size than most, by more than what is granted when one is judged: after them no size is wrong.
+fn odd_sizes(seen: &[Seen]) -> Option<String> {
+    let mut counts = BTreeMap::new();
+    seen.iter().for_each(|seen| *counts.entry(seen.size).or_insert(0usize) += 1);
+    let (usual, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    let fits = |side: usize, usual: usize| 4 * side >= 3 * usual && 3 * side <= 4 * usual;
+    let odd = |seen: &&Seen| (0..2).any(|i| !fits(seen.size[i], usual[i]));
+    let told = |seen: &Seen| format!("{} {} x {}", seen.path.display(), seen.size[0], seen.size[1]);
+    let odd: Vec<String> = seen.iter().filter(odd).map(told).collect();
+    let more = if odd.len() > 3 { format!(" and {} more", odd.len() - 3) } else { String::new() };
+    (!odd.is_empty()).then(|| {
+        let [width, height] = usual;
+        format!(
+            "sizes differ: most good pictures have {width} x {height} pixels, {}{more}; all sizes between are judged",
+            odd[..odd.len().min(3)].join(", ")
+        )
+    })
+}
+
+/// A good picture, unless nothing is to be seen in it: a camera behind its cap would pass for ever.
+fn shown(path: &Path, frame: Frame, sense: Sense) -> Result<Frame> {
+    // Of a sound or a clip it is a picture that was made.
+    if sense == Sense::Image {
+        let mut developer = Developer::default();
+        let span = Span::of(&developer.develop(&frame, [frame.height(), frame.width()])?);
+        if let Some(why) = span.blank() {
+            return Err(Error::new(ErrorKind::Input, format!("{}: {why}", path.display())));
+        }
+    }
+    Ok(frame)
+}
+
+/// Refuses a mask that would have to be stretched to lie over the good pictures.
+fn fits_mask(mask: Option<&Frame>, paths: &[PathBuf], read: &dyn Fn(&Path) -> Result<Frame>) -> Result<()> {
+    let Some((mask, frame)) = mask.and_then(|mask| Some((mask, paths.iter().find_map(|path| read(path).ok())?))) else {
+        return Ok(());
+    };
+    fits(mask, [frame.width(), frame.height()])
+}
+
+/// Refuses a mask that would have to be stretched to lie over pictures of `[width, height]`.
+///
+/// # Errors
+/// [`ErrorKind::Input`] when its shape is another.
+pub fn fits(mask: &Frame, [wide, tall]: [usize; 2]) -> Result<()> {
+    let (width, height) = (mask.width(), mask.height());
+    let [mask_shape, shape] = [(width, height), (wide, tall)].map(|(width, height)| width as f64 / height as f64);
+    if (mask_shape / shape - 1.0).abs() <= MASK_DIFFERS {
+        return Ok(());
+    }
+    let what =
+        format!("the mask has {width} x {height} pixels, the good pictures {wide} x {tall}: draw it on one of them");
+    Err(Error::new(ErrorKind::Input, what))
+}
+
+/// Share by which a mask's shape may differ from that of the pictures: what rounding makes of a smaller one.
+const MASK_DIFFERS: f64 = 0.02;
+
+/// Why nothing was taught.
+fn none_of(paths: &[PathBuf], lesson: &Lesson, sense: Sense) -> Error {
+    let reason = match (lesson.skipped.first(), lesson.copies.first()) {
+        (Some((_, reason)), _) => format!(": {reason}"),
+        (None, Some((copy, original))) if copy == original => {
+            format!(": {} was taught already", copy.display())
+        }
+        _ => String::new(),
+    };
+    Error::new(ErrorKind::Input, format!("none of {} good {} can be taught{reason}", paths.len(), sense.samples()))
 }
 
 /// Adds good pictures to a part: its bank and shape take them in, and as the old part had not seen them, its
@@ -307,8 +487,21 @@ pub fn add(
     read: &dyn Fn(&Path) -> Result<Frame>,
     progress: &dyn Fn(usize, usize),
 ) -> Result<Lesson> {
+    Ok(added(eye, part, paths, read, progress, Copies::default())?.0)
+}
+
+/// As [`add`]; copies are left out unless they are kept. Also gives the numbers of the paths that were taught.
+fn added(
+    eye: &mut Eye,
+    part: &mut Part,
+    paths: &[PathBuf],
+    read: &dyn Fn(&Path) -> Result<Frame>,
+    progress: &dyn Fn(usize, usize),
+    mut met: Copies,
+) -> Result<(Lesson, Vec<usize>)> {
     eye.check(part)?;
-    let mut lesson = Lesson::default();
+    let (mut lesson, mut taught, sense) = (Lesson::default(), Vec::new(), part.card.kind.sense());
+    let read: &dyn Fn(&Path) -> Result<Frame> = &|path: &Path| shown(path, read(path)?, sense);
     let varying = Varying::of(paths.len(), part.varied.nrows(), Some(part.card.kind));
     let (mut good, mut seen, mut fresh, mut varied) = (Vec::new(), Vec::new(), Vec::new(), Varied::default());
     let weights: Vec<_> = part.learned.levels.iter().map(|level| (level.stride, level.weights.clone())).collect();
@@ -317,13 +510,22 @@ pub fn add(
     let mut at = Look::new(eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
     let mut golden = part.golden.clone();
     for (i, path) in paths.iter().enumerate() {
-        match read(path) {
-            Ok(frame) => {
+        let frame = read(path).map(|frame| (met.original(&frame, i), frame));
+        match frame {
+            Ok((Some(original), _)) => lesson.copies.push((path.clone(), paths[original].clone())),
+            Ok((None, frame)) => {
                 eye.see(&frame, fixture, &part.ignored, &mut at)?;
                 let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
+                let looked = remember(eye, i, varying.samples, &at);
+                if !met.kept && is_known(&part.summaries, &looked.summary) {
+                    lesson.copies.push((path.clone(), path.clone()));
+                    progress(i + 1, paths.len());
+                    continue;
+                }
                 measured.join(&part.learned, &mut at.scratch);
+                taught.push(i);
                 fresh.push(measured.held_out(part.card.blame));
-                good.push(remember(eye, i, varying.samples, &at));
+                good.push(looked);
                 if let (Some(golden), Some(view)) = (&mut golden, &at.view) {
                     golden.add(view)?;
                 }
@@ -339,8 +541,10 @@ pub fn add(
         progress(i + 1, paths.len());
     }
     if good.is_empty() {
-        let reason = lesson.skipped.first().map_or(String::new(), |(_, reason)| format!(": {reason}"));
-        return Err(Error::new(ErrorKind::Input, format!("none of {} good pictures can be read{reason}", paths.len())));
+        return Err(none_of(paths, &lesson, sense));
+    }
+    if sense == Sense::Image {
+        lesson.notes.extend(odd_sizes(&seen));
     }
     let distances: Vec<Distances> = fresh.iter().map(|fresh| fresh.distances).collect();
     lesson.suspects = suspects(&paths_of(&seen), &distances, &part.judgement);
@@ -390,10 +594,21 @@ pub fn add(
     let least = part.card.least_correlation.zip(least_correlation(&seen));
     part.card.least_correlation = least.map(|(old, new)| old.min(new));
     part.card.good += good.len();
-    part.card.picture = widen(part.card.picture, envelope(seen.iter().map(Seen::looks)));
+    let looks = Envelope { jpeg: coding(&seen, sense), ..envelope(seen.iter().map(Seen::looks)) };
+    part.card.picture = widen(part.card.picture, looks);
     (part.learned, part.summaries, part.tiles) = (learned, all, new_tiles);
-    Ok(lesson)
+    Ok((lesson, taught))
 }
+
+/// Whether a sample with this summary was taught already: that of another picture is never so near.
+fn is_known(summaries: &Array2<f32>, summary: &[f32]) -> bool {
+    let length = |of: &mut dyn Iterator<Item = f32>| of.map(|value| value * value).sum::<f32>().sqrt();
+    let most = SAME * length(&mut summary.iter().copied());
+    summaries.rows().into_iter().any(|row| length(&mut row.iter().zip(summary).map(|(a, b)| a - b)) <= most)
+}
+
+/// Share of its length by which the summary of one picture may differ from one time to another: sums in another order.
+const SAME: f32 = 1e-5;
 
 /// Refuses a sound or a clip that lasts longer or shorter than the first.
 fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Result<()> {
@@ -435,7 +650,12 @@ fn find_layout(
     }
     let rest = &paths[at + 1..];
     let others = rest.iter().step_by(rest.len().div_ceil(LAYOUT_PICTURES).max(1));
-    let others: Vec<Frame> = others.filter_map(|path| read(path).ok()).collect();
+    // A copy says nothing of how others lie.
+    let mut met = Copies::default();
+    met.original(&first, 0);
+    let others = others.filter_map(|path| read(path).ok()).enumerate();
+    let others: Vec<Frame> =
+        others.filter(|(i, frame)| met.original(frame, i + 1).is_none()).map(|(_, frame)| frame).collect();
     let Ok(fixture) = Fixture::new(&reference) else { return Ok(None) };
     let structure = fixture.structure(&reference, &others)?;
     let Some(correlation) = structure.ncc else { return Ok(None) };
@@ -717,7 +937,14 @@ fn envelope(seen: impl Iterator<Item = (Quality, [usize; 2])> + Clone) -> Envelo
         sharpness: span(&|q| q.sharpness),
         black: span(&|q| q.black),
         white: span(&|q| q.white),
+        jpeg: None,
     }
+}
+
+/// Whether all were JPEGs, or none.
+fn coding(seen: &[Seen], sense: Sense) -> Option<bool> {
+    let first = seen.first().filter(|_| sense == Sense::Image)?.jpeg;
+    seen.iter().all(|seen| seen.jpeg == first).then_some(first)
 }
 
 fn widen(a: Envelope, b: Envelope) -> Envelope {
@@ -731,6 +958,7 @@ fn widen(a: Envelope, b: Envelope) -> Envelope {
         sharpness: span(a.sharpness, b.sharpness),
         black: span(a.black, b.black),
         white: span(a.white, b.white),
+        jpeg: a.jpeg.filter(|_| a.jpeg == b.jpeg),
     }
 }
 

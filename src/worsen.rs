@@ -266,8 +266,9 @@ pub fn sound(sound: &Sound, worsening: SoundWorsening, seed: u64) -> Result<Soun
     Ok(worse)
 }
 
-/// `worse` with the stamp and the number of `frame`.
-fn alike(frame: &Frame, mut worse: Frame) -> Frame {
+/// `worse` with the stamp and the number of `frame`, and its coding: what was done to it is not how it came.
+fn alike(frame: &Frame, worse: Frame) -> Frame {
+    let mut worse = worse.with_jpeg(frame.was_jpeg());
     (worse.stamp, worse.sequence) = (frame.stamp, frame.sequence);
     worse
 }

@@ -99,7 +99,8 @@ fn one_bad_file_among_many_is_told_and_the_rest_goes_on() {
     fs::create_dir(&folder).unwrap();
     good.save(folder.join("a.png")).unwrap();
     fs::write(folder.join("b.png"), b"broken").unwrap();
-    good.save(folder.join("c.png")).unwrap();
+    // Not a copy: those teach nothing.
+    good.brighten(1).save(folder.join("c.png")).unwrap();
     let output = eyear(&["inspect", &part, "--json", text(&folder)]);
     assert_eq!(output.status.code(), Some(2));
     let lines: Vec<serde_json::Value> = said(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -119,7 +120,8 @@ fn a_picture_that_is_missing_or_vanishes_does_not_stop_the_rest() {
     let folder = dir.path().join("many");
     fs::create_dir(&folder).unwrap();
     let at = |name: &str| folder.join(name);
-    // The first is a pipe: whoever opens it for writing knows that the folder was listed, and that reading began.
+    // The first is a pipe: whoever opens it for writing knows that the folder was listed, and that reading began. In the
+    // folder it is none of the files.
     assert!(Command::new("mkfifo").arg(at("a.png")).status().unwrap().success());
     good.save(at("b.png")).unwrap();
     good.save(at("c.png")).unwrap();
@@ -128,7 +130,15 @@ fn a_picture_that_is_missing_or_vanishes_does_not_stop_the_rest() {
     fs::create_dir(at("f.png")).unwrap();
     symlink(at("f.png"), at("g.png")).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_eyear"))
-        .args(["inspect", &part, "--json", text(&folder), text(&at("gone.png")), text(&at("c.png"))])
+        .args([
+            "inspect",
+            &part,
+            "--json",
+            text(&at("a.png")),
+            text(&folder),
+            text(&at("gone.png")),
+            text(&at("c.png")),
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -150,7 +160,6 @@ fn a_picture_that_is_missing_or_vanishes_does_not_stop_the_rest() {
         (true, ""),
         (false, "d.png: No such file"),
         (false, "e.png: Too many levels of symbolic links"),
-        (false, "g.png: Is a directory"),
         (false, "gone.png: No such file"),
         (true, ""),
     ];
@@ -158,6 +167,84 @@ fn a_picture_that_is_missing_or_vanishes_does_not_stop_the_rest() {
     for ((passed, error), (passes, word)) in told.iter().zip(expected) {
         assert!(*passed == passes && error.contains(word), "{word}: {error}");
     }
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("note: not used: ") && told.contains("a.png (no file but a pipe"), "{told}");
+}
+
+#[test]
+fn names_do_not_steer_a_terminal_and_litter_is_no_picture() {
+    let (dir, part, good) = paper();
+    let folder = dir.path().join("many");
+    fs::create_dir(&folder).unwrap();
+    let forged = "a\u{1b}[31m\nb.png  pass  0.10.png";
+    let mut bytes = Vec::new();
+    good.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+    for name in [forged, "不合格.png", "c.png"] {
+        fs::write(folder.join(name), &bytes).unwrap();
+    }
+    for name in ["._c.png", ".DS_Store", "Thumbs.db", "d.avif", "e\u{1b}[2J.png"] {
+        fs::write(folder.join(name), b"no picture").unwrap();
+    }
+    let output = eyear(&["inspect", &part, text(&folder)]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(!said(&output).contains('\u{1b}') && !told.contains('\u{1b}'), "{told}{}", said(&output));
+    assert_eq!(said(&output).lines().count(), 5, "{}", said(&output));
+    assert!(said(&output).contains("a\\u{1b}[31m\\nb.png"), "{}", said(&output));
+    assert!(told.contains("note: not used: 1 other file (1 .avif)") && told.lines().count() == 2, "{told}");
+    // Copies teach nothing; the one that is left is enough.
+    let other = dir.path().join("other").display().to_string();
+    fs::remove_file(folder.join("e\u{1b}[2J.png")).unwrap();
+    let output = eyear(&["teach", &other, "--good", text(&folder), "--kind", "texture"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = said(&output);
+    assert!(told.contains("taught from 1 good pictures") && told.contains("copies teach nothing"), "{told}");
+    assert!(told.contains("and 1 more copies") && !told.contains('\u{1b}'), "{told}");
+    // What is known is no news.
+    refused(&["teach", &other, "--add", "--good", text(&folder.join("c.png"))], &["none of 1", "was taught already"]);
+}
+
+#[test]
+fn what_shows_nothing_is_not_taught_and_a_mask_is_not_stretched() {
+    let dir = TempDir::new().unwrap();
+    let part = dir.path().join("part").display().to_string();
+    let folder = dir.path().join("black");
+    fs::create_dir(&folder).unwrap();
+    let at = |name: &str| folder.join(name);
+    let cap = |seed: u32| image::GrayImage::from_fn(64, 48, |x, y| image::Luma([((x * 7 + y * 13 + seed) % 3) as u8]));
+    (0..3).for_each(|seed| cap(seed).save(at(&format!("{seed}.png"))).unwrap());
+    let words = ["none of 3 good pictures can be taught", "0.png: nothing is to be seen: it is black (mean 1"];
+    refused(&["teach", &part, "--good", text(&folder)], &words);
+    assert!(!Path::new(&part).join("part.toml").exists());
+    // Twelve bits in sixteen, and another size.
+    let noise = |x: u32, y: u32| (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761) >> 20;
+    let deep = |width: u32| {
+        image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_fn(width, width, |x, y| {
+            image::Luma([noise(x, y) as u16])
+        })
+    };
+    let papers = dir.path().join("papers");
+    fs::create_dir(&papers).unwrap();
+    for (i, width) in [60, 61, 62, 200].into_iter().enumerate() {
+        DynamicImage::ImageLuma16(deep(width)).save(papers.join(format!("{i}.png"))).unwrap();
+    }
+    let mask = |width: u32, height: u32, value: u16| {
+        let path = dir.path().join(format!("{width}x{height}-{value}.png"));
+        let of = |x: u32, _: u32| image::Luma([if x < width / 2 { 0 } else { value }]);
+        DynamicImage::ImageLuma16(image::ImageBuffer::from_fn(width, height, of)).save(&path).unwrap();
+        path.display().to_string()
+    };
+    let teach = |mask: &str| eyear(&["teach", &part, "--good", text(&papers), "--kind", "texture", "--mask", mask]);
+    // Ones, in sixteen bits, at another size: half of the picture is looked at.
+    let output = teach(&mask(30, 30, 1));
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("use 16 of 256 levels (the brightest is 15)") && told.contains("in 16 want"), "{told}");
+    assert!(told.contains("sizes differ: ") && told.contains("3.png 200 x 200"), "{told}");
+    let output = teach(&mask(60, 30, 65_535));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("the mask has 60 x 30 pixels, the good pictures 60 x 60"), "{told}");
 }
 
 #[test]
@@ -220,7 +307,9 @@ fn pictures_of_odd_sides_are_taught_and_judged_or_refused_but_never_a_panic() {
                 }
                 Some(2) => {
                     assert!(told.starts_with("error: ") && told.lines().count() == 1, "{case}");
-                    assert!(kind.last() == Some(&"golden"), "{case}");
+                    // One pixel shows nothing.
+                    let is_blank = width * height == 1 && told.contains("nothing is to be seen");
+                    assert!(is_blank || kind.last() == Some(&"golden"), "{case}");
                 }
                 _ => panic!("{case}"),
             }

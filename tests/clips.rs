@@ -224,6 +224,45 @@ fn a_clip_that_cannot_be_judged_is_invalid_with_its_reason() {
 }
 
 #[test]
+fn nothing_is_learned_from_a_machine_that_stands_still() {
+    let dir = TempDir::new().unwrap();
+    let good = clip::read(&unseen()).unwrap();
+    let jpegs = vec![good.frames()[0].pixels(); 22];
+    let still = dir.path().join("still.avi");
+    fs::write(&still, film([good.frames()[0].width(), good.frames()[0].height()], &jpegs)).unwrap();
+    let part = dir.path().join("part");
+    let still = still.to_str().unwrap();
+    refused(&["teach", part.to_str().unwrap(), "--good", still], &["none of 1", "still.avi: nothing moves in it"]);
+}
+
+#[test]
+fn a_film_is_a_file_whatever_it_is_called_and_reaches_for_nothing() {
+    let dir = TempDir::new().unwrap();
+    // A film of four frames in what ffmpeg alone reads, under a name that looks like an address.
+    let named = dir.path().join("10:30:05.mkv");
+    let drawn = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=s=32x32:r=8:d=0.5", "-c:v", "ffv1", "-y"])
+        .arg(format!("file:{}", named.display()))
+        .status();
+    assert!(drawn.unwrap().success());
+    let read = |name: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_eyear"));
+        let output = command
+            .args(["inspect", gripper(), "--json", name])
+            .env("EYEAR_MODELS", concat!(env!("CARGO_MANIFEST_DIR"), "/models"))
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        lines(&output).remove(0)
+    };
+    assert_eq!(read("10:30:05.mkv")["verdict"], "invalid", "another length and size, but a film");
+    // A list that names a film is no film, whatever its ending.
+    fs::write(dir.path().join("list.mp4"), "ffconcat version 1.0\nfile 10:30:05.mkv\n").unwrap();
+    let told = read("list.mp4");
+    assert!(told["error"].as_str().unwrap().contains("neither a picture nor a film"), "{told}");
+}
+
+#[test]
 fn clips_are_taught_alone_and_of_one_length() {
     let dir = TempDir::new().unwrap();
     let part = dir.path().join("part");

@@ -202,7 +202,7 @@ fn what_a_mask_darkens_is_not_looked_at() {
     let verdict = |part: &str| lines(&eyear(&["inspect", part, "--json", text(&picture)]))[0]["verdict"].clone();
     assert_eq!(verdict(&part), "fail");
     let mask = dir.path().join("mask.png");
-    image::GrayImage::from_fn(40, 20, |x, _| image::Luma([if x < 20 { 255 } else { 0 }])).save(&mask).unwrap();
+    image::GrayImage::from_fn(20, 20, |x, _| image::Luma([if x < 10 { 255 } else { 0 }])).save(&mask).unwrap();
     let masked = dir.path().join("masked").display().to_string();
     done(&["teach", &masked, "--mask", text(&mask), "--good", GOOD]);
     let judged = lines(&eyear(&["inspect", &masked, "--json", text(&picture)])).remove(0);

@@ -195,3 +195,23 @@ fn pairs_are_added_and_taken_back_and_nothing_else_is_mistaken_for_them() {
     fs::write(&card, text.replace("folder = \"sight", "folder = \"../sight")).unwrap();
     refused(&["inspect", part, half.to_str().unwrap()], "`sight.folder` must be a plain folder name");
 }
+
+#[test]
+fn another_camera_is_not_passed_over_in_silence() {
+    let (_, part) = pairs();
+    let dir = TempDir::new().unwrap();
+    let (picture, sound) = (&files("cookie/test/good")[1], &files("machine/test/normal")[0]);
+    let one = dir.path().join("one");
+    put(&one, Some(picture), Some(sound));
+    fs::copy(picture, one.join("cam1.jpg")).unwrap();
+    let told = &lines(&eyear(&["inspect", part, "--json", one.to_str().unwrap()]))[0];
+    let error = told["error"].as_str().unwrap();
+    assert!(error.contains("one holds `cam1.jpg`, which nothing would judge"), "{error}");
+    // What lies in no folder of a part is named.
+    fs::remove_file(one.join("cam1.jpg")).unwrap();
+    fs::copy(picture, dir.path().join("stray.jpg")).unwrap();
+    let output = eyear(&["inspect", part, "--json", dir.path().to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("note: not used: 2 other files (1 .jpg, 1 .json)"), "{told}");
+    assert_eq!(lines(&output).len(), 1);
+}

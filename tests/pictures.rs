@@ -139,6 +139,78 @@ fn what_cannot_be_shown_is_refused_by_name() {
     refused(recording::read(&endless), "endless.png", "512 MiB");
 }
 
+/// A TIFF, plain or big, of 4 x 2 grey pixels of this many bits, as numbers of this kind (1 from 0 on, 2 signed, 3 floats).
+fn tiff(is_big: bool, bits: u16, kind: u16) -> Vec<u8> {
+    let data = vec![100u8; 8 * usize::from(bits) / 8];
+    let entries = [
+        (256u16, 4u64),
+        (257, 2),
+        (258, bits.into()),
+        (259, 1),
+        (262, 1),
+        (273, 0),
+        (277, 1),
+        (278, 2),
+        (279, data.len() as u64),
+        (339, kind.into()),
+    ];
+    let size = |count: usize| if is_big { 16 + 8 + 20 * count + 8 } else { 8 + 2 + 12 * count + 4 };
+    let mut bytes = match is_big {
+        true => b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0".to_vec(),
+        false => b"II*\0\x08\0\0\0".to_vec(),
+    };
+    match is_big {
+        true => bytes.extend((entries.len() as u64).to_le_bytes()),
+        false => bytes.extend((entries.len() as u16).to_le_bytes()),
+    }
+    for (tag, value) in entries {
+        let value = if tag == 273 { size(entries.len()) as u64 } else { value };
+        bytes.extend([tag.to_le_bytes(), 4u16.to_le_bytes()].concat());
+        match is_big {
+            true => bytes.extend([1u64.to_le_bytes(), value.to_le_bytes()].concat()),
+            false => bytes.extend([1u32.to_le_bytes(), (value as u32).to_le_bytes()].concat()),
+        }
+    }
+    bytes.extend(vec![0; if is_big { 8 } else { 4 }]);
+    [bytes, data].concat()
+}
+
+#[test]
+fn a_tiff_is_read_or_its_kind_is_told() {
+    for is_big in [false, true] {
+        let frame = recording::decode(&tiff(is_big, 8, 1), "a.tif").unwrap();
+        assert_eq!((frame.width(), frame.height(), frame.pixels()), (4, 2, &[100u8; 8][..]), "{is_big}");
+    }
+    for (bits, kind) in [(32, 3), (16, 2), (32, 1)] {
+        let told = recording::decode(&tiff(false, bits, kind), "a.tif").unwrap_err().chain();
+        assert!(told.starts_with("a.tif: a TIFF of a kind that is not read: wanted are 8 or 16 bits"), "{told}");
+        assert!(told.contains(&bits.to_string()), "the kind is named: {told}");
+    }
+}
+
+#[test]
+fn a_mask_of_any_depth_is_what_a_person_sees() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |name: &str, picture: DynamicImage| {
+        let path = dir.path().join(name);
+        picture.save(&path).unwrap();
+        recording::read_mask(&path).unwrap().pixels().to_vec()
+    };
+    let of8 = |values: [u8; 4]| DynamicImage::ImageLuma8(image::GrayImage::from_raw(4, 1, values.to_vec()).unwrap());
+    let of16 =
+        |values: [u16; 4]| DynamicImage::ImageLuma16(image::ImageBuffer::from_raw(4, 1, values.to_vec()).unwrap());
+    for (name, picture) in [
+        ("255", of8([0, 255, 255, 0])),
+        ("labels", of8([0, 1, 1, 0])),
+        ("soft", of8([3, 250, 128, 127])),
+        ("255 in 16 bits", of16([0, 255, 255, 0])),
+        ("16 bits", of16([0, 65_535, 65_535, 0])),
+    ] {
+        assert_eq!(read(&format!("{name}.png"), picture), [0, 255, 255, 0], "{name}");
+    }
+    assert_eq!(read("dark.png", of8([9, 90, 90, 9])), [0; 4], "more than two values, all dark");
+}
+
 #[test]
 fn half_a_jpeg_is_told_even_where_its_thumbnail_is_whole() {
     let thumbnail = encoded(&DynamicImage::ImageRgb8(fields()), ImageFormat::Jpeg);

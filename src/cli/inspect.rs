@@ -1,5 +1,6 @@
 //! `eyear inspect`: pictures, sounds or clips → verdicts.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +73,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();
-    let width = paths.iter().map(|path| path.display().to_string().chars().count()).max().unwrap_or(0).clamp(7, 60);
+    let name = |path: &PathBuf| super::columns(&super::printable(&path.display().to_string()));
+    let width = paths.iter().map(name).max().unwrap_or(0).clamp(7, 60);
     if !arguments.json {
         let what = what.trim_end_matches('s');
         writeln!(out, "{what:width$}  verdict   score  limit        p  where")?;
@@ -81,6 +83,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(dir) = &arguments.evidence {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     }
+    let coded = parts.iter().find(|part| part.card.kind.sense() == Sense::Image).map(|part| part.card.picture);
+    let mut otherwise = Vec::new();
     let samples: Vec<(&PathBuf, String)> = paths.iter().zip(names::unique(&paths)).collect();
     let (mut bad, mut failed) = (0usize, 0usize);
     let judge = |inspector: &mut Inspector, (path, _): &(&PathBuf, String)| {
@@ -99,6 +103,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                         .with_context(|| format!("cannot write {}", path.display()))?;
                 }
                 bad += usize::from(report.verdict != Verdict::Pass);
+                let judged = frame.as_ref().filter(|_| report.verdict != Verdict::Pass).zip(coded);
+                otherwise.extend(judged.and_then(|(frame, coded)| coded.other_coding(frame.was_jpeg())));
                 bar.suspend(|| match arguments.json {
                     true => json_line(&mut out, &Line { file: name, report: &report }),
                     false => row(&mut out, path, width, &report),
@@ -126,6 +132,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     streams::in_order(&mut inspectors, &samples, judge, take)?;
     bar.finish_and_clear();
+    if let [why, ..] = otherwise[..] {
+        complain(&format!("note: {} of those that do not pass: {why}; teach some of these too", otherwise.len()));
+    }
     if !arguments.json && paths.len() > 1 {
         let passed = paths.len() - bad - failed;
         let count = paths.len();
@@ -153,7 +162,11 @@ fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathB
     let mut listed = Vec::new();
     for path in pictures {
         match path.metadata() {
-            Ok(_) if input == 0 => listed.extend(recording::list(std::slice::from_ref(path), is_meant)?),
+            Ok(_) if input == 0 => {
+                let found = recording::listed(std::slice::from_ref(path), is_meant)?;
+                super::tell_others(&found.others);
+                listed.extend(found.files);
+            }
             _ => listed.push(path.clone()),
         }
     }
@@ -168,6 +181,7 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
             let mut folders = Vec::new();
             for path in paths {
                 let found = recording::pairs(std::slice::from_ref(path))?;
+                tell_strays(path, &found)?;
                 // One that holds nothing is told when its turn comes, so that the rest is judged.
                 folders.extend(if found.is_empty() { vec![path.clone()] } else { found });
             }
@@ -176,6 +190,23 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
     };
     let sense = one.card.kind.sense();
     Ok((sense.samples(), listed(paths, super::is_sample(sense))?))
+}
+
+/// Tells what a folder holds beside the pictures and sounds of the parts in the folders `found` in it.
+fn tell_strays(path: &Path, found: &[PathBuf]) -> Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut used = BTreeSet::new();
+    for folder in found {
+        let Pair { picture, sound } = recording::pair(folder)?.unwrap_or_default();
+        used.extend(picture.into_iter().chain(sound));
+    }
+    let all = recording::listed(&[path.to_path_buf()], |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
+    let mut others = all.others;
+    all.files.iter().filter(|file| !used.contains(*file)).for_each(|file| others.count(file));
+    super::tell_others(&others);
+    Ok(())
 }
 
 /// Reads a sample and judges it.
@@ -199,7 +230,7 @@ fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
                 recording::read_from(std::io::stdin().lock(), 0, "standard input")?.into()
             }
             Sense::Image => recording::read(path)?.into(),
-            Sense::Sound => recording::sound::read(path)?.into(),
+            Sense::Sound => recording::sound::read_sample(path)?.into(),
             Sense::Clip => recording::clip::read(path)?.into(),
         },
         _ => {
@@ -207,7 +238,7 @@ fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
                 bail!("{}: no folder with a picture `cam0` and a sound `mic0`", path.display());
             };
             let frame = picture.map(|picture| recording::read(&picture)).transpose()?;
-            let sound = sound.map(|sound| recording::sound::read(&sound)).transpose()?;
+            let sound = sound.map(|sound| recording::sound::read_sample(&sound)).transpose()?;
             Moment { frame, sound, ..Moment::default() }
         }
     })
@@ -220,13 +251,24 @@ fn json_line(out: &mut impl std::io::Write, line: &impl Serialize) -> Result<()>
 }
 
 fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report) -> Result<()> {
-    let name = path.display().to_string();
-    let cut = name.chars().count().saturating_sub(width);
-    let name: String = name.chars().skip(cut).collect();
+    let name = fitted(&super::printable(&path.display().to_string()), width);
     let wherein = wherein(report);
     let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
-    writeln!(out, "{name:width$}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
+    writeln!(out, "{name}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
     Ok(())
+}
+
+/// A name in so many columns: what is longer loses its beginning, and an ellipsis says so.
+fn fitted(name: &str, width: usize) -> String {
+    let mut name = name.to_string();
+    if super::columns(&name) > width {
+        while super::columns(&name) >= width && !name.is_empty() {
+            name.remove(0);
+        }
+        name.insert(0, '…');
+    }
+    let room = width.saturating_sub(super::columns(&name));
+    name + &" ".repeat(room)
 }
 
 /// The reason where there is one, else the most severe finding of each sense that decided.

@@ -26,6 +26,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -36,8 +38,10 @@ use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE, TILE_CELLS};
 use eyear::sink::draw::Tiles;
-use eyear::source::recording;
+use eyear::source::recording::{self, Others};
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
 #[derive(Parser)]
@@ -344,7 +348,47 @@ fn tiles(part: &Part) -> Tiles<'_> {
 
 /// One line on standard error. Where nobody reads it any more, as behind `2>&1 | head`, the work goes on.
 pub fn complain(line: &str) {
-    let _nobody_reads = writeln!(std::io::stderr().lock(), "{line}");
+    let _nobody_reads = writeln!(std::io::stderr().lock(), "{}", printable(line));
+}
+
+/// Text as a terminal may show it in one line: a file's name may hold what steers a terminal, ends a line or turns the
+/// direction of writing. Such characters are shown by their numbers.
+pub fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// Columns that a text takes on a terminal: Chinese characters take two.
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// Tells what was found in folders and is not used.
+fn tell_others(others: &Others) {
+    if !others.is_empty() {
+        complain(&format!("note: not used: {others}"));
+    }
+}
+
+/// Set when the program is told to end: by a service manager, at the keyboard, or since the terminal went away. A program that
+/// is started so as to outlive its terminal (`nohup`) does.
+pub fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let hangup = (!is_hangup_ignored(&status)).then_some(SIGHUP);
+    for signal in [SIGTERM, SIGINT].into_iter().chain(hangup) {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
+    }
+    Ok(stop)
+}
+
+/// Whether a process with this status, as Linux tells it, was started so as to ignore that its terminal goes away.
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 /// The error and its causes on one line.
@@ -369,4 +413,23 @@ pub fn progress_bar(message: &'static str) -> Result<ProgressBar> {
     }
     let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}").context("progress bar")?;
     Ok(ProgressBar::new(0).with_style(style).with_message(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_under_nohup_is_told_by_its_status() {
+        assert!(is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001001\n"));
+        assert!(!is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001000\n") && !is_hangup_ignored(""));
+    }
+
+    #[test]
+    fn a_name_neither_steers_the_terminal_nor_ends_a_line() {
+        assert_eq!(printable("a\nb\u{1b}[31m.png"), "a\\nb\\u{1b}[31m.png");
+        assert_eq!(printable("\u{202e}gpj.exe"), "\\u{202e}gpj.exe");
+        assert_eq!(printable("不合格 <b>é"), "不合格 <b>é");
+        assert_eq!((columns("不合格"), columns("abc")), (6, 3));
+    }
 }

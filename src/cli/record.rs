@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,7 +11,7 @@ use clap::Args;
 use eyear::engine::{self, Outlets, Outside, Requests, Standby, Stats, open_camera};
 use eyear::prepare::pixels;
 use eyear::sample::PixelFormat;
-use eyear::sink::films::Films;
+use eyear::sink::films::{self, Films};
 use eyear::sink::picture::Picture;
 use eyear::source::Next;
 use eyear::station::Station;
@@ -39,19 +39,21 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let station = Station::load(&arguments.station)?;
+    let stop = super::stopped_by_signals()?;
     let Some(wanted) = &station.camera else { bail!("{} has no [camera] to record", arguments.station.display()) };
     if station.cycle.is_some() {
-        return films(arguments, &station);
+        return films(arguments, &station, stop);
     }
     let mut camera = open_camera(wanted)?;
     complain(&format!("camera: {}", camera.describe()));
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    films::sweep(out);
     let bar = progress_bar("recording")?;
     bar.set_length(arguments.frames as u64);
     let every = Duration::from_millis(arguments.every);
     let (mut saved, mut last) = (0, None::<Instant>);
-    while saved < arguments.frames {
+    while saved < arguments.frames && !stop.load(Ordering::Relaxed) {
         match camera.next(Duration::from_secs(1))? {
             Next::Frame(frame) if last.is_none_or(|last| last.elapsed() >= every) => {
                 let (ending, bytes) = match frame.format() {
@@ -59,10 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     _ => ("png", Picture::of(&pixels::plain(&frame)?)?.png()?),
                 };
                 let path = out.join(format!("{saved:06}.{ending}"));
-                if path.exists() {
-                    bail!("{} is there already: give another folder", path.display());
-                }
-                fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+                films::keep(&path, &bytes)?;
                 (saved, last) = (saved + 1, Some(Instant::now()));
                 bar.inc(1);
             }
@@ -77,11 +76,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// Films as the station would judge them.
-fn films(arguments: &Arguments, station: &Station) -> Result<Outcome> {
+fn films(arguments: &Arguments, station: &Station, enough: Arc<AtomicBool>) -> Result<Outcome> {
     if arguments.every > 0 {
         bail!("--every is for pictures: a film is taken at the station's trigger");
     }
-    let enough = Arc::new(AtomicBool::new(false));
     let films = Films::create(&arguments.out, arguments.frames, Arc::clone(&enough), Box::new(complain))?;
     let (ask, requests) = Requests::new();
     asks_by_lines(station, &ask)?;

@@ -209,7 +209,8 @@ fn tell(
         writeln!(out, "{}", serde_json::to_string(&line)?)?;
         return Ok(Told { frame, report, written });
     }
-    let (name, verdict, p_value) = (path.display(), report.verdict.as_str(), report.p_value);
+    let name = super::printable(&path.display().to_string());
+    let (verdict, p_value) = (report.verdict.as_str(), report.p_value);
     writeln!(out, "{name}  {verdict}  p = {p_value:.4}")?;
     // The words come as they are written: whoever reads along need not wait for the last.
     let mut broken = Ok(());

@@ -23,7 +23,6 @@ use eyear::sink::evidence::Evidence;
 use eyear::sink::lines::Lines;
 use eyear::sink::speech::Voice;
 use eyear::station::{Station, Trigger};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Outcome, complain, is_broken_pipe, report};
 
@@ -54,10 +53,7 @@ impl Sink for Tally {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let station = Station::load(&arguments.station)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
-    }
+    let stop = super::stopped_by_signals()?;
     let taught = Taught::load(&station.part)?;
     let default = Options::default();
     let named = station.board.as_deref().map(Board::find).transpose().context("board")?;

@@ -1,5 +1,6 @@
 //! `eyear teach`: good pictures, sounds or clips → a part.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::prepare::bearing::Bearing;
 use eyear::sample::{Frame, PixelFormat};
-use eyear::source::recording;
+use eyear::source::recording::{self, Others};
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
@@ -75,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let meant = listed(&arguments.good)?;
+    let (meant, others) = listed(&arguments.good)?;
     if matches!(meant, Meant::Pictures(_) | Meant::Clips(_)) && arguments.bearing.is_some() {
         bail!("--bearing is for sounds, and --good names {}", meant.as_str());
     }
@@ -87,6 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         (false, Meant::Pairs(pairs)) => from_pairs(arguments, pairs, &progress)?,
     };
     bar.finish_and_clear();
+    super::tell_others(&others);
     tell(dir, &taught, &lessons)?;
     let whole = lessons.iter().all(|lesson| lesson.skipped.is_empty());
     Ok(if whole { Outcome::Good } else { Outcome::Incomplete })
@@ -120,18 +122,27 @@ const fn samples(taught: &Taught) -> &'static str {
     }
 }
 
-/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips.
-fn listed(good: &[PathBuf]) -> Result<Meant> {
+/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips. Also what is
+/// not used.
+fn listed(good: &[PathBuf]) -> Result<(Meant, Others)> {
+    let all = recording::listed(good, |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
     let folders = recording::pairs(good)?;
+    let mut others = all.others;
     if !folders.is_empty() {
-        let files = folders.iter().map(|folder| recording::both(folder)).collect::<eyear::Result<_>>()?;
-        return Ok(Meant::Pairs(files));
+        if let Some(file) = good.iter().find(|path| !path.is_dir()) {
+            let what = "--good names folders that hold cam0 and mic0 of a part each, and beside them";
+            bail!("{what} {}: give folders of parts alone", file.display());
+        }
+        let files: Vec<[PathBuf; 2]> =
+            folders.iter().map(|folder| recording::both(folder)).collect::<eyear::Result<_>>()?;
+        let used: BTreeSet<&PathBuf> = files.iter().flatten().collect();
+        all.files.iter().filter(|file| !used.contains(file)).for_each(|file| others.count(file));
+        return Ok((Meant::Pairs(files), others));
     }
     let is_other = |path: &Path| recording::sound::is_sound(path) || recording::clip::is_clip(path);
-    let files = recording::list(good, |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
-    let (others, pictures): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_other(path));
+    let (more, pictures): (Vec<PathBuf>, Vec<PathBuf>) = all.files.into_iter().partition(|path| is_other(path));
     let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
-        others.into_iter().partition(|path| recording::clip::is_clip(path));
+        more.into_iter().partition(|path| recording::clip::is_clip(path));
     match (clips.len(), sounds.len(), pictures.len()) {
         (0, 1.., 1..) => bail!(
             "--good names {} sounds and {} pictures: teach a part from one kind, or from a folder for each part that holds \
@@ -139,21 +150,21 @@ fn listed(good: &[PathBuf]) -> Result<Meant> {
             sounds.len(),
             pictures.len()
         ),
-        (1.., others, more) if others + more > 0 => bail!(
+        (1.., sounded, seen) if sounded + seen > 0 => bail!(
             "--good names {} clips beside {} sounds and {} pictures: a part of clips is taught from these alone",
             clips.len(),
             sounds.len(),
             pictures.len()
         ),
-        (1.., ..) => Ok(Meant::Clips(clips)),
-        (0, 1.., _) => Ok(Meant::Sounds(sounds)),
-        _ => Ok(Meant::Pictures(pictures)),
+        (1.., ..) => Ok((Meant::Clips(clips), others)),
+        (0, 1.., _) => Ok((Meant::Sounds(sounds), others)),
+        _ => Ok((Meant::Pictures(pictures), others)),
     }
 }
 
 type Lessons = Vec<Lesson>;
 
-const READERS: Readers<'static> = Readers { picture: &recording::read, sound: &recording::sound::read };
+const READERS: Readers<'static> = Readers { picture: &recording::read, sound: &recording::sound::read_sample };
 
 fn from_pairs(
     arguments: &Arguments,
@@ -189,7 +200,7 @@ fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize
     let manifest = arguments.model.manifest(Sense::Sound)?;
     let mut ear = arguments.model.ear(&manifest, arguments.precision(&manifest, Sense::Sound)?)?;
     let (mut part, lesson) =
-        teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
+        teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read_sample, progress)?;
     part.card.bearing = bearing;
     part.save(&arguments.part)?;
     Ok((Taught::One(Box::new(part)), vec![lesson]))
@@ -243,20 +254,23 @@ fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize
 
 /// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
 fn mask(arguments: &Arguments, paths: &[PathBuf]) -> Result<Option<Frame>> {
-    let mask = arguments.mask.as_deref().map(recording::read).transpose()?;
+    let mask = arguments.mask.as_deref().map(recording::read_mask).transpose()?;
     let Some([x, y, width, height]) = arguments.roi else { return Ok(mask) };
-    let like = match (&mask, paths.iter().find_map(|path| recording::read(path).ok())) {
-        (Some(mask), _) => [mask.width(), mask.height()],
-        (None, Some(picture)) => [picture.width(), picture.height()],
-        (None, None) => bail!("none of {} good pictures can be read", paths.len()),
+    let Some(picture) = paths.iter().find_map(|path| recording::read(path).ok()) else {
+        bail!("none of {} good pictures can be read", paths.len())
     };
+    let like = [picture.width(), picture.height()];
+    if let Some(mask) = &mask {
+        teach::fits(mask, like)?;
+    }
     if x + width > like[0] || y + height > like[1] {
         bail!("--roi {x},{y},{width},{height} leaves the picture, which has {} x {} pixels", like[0], like[1]);
     }
     let looked_at = |i: usize| {
         let (column, row) = (i % like[0], i / like[0]);
         let inside = (x..x + width).contains(&column) && (y..y + height).contains(&row);
-        inside && mask.as_ref().is_none_or(|mask| mask.rgb(column, row)[0] >= 128)
+        let bright = |mask: &Frame| mask.rgb(column * mask.width() / like[0], row * mask.height() / like[1])[0] >= 128;
+        inside && mask.as_ref().is_none_or(bright)
     };
     let pixels: Vec<u8> = (0..like[0] * like[1]).map(|i| if looked_at(i) { 255 } else { 0 }).collect();
     Ok(Some(Frame::new(pixels, PixelFormat::Grey8, like[0], like[1])?))
@@ -304,7 +318,7 @@ fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) ->
             let manifest = arguments.model.manifest(Sense::Sound)?;
             same_model(dir, &part, &manifest)?;
             let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
-            let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, progress)?;
+            let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read_sample, progress)?;
             part.save(dir)?;
             Ok((Taught::One(part), vec![lesson]))
         }
@@ -354,10 +368,11 @@ fn tell(dir: &Path, taught: &Taught, lessons: &[Lesson]) -> Result<()> {
 fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
     let card = &part.card;
     let samples = card.kind.sense().samples();
+    let shown = |path: &Path| super::printable(&path.display().to_string());
     writeln!(
         out,
         "{}: taught from {} good {samples}; bank of {} cells; rejects at most {} % of good parts",
-        dir.display(),
+        shown(dir),
         card.good,
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
@@ -365,6 +380,12 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
     if !lesson.why.is_empty() {
         writeln!(out, "  looked at as {}: {}", card.kind.as_str(), lesson.why)?;
     }
+    if let [(copy, original), rest @ ..] = &lesson.copies[..] {
+        let more = if rest.is_empty() { String::new() } else { format!(", and {} more copies", rest.len()) };
+        let of = if copy == original { "what was taught already".into() } else { shown(original) };
+        writeln!(out, "  copies teach nothing and are left out: {} is the same as {of}{more}", shown(copy))?;
+    }
+    lesson.notes.iter().try_for_each(|note| writeln!(out, "  {}", super::printable(note)))?;
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;
@@ -381,7 +402,7 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", path.display())?;
+        writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", shown(path))?;
     }
     if lesson.suspects.len() > 5 {
         writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;

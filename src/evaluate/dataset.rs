@@ -24,9 +24,9 @@ use crate::random::Random;
 use crate::source::recording;
 
 /// File name endings of pictures, in lower case.
-pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
+pub const EXTENSIONS: &[&str] = recording::EXTENSIONS;
 /// File name endings of sounds, in lower case.
-pub const SOUND_EXTENSIONS: &[&str] = &["wav", "flac"];
+pub const SOUND_EXTENSIONS: &[&str] = recording::sound::EXTENSIONS;
 
 /// File name endings of clips, in lower case.
 pub const CLIP_EXTENSIONS: &[&str] = recording::clip::EXTENSIONS;
@@ -401,8 +401,12 @@ fn folders_in(dir: &Path) -> Result<Vec<Folder>> {
 /// The pictures in `dir`, or its sounds where it has no pictures, or its clips, or its folders of a part each; sorted, at least one.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = visible_in(dir)?;
-    let pairs = files.iter().filter(|path| recording::pair(path).is_ok_and(|pair| pair.is_some()));
-    let pairs: Vec<PathBuf> = pairs.cloned().collect();
+    let mut pairs = Vec::new();
+    for path in &files {
+        if recording::pair(path)?.is_some() {
+            pairs.push(path.clone());
+        }
+    }
     if !pairs.is_empty() {
         return Ok(pairs);
     }
@@ -629,8 +633,9 @@ mod tests {
         assert!(refused(&["good/1.png"]).starts_with("SET is no dataset"));
         assert!(refused(&["train/good/1.png"]).starts_with("nothing to judge in SET: expected a folder `test`"));
         assert_eq!(refused(&["train/1.png", "test/good/1.png"]), "SET/train has no folder `good`");
-        let none = "holds no picture (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp), no sound (wav, flac) and no clip \
-                    (avi, mp4, mov, mkv, webm)";
+        let [pictures, sounds, clips] =
+            [EXTENSIONS, SOUND_EXTENSIONS, CLIP_EXTENSIONS].map(|endings| endings.join(", "));
+        let none = format!("holds no picture ({pictures}), no sound ({sounds}) and no clip ({clips})");
         assert_eq!(refused(&["train/good/1.txt", "test/good/1.png"]), format!("SET/train/good {none}"));
         let mixed = "SET holds sounds and pictures: a data set is of one kind";
         assert_eq!(refused(&["train/good/1.wav", "test/good/1.png"]), mixed);

@@ -43,7 +43,8 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn open(spec: ClipSpec, part: &Part, grid: [usize; 2]) -> Result<Self> {
-        let kymograph = Kymograph::new(spec);
+        let mut kymograph = Kymograph::new(spec);
+        kymograph.pace(part.card.clip.map(|clip| clip.rate[0]));
         if let Some(motion) = &part.motion {
             let (cells, side) = (kymograph.steps() * kymograph.cells().pow(2), kymograph.still_side());
             let fits = grid.iter().product::<usize>() == cells;

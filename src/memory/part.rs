@@ -19,7 +19,7 @@ use super::usual::Usual;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Precision, Sense, hex, wrong_at};
 use crate::prepare::bearing::Bearing;
-use crate::prepare::clip::Filmed;
+use crate::prepare::clip::{FASTER, Filmed};
 use crate::prepare::fixture::Reference;
 use crate::prepare::listen;
 use crate::prepare::steady::GROUPS;
@@ -29,7 +29,7 @@ use crate::sample::Sound;
 /// Version of the format that this build reads and writes.
 pub const FORMAT: u32 = 5;
 /// Longest side of the encoder's input.
-const LONGEST_INPUT: usize = 8192;
+pub(crate) const LONGEST_INPUT: usize = 8192;
 /// Side of the picture kept of each bank entry, in pixels.
 pub const TILE: usize = 24;
 /// Cells that it shows in each direction: a little more than its own.
@@ -220,9 +220,21 @@ pub struct Envelope {
     pub black: [f32; 2],
     /// Share of pixels at the white end.
     pub white: [f32; 2],
+    /// Whether all of them were JPEGs, or none; not known where some were, nor of parts that were taught before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jpeg: Option<bool>,
 }
 
 impl Envelope {
+    /// Why a picture may be strange for how it was coded, if so: it was a JPEG and no good one was, or the other way round.
+    pub fn other_coding(&self, was_jpeg: bool) -> Option<&'static str> {
+        match (self.jpeg?, was_jpeg) {
+            (true, false) => Some("no JPEG, taught from JPEGs: what these leave out may be what is strange"),
+            (false, true) => Some("a JPEG, taught from others: what a JPEG leaves out may be what is strange"),
+            _ => None,
+        }
+    }
+
     /// What is wrong with a range, as a sentence.
     fn check(&self) -> Result<(), String> {
         for (field, [least, most]) in [("width", self.width), ("height", self.height)] {
@@ -251,14 +263,20 @@ impl Envelope {
 pub struct Loudness {
     /// How long it lasts.
     pub seconds: f64,
-    /// Level of its loudest channel, in dBFS.
+    /// Level of what is judged, the mean of all channels, in dBFS.
     pub rms_dbfs: f64,
+    /// Decibels by which its loudest channel is above that: many, where channels cancel each other.
+    pub lost_db: f64,
     /// Share of samples that are clipped, 0 to 1, of the worst channel, as the next two.
     pub clipped: f64,
-    /// Share of the time in which there is no sound at all, 0 to 1.
+    /// Share of the time in which there is no sound at all, 0 to 1; channels without any are not looked at, unless all are so.
     pub silent: f64,
     /// Share of samples within dropouts, 0 to 1.
     pub dropped: f64,
+    /// Channels.
+    pub channels: usize,
+    /// Channels without any sound.
+    pub silent_channels: usize,
 }
 
 impl Loudness {
@@ -267,22 +285,50 @@ impl Loudness {
     /// # Errors
     /// As [`listen::measure`].
     pub fn of(sound: &Sound) -> Result<Self> {
-        let mut found = Self {
-            seconds: sound.duration().as_secs_f64(),
-            rms_dbfs: f64::MIN,
-            clipped: 0.0,
-            silent: 0.0,
-            dropped: 0.0,
-        };
-        for channel in 0..sound.channels() {
-            let samples: Vec<f32> = sound.samples().iter().skip(channel).step_by(sound.channels()).copied().collect();
+        let channels = sound.channels();
+        let (mut silent, mut loudest): (Vec<f64>, f64) = (Vec::new(), f64::MIN);
+        let (mut clipped, mut dropped): (f64, f64) = (0.0, 0.0);
+        for channel in 0..channels {
+            let samples: Vec<f32> = sound.samples().iter().skip(channel).step_by(channels).copied().collect();
             let hearing = listen::measure(&samples, sound.rate())?;
-            found.rms_dbfs = found.rms_dbfs.max(hearing.rms_dbfs);
-            found.clipped = found.clipped.max(hearing.clipped);
-            found.silent = found.silent.max(hearing.silent);
-            found.dropped = found.dropped.max(hearing.dropped);
+            loudest = loudest.max(hearing.rms_dbfs);
+            clipped = clipped.max(hearing.clipped);
+            dropped = dropped.max(hearing.dropped);
+            silent.push(hearing.silent);
         }
-        Ok(found)
+        let silent_channels = silent.iter().filter(|share| **share >= ALL_SILENT).count();
+        let live = silent.iter().copied().filter(|share| silent_channels == channels || *share < ALL_SILENT);
+        let frames = sound.samples().chunks_exact(channels);
+        let mixed = frames.map(|frame| frame.iter().map(|&sample| f64::from(sample)).sum::<f64>() / channels as f64);
+        // What is judged is their mean: a channel that is wired the wrong way round takes the other away.
+        let rms_dbfs = if channels == 1 { loudest } else { listen::level_dbfs(mixed) };
+        Ok(Self {
+            seconds: sound.duration().as_secs_f64(),
+            rms_dbfs,
+            lost_db: loudest - rms_dbfs,
+            clipped,
+            silent: live.fold(0.0, f64::max),
+            dropped,
+            channels,
+            silent_channels,
+        })
+    }
+
+    /// Why nothing can be learned from such a sound, if so: there is none, its channels cancel each other, or it is spoilt.
+    pub fn unfit(&self) -> Option<String> {
+        let Self { channels, lost_db, rms_dbfs, .. } = *self;
+        if self.silent > MOST_SILENT {
+            return Some(format!("silent: {:.0} % of the time there is no sound at all", 100.0 * self.silent));
+        }
+        if lost_db > CANCELLED_DB + 20.0 * (channels as f64).log10() {
+            return Some(format!(
+                "its {channels} channels cancel each other: their mean, which is what is judged, is at {rms_dbfs:.0} dBFS, the \
+                 loudest of them {lost_db:.0} dB above: one is wired the wrong way round, or record one channel"
+            ));
+        }
+        let spoilt = [(self.clipped, "clipped"), (self.dropped, "dropped out")];
+        let (share, name) = spoilt.into_iter().find(|(share, _)| *share > MOST_SPOILT)?;
+        Some(format!("{name}: {:.1} % of the sound, of a good one at most {:.0} %", 100.0 * share, 100.0 * MOST_SPOILT))
     }
 }
 
@@ -296,6 +342,9 @@ pub struct Audible {
     pub rms_dbfs: [f64; 2],
     /// The greatest shares: clipped, silent, dropped.
     pub spoilt: [f64; 3],
+    /// The most channels without any sound; not known of parts that were taught before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_channels: Option<usize>,
     /// Samples, at the encoder's rate, of which is told what a sound is like as a whole; 0 where it is not.
     pub steady_samples: usize,
 }
@@ -307,6 +356,7 @@ impl Audible {
             seconds: [heard.seconds; 2],
             rms_dbfs: [heard.rms_dbfs; 2],
             spoilt: [heard.clipped, heard.silent, heard.dropped],
+            silent_channels: Some(heard.silent_channels),
             steady_samples: 0,
         };
         heard.iter().map(one).reduce(Self::joined)
@@ -320,6 +370,7 @@ impl Audible {
             seconds: span(self.seconds, other.seconds),
             rms_dbfs: span(self.rms_dbfs, other.rms_dbfs),
             spoilt: [mine[0].max(its[0]), mine[1].max(its[1]), mine[2].max(its[2])],
+            silent_channels: self.silent_channels.max(other.silent_channels),
             steady_samples: self.steady_samples,
         }
     }
@@ -328,6 +379,13 @@ impl Audible {
     pub fn deaf(&self, heard: Loudness) -> Option<Reason> {
         if let Some(reason) = wrong_length(heard.seconds, self.seconds) {
             return Some(reason);
+        }
+        let (silent, taught) = (heard.silent_channels, self.silent_channels.unwrap_or(0));
+        let knows = self.silent_channels.is_some() || self.spoilt[1] < ALL_SILENT;
+        if silent > taught && silent < heard.channels && knows {
+            let of = heard.channels;
+            let text = format!("silent: {silent} of {of} channels, taught with {taught}");
+            return Some(Reason::new(ReasonCode::Silent, text));
         }
         let shares = [heard.clipped, heard.silent, heard.dropped];
         let kinds =
@@ -376,6 +434,11 @@ impl Moving {
         Self { seconds: span(self.seconds, other.seconds), rate: span(self.rate, other.rate), motion }
     }
 
+    /// Whether they were filmed at rates of which one is not to be compared with another frame by frame.
+    pub fn is_of_several_rates(&self) -> bool {
+        self.rate[1] >= FASTER * self.rate[0]
+    }
+
     /// Why a clip of another length cannot be judged, if so.
     pub fn wrong_length(&self, seconds: f64) -> Option<Reason> {
         wrong_length(seconds, self.seconds)
@@ -413,8 +476,17 @@ fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<Reason> {
 
 /// Share of the least motion of a good clip under which nothing moves.
 const STILL: f32 = 0.05;
+/// Share of silence from which on a channel has no sound.
+const ALL_SILENT: f64 = 0.99;
+/// Share of silence over which nothing is learned from a sound.
+const MOST_SILENT: f64 = 0.5;
+/// Share over which nothing is learned from a sound that is clipped, or drops out.
+const MOST_SPOILT: f64 = 0.1;
+/// Decibels that channels of which one alone has sound lose are twenty times the logarithm of their number; over so many more they
+/// cancel each other.
+const CANCELLED_DB: f64 = 12.0;
 /// Share of a sound that may be spoilt in any case.
-const LEAST_SPOILT: f64 = 0.01;
+pub(crate) const LEAST_SPOILT: f64 = 0.01;
 /// Decibels under the taught levels from which on it is not the part that is heard, but a microphone that fails.
 const LEVEL_MARGIN: f64 = 20.0;
 

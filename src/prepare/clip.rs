@@ -7,13 +7,15 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::ClipSpec;
-use crate::prepare::pixels::{Channel, Channels, Developer, from_studio};
-use crate::prepare::quality::{self, Quality};
+use crate::prepare::pixels::{Channel, Channels, Developer};
+use crate::prepare::quality::{self, LEAST_CONTRAST, Quality};
 use crate::prepare::stretch::Stretcher;
 use crate::sample::{Clip, Frame, PixelFormat};
 
 /// Mean grey level that each frame is brought to.
 const LEVEL: f32 = 110.0;
+/// Steps to a grey level in which frames are kept.
+const FINE: f32 = 128.0;
 /// Rows and columns of a tile's cells in [`Kymograph::motion`] have so many pixels.
 const CELL: usize = 8;
 /// A change is noise up to so many times the median change of all pixels, for most stand still, and a level.
@@ -40,17 +42,25 @@ pub struct Filmed {
     pub motion: f32,
 }
 
+/// Grey levels a second under which nothing moves, where most does.
+const LEAST_MOTION: f32 = 1.0;
+/// Times by which a clip's rate must be over that of others before it is thinned to theirs.
+pub const FASTER: f64 = 1.25;
+
 /// Makes pictures of clips, reusing its memory.
 pub struct Kymograph {
     spec: ClipSpec,
+    /// Frames a second of the clips that others are compared with.
+    pace: Option<f64>,
     developer: Developer,
     stretcher: Stretcher,
     sums: Vec<u16>,
     row: Vec<f32>,
     /// A row of brightness.
     bytes: Vec<u8>,
-    /// Frames at the size of a tile, `u8[frames, side, side]`, and what each is multiplied by.
-    greys: Vec<u8>,
+    /// Frames at the size of a tile, `u16[frames, side, side]` in steps of [`FINE`] to a grey level, and what each is multiplied by:
+    /// in whole levels noise under one would come and go with how a frame is coded.
+    greys: Vec<u16>,
     gains: Vec<f32>,
     /// Sums of a step's changes, `f32[side, side]`.
     changes: Vec<f32>,
@@ -63,6 +73,7 @@ impl Kymograph {
     pub fn new(spec: ClipSpec) -> Self {
         Self {
             spec,
+            pace: None,
             developer: Developer::default(),
             stretcher: Stretcher::default(),
             sums: Vec::new(),
@@ -74,6 +85,12 @@ impl Kymograph {
             motion: Vec::new(),
             filmed: Filmed::default(),
         }
+    }
+
+    /// Thins clips of over 1.25 times as many frames a second to so many: what changes from frame to frame, noise above all, is
+    /// summed, and a film at twice the rate has twice as much of it. `None` takes all frames.
+    pub fn pace(&mut self, rate: Option<f64>) {
+        self.pace = rate;
     }
 
     /// Rows and columns of tiles.
@@ -132,6 +149,17 @@ impl Kymograph {
         self.filmed
     }
 
+    /// Why nothing can be learned from that clip, if so: nothing is to be seen in it, or nothing moves anywhere.
+    pub fn unfit(&self) -> Option<String> {
+        let most = self.motion.iter().copied().fold(0.0, f32::max);
+        let contrast = self.filmed.quality.contrast;
+        match (contrast < LEAST_CONTRAST, most < LEAST_MOTION) {
+            (true, _) => Some(format!("nothing is to be seen: contrast {contrast:.1} of 255")),
+            (_, true) => Some(format!("nothing moves in it: {most:.2} grey levels a second where most moves")),
+            _ => None,
+        }
+    }
+
     /// The frame in the middle of each step, in tiles as those of the picture: grey, at one level.
     ///
     /// # Errors
@@ -154,7 +182,11 @@ impl Kymograph {
     /// # Errors
     /// [`ErrorKind::Input`] when a frame cannot be decoded.
     pub fn picture(&mut self, clip: &Clip) -> Result<Frame> {
+        let rate = clip.rate();
+        let thinned = self.pace.filter(|pace| rate >= FASTER * pace).map(|pace| thinned(clip, pace)).transpose()?;
+        let clip = thinned.as_ref().unwrap_or(clip);
         self.take_in(clip)?;
+        self.filmed.rate = rate;
         let (steps, cells, side, tiles) = (self.steps(), self.cells(), self.spec.side, self.spec.tiles);
         let (pixels, last) = (side * side, clip.frames().len() - 1);
         let quiet = 1.0 + NOISE * self.median_change();
@@ -162,7 +194,7 @@ impl Kymograph {
         self.motion.resize(steps * cells * cells, 0.0);
         let Self { spec, greys, gains, motion, changes, .. } = self;
         let frame = |at: usize| (&greys[at * pixels..(at + 1) * pixels], gains[at]);
-        let change = |(a, before): (&u8, f32), (b, after): (&u8, f32)| f32::from(*b) * after - f32::from(*a) * before;
+        let change = |(a, before): (&u16, f32), (b, after): (&u16, f32)| f32::from(*b) * after - f32::from(*a) * before;
         let loud = |change: f32| change.signum() * (change.abs() - quiet).max(0.0);
         let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
         let mut picture = vec![0u8; 3 * steps * pixels];
@@ -222,11 +254,13 @@ impl Kymograph {
             for y in 0..side {
                 self.stretcher.down(channel.bytes, y, &mut self.sums);
                 self.stretcher.along(&channel, &self.sums, &mut self.row);
-                let values = self.row.iter().map(|value| *value as u8);
-                self.greys.extend(values.map(|value| if is_studio { from_studio(value) } else { value }));
+                // Luma of video goes from 16 to 235.
+                let full = |value: &f32| if is_studio { (value - 16.0) * 255.0 / 219.0 } else { *value };
+                // The cast stops at 0.
+                self.greys.extend(self.row.iter().map(|value| (FINE * full(value).min(255.0)) as u16));
             }
             let sum: f32 = self.greys[from..].iter().map(|&value| f32::from(value)).sum();
-            self.gains.push(LEVEL / (sum / (side * side) as f32).max(1.0));
+            self.gains.push(LEVEL / (sum / (side * side) as f32).max(FINE));
         }
         let mean = |of: &dyn Fn(&Quality) -> f32| qualities.iter().map(of).sum::<f32>() / qualities.len() as f32;
         self.filmed = Filmed {
@@ -247,14 +281,14 @@ impl Kymograph {
 
     /// The median change of a pixel from a frame to the next, in grey levels.
     fn median_change(&self) -> f32 {
-        const FINE: f32 = 16.0;
+        const BINS: f32 = 16.0;
         let pixels = self.spec.side * self.spec.side;
         let mut counts = [0u32; 1024];
         for (frame, two) in self.greys.chunks_exact(pixels).zip(self.greys.chunks_exact(pixels).skip(1)).enumerate() {
             let [gain, next] = [self.gains[frame], self.gains[frame + 1]];
             for (a, b) in two.0.iter().zip(two.1) {
                 let change = (f32::from(*b) * next - f32::from(*a) * gain).abs();
-                counts[((change * FINE) as usize).min(1023)] += 1;
+                counts[((change * BINS) as usize).min(1023)] += 1;
             }
         }
         let half = counts.iter().sum::<u32>() / 2;
@@ -263,8 +297,16 @@ impl Kymograph {
             below += count;
             below > half
         });
-        at.unwrap_or(0) as f32 / FINE
+        at.unwrap_or(0) as f32 / BINS
     }
+}
+
+/// A clip with so many frames a second only, evenly.
+fn thinned(clip: &Clip, rate: f64) -> Result<Clip> {
+    let (frames, seconds) = (clip.frames(), clip.seconds());
+    let count = ((seconds * rate).round() as usize).clamp(2, frames.len());
+    let kept: Vec<Frame> = (0..count).map(|i| frames[i * frames.len() / count].clone()).collect();
+    Clip::new(kept, count as f64 / seconds)
 }
 
 #[cfg(test)]
@@ -305,9 +347,11 @@ mod tests {
         assert!(kymograph.filmed().motion < 4.0, "{:?}", kymograph.filmed());
         assert!((kymograph.filmed().seconds - 2.0).abs() < 1e-9);
         assert_eq!(kymograph.filmed().size, [64, 64]);
-        // A camera that shows the same all the time shows mid red and nothing else.
+        // A camera that shows the same all the time shows mid red and nothing else: nothing is learned from either.
+        assert!(kymograph.unfit().is_some());
         let still = kymograph.picture(&clip(|_, _, _| 0.0)).unwrap();
         assert!(still.pixels().as_chunks::<3>().0.iter().all(|pixel| *pixel == [128, 0, 0]));
+        assert!(kymograph.unfit().unwrap().starts_with("nothing moves in it: 0.00 grey levels"));
     }
 
     #[test]
@@ -319,6 +363,7 @@ mod tests {
             if y >= 48 && (at..at + 6).contains(&x) { 100.0 } else { 0.0 }
         };
         kymograph.picture(&clip(bar)).unwrap();
+        assert_eq!(kymograph.unfit(), None);
         let steps = steps(&kymograph);
         assert!(steps[2].0 > 100.0 && steps[2].1[0] == 3, "{steps:?}");
         assert!([0, 1, 3].iter().all(|&step| steps[step].0 < 20.0), "{steps:?}");
@@ -335,6 +380,28 @@ mod tests {
         let [red, green, blue] = picture.rgb(32 + 4, 4);
         assert!((118..138).contains(&red) && green > 200 && blue == green, "{red} {green} {blue}");
         assert!(steps(&kymograph)[1].0 > 100.0);
+    }
+
+    #[test]
+    fn a_film_at_twice_the_rate_is_the_same_film() {
+        let noisy = |i: usize, x: usize, y: usize| {
+            let noise = ((i * 31 + x * 17 + y * 13) % 7) as f32 - 3.0;
+            let at = i / 2;
+            if (at..at + 6).contains(&x) && y > 20 { 100.0 } else { noise }
+        };
+        let fast = clip(noisy);
+        let half: Vec<Frame> = fast.frames().iter().step_by(2).cloned().collect();
+        let slow = Clip::new(half, 10.0).unwrap();
+        let mut kymograph = Kymograph::new(SPEC);
+        let expected = kymograph.picture(&slow).unwrap();
+        let at_once = kymograph.picture(&fast).unwrap();
+        assert_ne!(expected.pixels(), at_once.pixels());
+        kymograph.pace(Some(10.0));
+        assert_eq!(kymograph.picture(&fast).unwrap().pixels(), expected.pixels());
+        assert_eq!(kymograph.filmed().rate, 20.0, "how it was filmed is told as it was");
+        // What has about as many is left alone.
+        kymograph.pace(Some(17.0));
+        assert_eq!(kymograph.picture(&fast).unwrap().pixels(), at_once.pixels());
     }
 
     #[test]

@@ -114,6 +114,13 @@ pub fn measure(samples: &[f32], rate: u32) -> Result<Hearing> {
     })
 }
 
+/// Level of everything but the offset, in dBFS; the lowest of no sample.
+pub fn level_dbfs(samples: impl Iterator<Item = f64> + Clone) -> f64 {
+    let (count, sum) = samples.clone().fold((0usize, 0.0), |(count, sum), sample| (count + 1, sum + sample));
+    let count = count.max(1) as f64;
+    rms_dbfs(samples.map(|sample| (sample - sum / count).powi(2)).sum::<f64>() / count)
+}
+
 /// A mean square as AES17 has it: that of a sine of full scale, a half, is 0 dBFS.
 fn rms_dbfs(power: f64) -> f64 {
     (10.0 * (2.0 * power).log10()).max(LOWEST)

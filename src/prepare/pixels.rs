@@ -68,7 +68,7 @@ impl<'a> Channel<'a> {
     }
 
     /// The values of row `y`, which must be under `height`.
-    fn row(&self, y: usize) -> impl Iterator<Item = u8> + use<'a> {
+    pub(super) fn row(&self, y: usize) -> impl Iterator<Item = u8> + use<'a> {
         let length = self.step * self.width;
         self.bytes[y * length..(y + 1) * length].iter().skip(self.offset).step_by(self.step).copied()
     }
@@ -274,7 +274,7 @@ pub fn plain(frame: &Frame) -> Result<Frame> {
             PixelFormat::Rgb8
         }
     };
-    let mut plain = Frame::new(pixels, format, width, height)?;
+    let mut plain = Frame::new(pixels, format, width, height)?.with_jpeg(frame.was_jpeg());
     (plain.stamp, plain.sequence) = (frame.stamp, frame.sequence);
     Ok(plain)
 }

@@ -1,7 +1,7 @@
 //! Measures that tell whether a picture can be judged at all: light and focus. Limits are learned with the
 //! part, not set here.
 
-use crate::prepare::pixels::Planes;
+use crate::prepare::pixels::{Channels, Planes, from_studio};
 
 /// What was measured of a picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -17,6 +17,91 @@ pub struct Quality {
     /// Natural logarithm of the variance of the Laplacian over the variance of brightness (after Pech-Pacheco
     /// et al. 2000): falls when focus is lost, whatever the exposure.
     pub sharpness: f32,
+}
+
+/// Contrast in grey levels under which nothing is to be seen: less is a camera's own noise, behind its cap.
+pub(super) const LEAST_CONTRAST: f32 = 1.0;
+
+/// Rows and columns of a [`sketch`].
+pub const SKETCH: usize = 16;
+
+/// What of the scale from 0 to 255 a picture uses, of its richest channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Span {
+    /// Standard deviation of the values.
+    pub contrast: f32,
+    /// Mean of the values.
+    pub mean: f32,
+    /// What all but the brightest thousandth of the pixels are not brighter than.
+    pub top: u8,
+}
+
+impl Span {
+    /// Measures a picture on up to 96 evenly spaced rows. Of video, luma alone is looked at; of RGB each channel, for under
+    /// red light the others are black.
+    pub fn of(planes: &Planes) -> Self {
+        let (channels, is_studio) = match &planes.channels {
+            Channels::Video(three, colour) => (&three[..1], !colour.full),
+            channels => (channels.as_slice(), false),
+        };
+        let every = planes.height.div_ceil(ROWS).max(1);
+        let mut richest = Self::default();
+        for channel in channels {
+            let mut counts = [0u64; 256];
+            for y in (every / 2..channel.height).step_by(every) {
+                let values = channel.row(y).map(|value| if is_studio { from_studio(value) } else { value });
+                values.for_each(|value| counts[usize::from(value)] += 1);
+            }
+            let span = Self::of_counts(&counts);
+            richest = Self {
+                contrast: richest.contrast.max(span.contrast),
+                mean: richest.mean.max(span.mean),
+                top: richest.top.max(span.top),
+            };
+        }
+        richest
+    }
+
+    fn of_counts(counts: &[u64; 256]) -> Self {
+        let all = counts.iter().sum::<u64>().max(1);
+        let sum = |of: fn(f64) -> f64| (0u32..).zip(counts).map(|(v, n)| of(f64::from(v)) * *n as f64).sum::<f64>();
+        let mean = sum(|v| v) / all as f64;
+        let variance = (sum(|v| v * v) / all as f64 - mean * mean).max(0.0);
+        let mut above = 0;
+        let top = (0..=255u8).rev().find(|&value| {
+            above += counts[usize::from(value)];
+            1000 * above > all
+        });
+        Self { contrast: variance.sqrt() as f32, mean: mean as f32, top: top.unwrap_or(0) }
+    }
+
+    /// Why no part can be seen in such a picture, if so.
+    pub fn blank(&self) -> Option<String> {
+        let Self { contrast, mean, .. } = *self;
+        let what = match mean {
+            dark if dark < 16.0 => "black",
+            bright if bright > 239.0 => "white",
+            _ => "of one brightness",
+        };
+        (contrast < LEAST_CONTRAST).then(|| {
+            format!("nothing is to be seen: it is {what} (mean {mean:.0}, contrast {contrast:.1} of 255, wanted at least {LEAST_CONTRAST:.0})")
+        })
+    }
+}
+
+/// A picture in 16 x 16 fields of mean brightness, 0 to 255: noise is not in it.
+pub fn sketch(planes: &Planes, row: &mut Vec<u8>) -> [f32; SKETCH * SKETCH] {
+    let (mut sums, mut counts) = ([0u64; SKETCH * SKETCH], [0u64; SKETCH * SKETCH]);
+    for y in 0..planes.height {
+        planes.brightness(y, row);
+        let (fields, width) = (y * SKETCH / planes.height * SKETCH, row.len());
+        for (x, value) in row.iter().enumerate() {
+            let at = fields + x * SKETCH / width;
+            sums[at] += u64::from(*value);
+            counts[at] += 1;
+        }
+    }
+    std::array::from_fn(|at| sums[at] as f32 / counts[at].max(1) as f32)
 }
 
 /// Rows that are looked at, at most: focus needs native detail, but not everywhere.
@@ -94,6 +179,38 @@ mod tests {
         let quality = measured(&frame.unwrap());
         assert_eq!((quality.black, quality.white), (0.5, 0.25));
         assert_eq!(quality.brightness, 96.0);
+    }
+
+    #[test]
+    fn what_shows_nothing_is_told_and_dim_or_coloured_light_shows_something() {
+        let span = |format: PixelFormat, pixels: Vec<u8>| {
+            let height = pixels.len() / 40 / if format == PixelFormat::Grey8 { 1 } else { 3 };
+            Span::of(&Planes::of(&Frame::new(pixels, format, 40, height).unwrap()).unwrap())
+        };
+        let grey = |of: &dyn Fn(usize) -> u8| span(PixelFormat::Grey8, (0..40 * 30).map(of).collect());
+        let told = |span: Span| span.blank().unwrap_or_default();
+        assert!(told(grey(&|i| (i % 2) as u8)).starts_with("nothing is to be seen: it is black (mean 0"));
+        assert!(told(grey(&|_| 255)).contains("it is white (mean 255, contrast 0.0"));
+        assert!(told(grey(&|_| 128)).contains("it is of one brightness"));
+        // Twelve bits in sixteen.
+        let dim = grey(&|i| (i % 16) as u8);
+        assert_eq!((told(dim).as_str(), dim.top), ("", 15));
+        // Under red light.
+        let red =
+            span(PixelFormat::Rgb8, (0..3 * 40 * 30).map(|i| if i % 3 == 0 { (i % 200) as u8 } else { 0 }).collect());
+        assert_eq!(told(red), "");
+    }
+
+    #[test]
+    fn a_sketch_shows_where_it_is_bright_and_no_noise() {
+        let pixels = |noise: usize| {
+            let value = |i: usize| if i % 160 < 80 { 50 } else { 200 - ((i * 7919 + noise) % 3) as u8 };
+            Frame::new((0..160 * 120).map(value).collect::<Vec<u8>>(), PixelFormat::Grey8, 160, 120).unwrap()
+        };
+        let of = |frame: &Frame| sketch(&Planes::of(frame).unwrap(), &mut Vec::new());
+        let (one, other) = (of(&pixels(0)), of(&pixels(1)));
+        assert_eq!((one[0], one[7]), (50.0, 50.0));
+        assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() < 0.1) && (one[8] - 199.0).abs() < 0.1);
     }
 
     #[test]

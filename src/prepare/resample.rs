@@ -25,6 +25,8 @@ pub struct Resampler {
     to: u32,
     channels: usize,
     filter: Option<Filter>,
+    /// What is taken off each sample of the one channel.
+    offset: f64,
     /// Samples of one channel that came since the start.
     came: u64,
     /// Samples that were given since the start.
@@ -56,7 +58,7 @@ impl Resampler {
             return Err(Error::new(ErrorKind::Input, format!("a sound has 1 to 64 channels, found {channels}")));
         }
         let filter = if from == to { None } else { Some(Filter::new(from as usize, to as usize)?) };
-        Ok(Self { from, to, channels, filter, came: 0, gave: 0 })
+        Ok(Self { from, to, channels, filter, offset: 0.0, came: 0, gave: 0 })
     }
 
     /// How many samples come of `samples` of one channel, when all is told.
@@ -84,10 +86,10 @@ impl Resampler {
             return Err(Error::new(ErrorKind::Input, format!("sample {at} of the sound is no number")));
         }
         let before = into.len();
-        let channels = self.channels as f64;
+        let (channels, offset) = (self.channels as f64, self.offset);
         let mixed = samples
             .chunks_exact(self.channels)
-            .map(|frame| frame.iter().map(|&sample| f64::from(sample)).sum::<f64>() / channels);
+            .map(|frame| frame.iter().map(|&sample| f64::from(sample)).sum::<f64>() / channels - offset);
         match &mut self.filter {
             None => into.extend(mixed.map(|value| value as f32)),
             Some(filter) => {
@@ -130,6 +132,19 @@ impl Resampler {
         into.clear();
         self.push(samples, into)?;
         self.finish(into)
+    }
+
+    /// A whole sound at once without its offset, the mean of all samples, which no ear hears: a cheap microphone lies beside
+    /// zero, each by another amount. Else as [`run`](Self::run).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn run_centred(&mut self, samples: &[f32], into: &mut Vec<f32>) -> Result<()> {
+        let sum: f64 = samples.iter().map(|&sample| f64::from(sample)).sum();
+        self.offset = sum / samples.len().max(1) as f64;
+        let result = self.run(samples, into);
+        self.offset = 0.0;
+        result
     }
 }
 
@@ -188,6 +203,22 @@ mod tests {
 
     fn sine(hz: f64, rate: u32, count: usize) -> Vec<f32> {
         (0..count).map(|i| (0.5 * (TAU * hz * i as f64 / f64::from(rate)).sin()) as f32).collect()
+    }
+
+    #[test]
+    fn an_offset_is_taken_off_before_the_filter_sees_its_edges() {
+        for to in [16_000, 8000] {
+            let plain = sine(440.0, 16_000, 16_000);
+            let beside: Vec<f32> = plain.iter().map(|sample| sample + 0.1).collect();
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            let mut resampler = Resampler::new(16_000, 1, to).unwrap();
+            resampler.run(&plain, &mut expected).unwrap();
+            resampler.run_centred(&beside, &mut found).unwrap();
+            let apart = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(expected.len() == found.len() && apart < 1e-6, "{to}: {apart}");
+            resampler.run(&beside, &mut found).unwrap();
+            assert!((found[found.len() / 2] - expected[expected.len() / 2]).abs() > 0.09);
+        }
     }
 
     fn run(samples: &[f32], from: u32, channels: usize, to: u32) -> Vec<f32> {

@@ -48,7 +48,7 @@ impl Spectrograph {
         &self.level
     }
 
-    /// The picture of a sound of any rate and number of channels: grey, a column for each frame of the log-mel, a row
+    /// The picture of a sound of any rate and number of channels, without its offset: grey, a column for each frame of the log-mel, a row
     /// for each band, the highest on top. 127.5 is the band's median over the sound, 255 and 0 are `range_db` above and
     /// below it.
     ///
@@ -62,7 +62,7 @@ impl Spectrograph {
             Some(kept) => resampler.insert(kept),
             None => resampler.insert((rate, channels, Resampler::new(rate, channels, spec.rate)?)),
         };
-        resampler.run(sound.samples(), mono)?;
+        resampler.run_centred(sound.samples(), mono)?;
         let frames = mel.frames(mono.len());
         if frames == 0 {
             let [has, wants] = [sound.duration().as_secs_f64(), spec.window as f64 / f64::from(spec.rate)];

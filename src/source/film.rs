@@ -1,6 +1,7 @@
 //! Recorded pictures played as a camera: a folder, a picture, or a film by way of `ffmpeg`, where that is installed.
 //! Which files are pictures, and their decoding, is left to `recording`.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -24,6 +25,9 @@ pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     let kind = path.metadata().map_err(|error| Error::io("read", path, error))?;
     if kind.is_dir() || recording::is_picture(path) {
         Ok(Box::new(Pictures::open(wanted)?))
+    } else if !kind.is_file() {
+        let what = "a pipe, a socket or a device, expected a folder of pictures, a picture or a film";
+        Err(Error::new(ErrorKind::Input, format!("{}: {what}", path.display())))
     } else {
         Ok(Box::new(Film::open(wanted)?))
     }
@@ -58,6 +62,8 @@ pub(super) fn whole(path: &Path, most_seconds: f64, most_bytes: usize) -> Result
 struct Pictures {
     path: PathBuf,
     files: Vec<PathBuf>,
+    /// What the folder holds besides.
+    others: recording::Others,
     at: usize,
     repeat: bool,
     rate: Option<f64>,
@@ -67,15 +73,17 @@ struct Pictures {
 
 impl Pictures {
     fn open(wanted: &station::Recording) -> Result<Self> {
-        let files = recording::list(std::slice::from_ref(&wanted.path), recording::is_picture)?;
+        let found = recording::listed(std::slice::from_ref(&wanted.path), recording::is_picture)?;
+        let recording::Listed { files, others } = found;
         let station::Recording { path, rate, repeat } = wanted.clone();
-        Ok(Self { path, files, at: 0, repeat, rate, beat: Beat::new(rate), delivered: false })
+        Ok(Self { path, files, others, at: 0, repeat, rate, beat: Beat::new(rate), delivered: false })
     }
 }
 
 impl Source for Pictures {
     fn describe(&self) -> String {
-        format!("{} pictures in {}{}", self.files.len(), self.path.display(), told(self.rate))
+        let others = if self.others.is_empty() { String::new() } else { format!("; not used: {}", self.others) };
+        format!("{} pictures in {}{}{others}", self.files.len(), self.path.display(), told(self.rate))
     }
 
     fn next(&mut self, patience: Duration) -> Result<Next> {
@@ -203,11 +211,20 @@ impl Drop for Film {
     }
 }
 
+/// What films come in, by `ffmpeg`'s names: each holds its pictures itself.
+const CONTAINERS: &str = "asf,avi,flv,gif,h264,hevc,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,m4v,mpeg,mpegts,\
+                          mpegvideo,mxf,nut,ogg,yuv4mpegpipe";
+
 /// Starts `ffmpeg`, which writes the film's pictures as YUV4MPEG2 (its header tells size and rate), with even sides.
+///
+/// The file is named as one (`file:`), for `10:30.mp4` is no address, and nothing else is read: a playlist or a description of
+/// a session that is called `.mp4` names files and hosts, and ffmpeg would go there.
 fn decoder(path: &Path) -> Result<(Child, BufReader<ChildStdout>)> {
+    let mut file = OsString::from("file:");
+    file.push(path);
     let child = Command::new("ffmpeg")
-        .args(["-v", "quiet", "-nostdin", "-i"])
-        .arg(path)
+        .args(["-v", "quiet", "-nostdin", "-protocol_whitelist", "file", "-format_whitelist", CONTAINERS, "-i"])
+        .arg(file)
         .args(["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -6,48 +6,27 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, PixelFormat};
 
 pub mod clip;
+pub mod folder;
 mod head;
+mod open;
 pub mod sound;
 
+pub use folder::{Listed, Others, list, listed};
+use open::Opened;
+
 /// File extensions that are taken from a folder, in lower case.
-pub const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "bmp", "tif", "tiff", "pnm", "ppm", "pgm", "webp"];
+pub const EXTENSIONS: &[&str] =
+    &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "tif", "tiff", "pnm", "pbm", "ppm", "pgm", "webp"];
 
 /// The most bytes a picture may have, in its file or decoded: a gigabyte is no inspection picture but a mistake or an
 /// attack.
 const MAX_BYTES: u64 = 512 << 20;
-
-/// The files meant by `paths`: files as they stand, folders by all files beneath them that `is_meant` takes
-/// ([`is_picture`], [`sound::is_sound`], [`clip::is_clip`]), sorted.
-///
-/// # Errors
-/// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds none.
-pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        let kind = fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
-        if !kind.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let before = files.len();
-        collect(path, is_meant, &mut files)?;
-        if files.len() == before {
-            let kinds = [("picture", EXTENSIONS), ("sound", sound::EXTENSIONS), ("clip", clip::EXTENSIONS)];
-            let takes = |(_, endings): &(&str, &[&str])| is_meant(Path::new(&format!("a.{}", endings[0])));
-            let what = kinds.into_iter().find(takes).unwrap_or(kinds[0]);
-            let what = format!("no {} in {} ({})", what.0, path.display(), what.1.join(", "));
-            return Err(Error::new(ErrorKind::Input, what));
-        }
-        files[before..].sort();
-    }
-    Ok(files)
-}
 
 /// The picture and the sound of one part, in a folder of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,11 +41,13 @@ pub struct Pair {
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when the folder cannot be read; [`ErrorKind::Input`] when it holds two pictures or two sounds of these
-/// names, or a clip `cam0` beside one.
+/// names, a clip `cam0` beside one, another camera or microphone (`cam1`, `mic1`), which nothing would judge, or a pipe or a
+/// device of such a name.
 pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     if !dir.is_dir() {
         return Ok(None);
     }
+    let wrong = |what: String| Error::new(ErrorKind::Input, format!("{} holds {what}", dir.display()));
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
         files.push(entry.map_err(|error| Error::io("read", dir, error))?.path());
@@ -75,9 +56,9 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     let find = |stem: &str, is_meant: fn(&Path) -> bool| {
         let mut found = files.iter().filter(|file| file.file_stem().is_some_and(|name| name == stem) && is_meant(file));
         match (found.next(), found.next()) {
-            (Some(_), Some(_)) => {
-                let what = format!("{} holds two files `{stem}`, expected one", dir.display());
-                Err(Error::new(ErrorKind::Input, what))
+            (Some(_), Some(_)) => Err(wrong(format!("two files `{stem}`, expected one"))),
+            (Some(file), None) if file.metadata().is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) => {
+                Err(wrong(format!("`{stem}`, which is a pipe, a socket or a device, expected a file")))
             }
             (file, _) => Ok(file.cloned()),
         }
@@ -85,11 +66,24 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     let (picture, sound) = (find("cam0", is_picture)?, find("mic0", sound::is_sound)?);
     let is_pair = picture.is_some() || sound.is_some();
     if is_pair && find("cam0", clip::is_clip)?.is_some() {
-        let what =
-            format!("{} holds a clip `cam0`: clips are taught and judged alone, beside no other sense", dir.display());
-        return Err(Error::new(ErrorKind::Input, what));
+        return Err(wrong("a clip `cam0`: clips are taught and judged alone, beside no other sense".into()));
+    }
+    if let Some(other) = files.iter().find(|file| is_pair && is_another(file)) {
+        let name = other.file_name().unwrap_or_default().display();
+        return Err(wrong(format!(
+            "`{name}`, which nothing would judge: a part has one picture, cam0, and one sound, mic0; teach what another \
+             camera or microphone takes as a part of its own, from other folders"
+        )));
     }
     Ok(is_pair.then_some(Pair { picture, sound }))
+}
+
+/// Whether a file is of a camera or a microphone beside the first: `cam1.png`, `mic2.wav`.
+fn is_another(file: &Path) -> bool {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let number = stem.strip_prefix("cam").or_else(|| stem.strip_prefix("mic")).map(|rest| rest.trim_start_matches('_'));
+    let is_sample = is_picture(file) || sound::is_sound(file) || clip::is_clip(file);
+    is_sample && stem != "cam0" && stem != "mic0" && number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// The picture and the sound of the part in folder `dir`, which must be there both.
@@ -112,65 +106,52 @@ pub fn both(dir: &Path) -> Result<[PathBuf; 2]> {
 /// # Errors
 /// As [`pair`].
 pub fn pairs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in paths {
-        let before = found.len();
-        collect_pairs(path, &mut found)?;
-        found[before..].sort();
-    }
-    Ok(found)
-}
-
-fn collect_pairs(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    if pair(dir)?.is_some() {
-        found.push(dir.to_path_buf());
-        return Ok(());
-    }
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
-        let entry = entry.map_err(|error| Error::io("read", dir, error))?;
-        if entry.file_type().map_err(|error| Error::io("read", &entry.path(), error))?.is_dir() {
-            collect_pairs(&entry.path(), found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Symbolic links to folders are not followed, so that a loop of them cannot trap the walk.
-fn collect(dir: &Path, is_meant: fn(&Path) -> bool, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(|error| Error::io("read", dir, error))? {
-        let entry = entry.map_err(|error| Error::io("read", dir, error))?;
-        let path = entry.path();
-        let kind = entry.file_type().map_err(|error| Error::io("read", &path, error))?;
-        if kind.is_dir() {
-            collect(&path, is_meant, files)?;
-        } else if is_meant(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
+    let is_pair = |dir: &Path| Ok(pair(dir)?.is_some());
+    let found = paths.iter().filter(|path| path.is_dir()).map(|path| folder::folders(path, &is_pair));
+    Ok(found.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Whether the file's extension is that of a picture.
 pub fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
 }
 
 /// Reads a picture file.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] as [`decode`].
+/// [`ErrorKind::Io`] when it cannot be read, or is a pipe into which nothing is written for 10 s; [`ErrorKind::Input`] when it
+/// is a device, and as [`decode`].
 pub fn read(path: &Path) -> Result<Frame> {
-    let failed = |error| Error::io("read", path, error);
-    let file = fs::File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    if length > MAX_BYTES {
-        return Err(too_long(&path.display().to_string()));
+    let name = path.display().to_string();
+    match open::open(path)? {
+        Opened::File(_, length) if length > MAX_BYTES => Err(too_long(&name)),
+        Opened::File(file, length) => read_from(file, length, &name),
+        Opened::Pipe(pipe) => read_from(pipe, 0, &name),
     }
-    read_from(file, length, &path.display().to_string())
+}
+
+/// Reads a mask: a grey picture of 0 (dark) and 255.
+///
+/// Bright is what is at or above 128 of 255. A mask of another depth is told by its values: where there are two, black and
+/// another one, as in label pictures of 0 and 1 or of 0 and 255 in 16 bits, that other one is bright.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_mask(path: &Path) -> Result<Frame> {
+    let name = path.display().to_string();
+    let bytes = match open::open(path)? {
+        Opened::File(_, length) if length > MAX_BYTES => return Err(too_long(&name)),
+        Opened::File(file, length) => bytes_of(file, length, &name)?,
+        Opened::Pipe(pipe) => bytes_of(pipe, 0, &name)?,
+    };
+    let mask = picture(&bytes, &name)?.into_luma16();
+    let (width, height) = (mask.width() as usize, mask.height() as usize);
+    let first = mask.iter().copied().find(|&value| value > 0).unwrap_or(0);
+    let is_label = mask.iter().all(|&value| value == 0 || value == first);
+    let is_label = is_label && mask.contains(&0);
+    let least = if is_label { 1 } else { 128 * 257 };
+    let pixels: Vec<u8> = mask.iter().map(|&value| if value >= least { 255 } else { 0 }).collect();
+    Frame::new(pixels, PixelFormat::Grey8, width, height)
 }
 
 /// Reads a picture from an open file or standard input, of which about `length` bytes are expected; `name` is used in
@@ -179,13 +160,18 @@ pub fn read(path: &Path) -> Result<Frame> {
 /// # Errors
 /// As [`read`]; what has no end, as some devices, is given up after 512 MiB.
 pub fn read_from(source: impl Read, length: u64, name: &str) -> Result<Frame> {
+    decode(&bytes_of(source, length, name)?, name)
+}
+
+/// All bytes, of which about `length` are expected.
+fn bytes_of(source: impl Read, length: u64, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize + 1);
     let all = source.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     all.map_err(|error| Error::caused(ErrorKind::Io, format!("cannot read {name}"), error))?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_long(name));
     }
-    decode(&bytes, name)
+    Ok(bytes)
 }
 
 fn too_long(name: &str) -> Error {
@@ -200,11 +186,31 @@ fn too_long(name: &str) -> Error {
 /// # Errors
 /// [`ErrorKind::Input`] when it is empty, damaged, of no known format or too large.
 pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
+    let picture = picture(bytes, name)?;
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let frame = match picture {
+        DynamicImage::ImageLuma8(_)
+        | DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA8(_)
+        | DynamicImage::ImageLumaA16(_) => {
+            Frame::new(picture.into_luma8().into_raw(), PixelFormat::Grey8, width, height)
+        }
+        picture => Frame::new(picture.into_rgb8().into_raw(), PixelFormat::Rgb8, width, height),
+    };
+    Ok(frame?.with_jpeg(bytes.starts_with(&[0xff, 0xd8])))
+}
+
+/// A picture as it is stored, upright.
+fn picture(bytes: &[u8], name: &str) -> Result<DynamicImage> {
     let wrong = |what: &str| Error::new(ErrorKind::Input, format!("{name}: {what}"));
     if bytes.is_empty() {
         return Err(wrong("the file is empty"));
     }
     let damaged = |error: image::ImageError| match error {
+        image::ImageError::Unsupported(_) if is_tiff(bytes) => {
+            let what = "a TIFF of a kind that is not read: wanted are 8 or 16 bits of grey, RGB or CMYK, whole numbers from 0 on";
+            Error::caused(ErrorKind::Input, format!("{name}: {what}"), error)
+        }
         image::ImageError::Unsupported(_) => wrong("not a picture of a known format (jpeg, png, bmp, tiff, pnm, webp)"),
         image::ImageError::Limits(_) => wrong("the picture is too large to decode (over 512 MiB)"),
         error => Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error),
@@ -214,7 +220,12 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
         return Err(wrong("damaged picture: the JPEG data ends before its end marker"));
     }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let reader = reader.map_err(|error| Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error))?;
+    let mut reader =
+        reader.map_err(|error| Error::caused(ErrorKind::Input, format!("{name}: damaged picture"), error))?;
+    if is_tiff(bytes) {
+        // Of the big ones the beginning is not known.
+        reader.set_format(ImageFormat::Tiff);
+    }
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     if decoder.total_bytes() > MAX_BYTES {
@@ -227,16 +238,12 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Frame> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    match picture {
-        DynamicImage::ImageLuma8(_)
-        | DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA8(_)
-        | DynamicImage::ImageLumaA16(_) => {
-            Frame::new(picture.into_luma8().into_raw(), PixelFormat::Grey8, width, height)
-        }
-        picture => Frame::new(picture.into_rgb8().into_raw(), PixelFormat::Rgb8, width, height),
-    }
+    Ok(picture)
+}
+
+/// Whether bytes begin as a TIFF, plain or big, in either order.
+fn is_tiff(bytes: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|begin| bytes.starts_with(*begin))
 }
 
 /// Whether a JPEG reaches its end marker. Segments are skipped by their lengths, for a thumbnail in one of them has an
@@ -315,21 +322,5 @@ mod tests {
         assert_eq!((frame.format(), frame.pixels()), (PixelFormat::Rgb8, &[10u8, 20, 30, 40, 50, 60][..]));
         let frame = png(&[7, 8], ExtendedColorType::L8);
         assert_eq!((frame.format(), frame.rgb(1, 0)), (PixelFormat::Grey8, [8, 8, 8]));
-    }
-
-    #[test]
-    fn folders_are_listed_deeply_and_in_order() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("b")).unwrap();
-        for name in ["b/2.PNG", "c.jpg", "a.jpeg", "notes.txt"] {
-            fs::write(dir.path().join(name), b"x").unwrap();
-        }
-        let found = list(&[dir.path().to_path_buf()], is_picture).unwrap();
-        let names: Vec<_> = found.iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["a.jpeg", "b/2.PNG", "c.jpg"]);
-        let empty = tempfile::tempdir().unwrap();
-        let error = list(&[empty.path().to_path_buf()], is_picture).unwrap_err();
-        assert!(error.message().starts_with("no picture in "), "{}", error.message());
-        assert_eq!(list(&["/no/such/place".into()], is_picture).unwrap_err().kind(), ErrorKind::Io);
     }
 }

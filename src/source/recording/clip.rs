@@ -1,40 +1,41 @@
 //! A short film from a file, whole: Motion JPEG in AVI is read here, its frames as they stand in the file; any other film
 //! by [`film`], with `ffmpeg`. Decoding frames is left to `prepare`.
 
-use std::fs;
 use std::path::Path;
 
-use super::{MAX_BYTES, is_whole_jpeg, too_long};
+use super::open::{self, Opened};
+use super::{MAX_BYTES, bytes_of, folder, is_whole_jpeg, too_long};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Clip, Frame, PixelFormat};
 use crate::source::film;
 
 /// File name endings of films, in lower case.
-pub const EXTENSIONS: &[&str] = &["avi", "mp4", "mov", "mkv", "webm"];
+pub const EXTENSIONS: &[&str] = &["avi", "mp4", "m4v", "mov", "mkv", "webm"];
 
 /// Seconds that a clip may last.
 const SECONDS: [f64; 2] = [0.3, 30.0];
 
+/// Frames that a clip has at most: thirty seconds of a thousand each.
+const MOST_FRAMES: usize = 30_000;
+
 /// Whether the file's ending is that of a film.
 pub fn is_clip(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
 }
 
 /// Reads a film of 0.3 to 30 s, whole.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be read; [`ErrorKind::Input`] when it is damaged, ends early, has fewer than two frames,
-/// lasts shorter or longer, or would fill over 512 MiB; [`ErrorKind::Config`] when it wants `ffmpeg` and there is none.
+/// lasts shorter or longer, would fill over 512 MiB, or is a pipe or a device; [`ErrorKind::Config`] when it wants `ffmpeg` and there is none.
 pub fn read(path: &Path) -> Result<Clip> {
-    let failed = |error| Error::io("read", path, error);
-    let length = fs::metadata(path).map_err(failed)?.len();
     let name = path.display().to_string();
-    if length > MAX_BYTES {
-        return Err(too_long(&name));
-    }
-    let bytes = fs::read(path).map_err(failed)?;
     let wrong = |what: String| Error::new(ErrorKind::Input, format!("{name}: {what}"));
+    let bytes = match open::open(path)? {
+        Opened::File(_, length) if length > MAX_BYTES => return Err(too_long(&name)),
+        Opened::File(file, length) => bytes_of(file, length, &name)?,
+        Opened::Pipe(_) => return Err(wrong("a pipe, expected a file: a film is read more than once".into())),
+    };
     if bytes.is_empty() {
         return Err(wrong("the file is empty".into()));
     }
@@ -82,6 +83,8 @@ impl<'a> Avi<'a> {
         // Chunks lie within lists within others, in the order of the file: a list is entered by reading on behind its head.
         let mut at = 12;
         let mut in_movie = false;
+        // What the frames would fill, each by itself.
+        let mut filled = 0u64;
         while let Some(chunk) = bytes.get(at..at + 8).filter(|_| at + 8 <= bytes.len()) {
             let (name, length) = (&chunk[..4], u32_at(chunk, 4).unwrap_or(0) as usize);
             if name == b"LIST" || name == b"RIFF" {
@@ -103,11 +106,17 @@ impl<'a> Avi<'a> {
                 b"strh" => head.streams += 1,
                 b"strf" if head.stream == Some(head.streams.wrapping_sub(1)) => head.of_pictures(body),
                 // A chunk without bytes stands for a frame that was dropped: it shows the one before.
-                _ if head.stream.is_some_and(|stream| is_frame(name, stream)) => match (body, frames.last()) {
-                    ([], Some(last)) => frames.push(last),
-                    ([], None) => {}
-                    _ => frames.push(body),
-                },
+                _ if head.stream.is_some_and(|stream| is_frame(name, stream)) => {
+                    let frame = if body.is_empty() { frames.last().copied() } else { Some(body) };
+                    frames.extend(frame);
+                    filled += frame.map_or(0, |frame| frame.len() as u64);
+                    if head.is_mjpeg && (filled > MAX_BYTES || frames.len() > MOST_FRAMES) {
+                        let most = MAX_BYTES >> 20;
+                        return Err(format!(
+                            "its frames are over the {MOST_FRAMES}, or fill over the {most} MiB, that are read at most"
+                        ));
+                    }
+                }
                 _ => {}
             }
             at += 8 + length + length % 2;
@@ -124,8 +133,17 @@ impl<'a> Avi<'a> {
         if frames.len() < promised {
             return Err(format!("damaged film: {} frames, its head promises {promised}", frames.len()));
         }
-        let mut all = Vec::with_capacity(frames.len());
+        let mut all: Vec<Frame> = Vec::with_capacity(frames.len());
+        let mut before: &[u8] = &[];
         for (i, jpeg) in frames.into_iter().enumerate() {
+            // A frame that was dropped is the one before, and shares its bytes.
+            if let Some(last) = all.last().filter(|_| std::ptr::eq(before, jpeg)) {
+                let mut again = last.clone();
+                again.sequence = i as u64;
+                all.push(again);
+                continue;
+            }
+            before = jpeg;
             if !(jpeg.starts_with(&[0xff, 0xd8]) && is_whole_jpeg(jpeg)) {
                 return Err(format!("damaged film: frame {i} is no whole JPEG"));
             }
@@ -211,6 +229,25 @@ mod tests {
         assert_eq!((clip.frames().len(), clip.rate()), (3, 25.0));
         assert_eq!([clip.frames()[0].width(), clip.frames()[0].height()], [4, 2]);
         assert_eq!(clip.frames()[2].sequence, 2);
+    }
+
+    #[test]
+    fn a_small_file_does_not_become_many_frames() {
+        // A comment makes the JPEG large; what stands for it is eight bytes long.
+        let large = [&[0xff, 0xd8, 0xff, 0xfe, 0xff, 0xff][..], &[b'c'; 65_533], &[0xff, 0xd9]].concat();
+        let frames = |jpeg: &[u8], dropped: usize| {
+            let mut frames = vec![chunk(b"00dc", jpeg)];
+            frames.resize(1 + dropped, chunk(b"00dc", &[]));
+            film(&[stream(b"vids", b"MJPG", 0)], &frames)
+        };
+        for bytes in [frames(&large, 9000), frames(JPEG, MOST_FRAMES)] {
+            let told = Avi::parse(&bytes).err().unwrap();
+            assert!(told.contains("that are read at most"), "{told}");
+        }
+        let few = frames(&large, 2);
+        let clip = Avi::parse(&few).unwrap().unwrap().clip().unwrap();
+        let [first, second, _] = clip.frames() else { panic!() };
+        assert!(std::ptr::eq(first.pixels(), second.pixels()) && second.sequence == 1);
     }
 
     #[test]

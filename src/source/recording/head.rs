@@ -1,8 +1,11 @@
-//! What is wrong with the head of a sound file (WAV, FLAC). A decoder that refuses one tells little: here it is read
-//! again, field by field, for a sentence of what was expected and what was found. Decoding is left to `sound`.
+//! The head of a sound file (WAV, FLAC): its lengths, where whoever wrote them did not know them, and what is wrong with
+//! it. A decoder that refuses a head tells little: here it is read again, field by field, for a sentence of what was
+//! expected and what was found. Decoding is left to `sound`.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
+
+use symphonia::core::io::MediaSource;
 
 /// Rates and numbers of channels that are believed, as in `station.toml`.
 pub(super) const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
@@ -13,6 +16,108 @@ const FLAC_HEAD: usize = 42;
 
 /// Parts of a head that are walked through: no file that is meant well has more.
 const PARTS: usize = 1000;
+
+/// Lengths from which on a WAV file's samples are said to be as many as come: what is written into a pipe has a head
+/// before it has a length. FFmpeg writes 0xffffffff, SoX 0x7ffff000.
+const UNKNOWN: u64 = 0x7ff0_0000;
+
+/// Samples that a head promises, of so many bytes each; `None` where the number stands for one that is not known.
+pub(super) fn believed(promised: Option<u64>, bytes: u64) -> Option<u64> {
+    promised.filter(|samples| samples.saturating_mul(bytes) + bytes < UNKNOWN)
+}
+
+/// A sound file as its decoder reads it: of a WAV file whose head tells lengths that are none, with those that it has.
+pub(super) struct Mended {
+    file: File,
+    length: u64,
+    at: u64,
+    /// Places and the four bytes that are to stand there.
+    mends: Vec<(u64, [u8; 4])>,
+}
+
+impl Mended {
+    /// `file` of `length` bytes.
+    pub(super) fn of(mut file: File, length: u64) -> io::Result<Self> {
+        let mends = match lengths(&mut file, length)? {
+            Some((at, data)) => vec![(4, (length - 8) as u32), (at, data)],
+            None => Vec::new(),
+        };
+        file.seek(SeekFrom::Start(0))?;
+        let mends = mends.into_iter().map(|(at, size)| (at, size.to_le_bytes())).collect();
+        Ok(Self { file, length, at: 0, mends })
+    }
+
+    /// Whether the head tells lengths that are none.
+    pub(super) fn is_mended(&self) -> bool {
+        !self.mends.is_empty()
+    }
+}
+
+impl Read for Mended {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        for (place, bytes) in &self.mends {
+            for (offset, byte) in (0u64..).zip(bytes) {
+                let here = (place + offset).checked_sub(self.at).and_then(|at| into[..count].get_mut(at as usize));
+                here.into_iter().for_each(|here| *here = *byte);
+            }
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Mended {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = self.file.seek(to)?;
+        Ok(self.at)
+    }
+}
+
+impl MediaSource for Mended {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.length)
+    }
+}
+
+/// Where a WAV file's length of its samples stands, and how many bytes they really have, where that is none: of what was
+/// written into a pipe, by a program that did not come to its end, or miscounted in a file that is whole. A file that was cut
+/// off is not one of these.
+fn lengths(file: &mut File, length: u64) -> io::Result<Option<(u64, u32)>> {
+    let begin = at(file, 0, 12)?;
+    if length > u64::from(u32::MAX) || !(begin.starts_with(b"RIFF") && begin.get(8..12) == Some(b"WAVE")) {
+        return Ok(None);
+    }
+    let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    // A chunk of an odd length is followed by a byte that some forget to count.
+    let is_whole = number(&begin[4..]).abs_diff(length - 8) <= 1;
+    let (mut place, mut frame) = (12, 1);
+    for _ in 0..PARTS {
+        let head = at(file, place, 8)?;
+        let Some((name, size)) = head.split_first_chunk::<4>().filter(|(_, size)| size.len() == 4) else { break };
+        let (size, rest) = (number(size), length - place - 8);
+        match name {
+            b"fmt " => frame = at(file, place + 20, 2)?.first_chunk().map_or(1, |size| u16::from_le_bytes(*size)),
+            b"data" => {
+                let unknown = size > rest && size >= UNKNOWN;
+                let miscounted = size > rest && is_whole;
+                let unfinished = size == 0 && rest > 0 && !is_whole;
+                let found = (rest - rest % u64::from(frame.max(1))) as u32;
+                return Ok((unknown || miscounted || unfinished).then_some((place + 4, found)));
+            }
+            _ => {}
+        }
+        place += 8 + size + size % 2;
+        if place + 8 > length {
+            break;
+        }
+    }
+    Ok(None)
+}
 
 /// What is wrong with the head of this file; `None` where nothing is found.
 pub(super) fn wrong(file: &mut File) -> io::Result<Option<String>> {

@@ -10,10 +10,11 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Damage;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
-use super::head;
+use super::open::{self, Opened};
+use super::{folder, head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Sound;
 use crate::source::{Fault, FaultKind, Next, Source};
@@ -21,7 +22,7 @@ use crate::station::Recording;
 use crate::time::Stamp;
 
 /// File name endings of sounds, in lower case.
-pub const EXTENSIONS: &[&str] = &["wav", "flac"];
+pub const EXTENSIONS: &[&str] = &["wav", "wave", "flac"];
 
 /// Chunks of a second.
 const CHUNKS_A_SECOND: u32 = 10;
@@ -29,20 +30,40 @@ const CHUNKS_A_SECOND: u32 = 10;
 /// Samples of all channels that are read of a file at most: a gibibyte.
 const MOST_SAMPLES: usize = 1 << 28;
 
+/// Seconds that a sound lasts at most, where it is one sample: nothing that is judged at once lasts ten minutes.
+const MOST_SECONDS: u64 = 600;
+
 /// Whether the file's ending is that of a sound.
 pub fn is_sound(path: &Path) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
 }
 
-/// Reads a sound file, whole.
+/// Reads a sound file that is one sample, to be taught or judged at once.
+///
+/// # Errors
+/// As [`read`]; [`ErrorKind::Input`] when it lasts over ten minutes, by its head before the rest is read.
+pub fn read_sample(path: &Path) -> Result<Sound> {
+    read_up_to(path, Some(MOST_SECONDS))
+}
+
+/// Reads a sound file, whole, however long it lasts.
 ///
 /// # Errors
 /// As [`SoundFile::open`]; [`ErrorKind::Input`] when the file is damaged, ends early, holds what is no number, or has over
 /// 268 million samples.
 pub fn read(path: &Path) -> Result<Sound> {
+    read_up_to(path, None)
+}
+
+fn read_up_to(path: &Path, most_seconds: Option<u64>) -> Result<Sound> {
     let mut file = SoundFile::open(&Recording { path: path.to_path_buf(), rate: None, repeat: false })?;
-    let mut samples = Vec::new();
+    let promised = file.decoder.promised.unwrap_or(0).saturating_mul(file.channels as u64);
+    let most = most_seconds.map(|seconds| seconds * u64::from(file.rate) * file.channels as u64);
+    if let (Some(seconds), Some(_)) = (most_seconds, most.filter(|most| promised > *most)) {
+        let has = promised / u64::from(file.rate) / file.channels as u64;
+        return Err(wrong(path, &format!("the sound lasts {has} s, over the {seconds} s of one sample: cut it")));
+    }
+    let mut samples = Vec::with_capacity(promised.min(MOST_SAMPLES as u64) as usize);
     loop {
         if let Some(fault) = file.fault.take() {
             return Err(Error::new(ErrorKind::Input, fault.detail));
@@ -51,6 +72,9 @@ pub fn read(path: &Path) -> Result<Sound> {
             return Sound::new(samples, file.rate, file.channels);
         }
         samples.append(&mut file.decoded);
+        if let Some(seconds) = most_seconds.filter(|_| most.is_some_and(|most| samples.len() as u64 > most)) {
+            return Err(wrong(path, &format!("the sound lasts over the {seconds} s of one sample: cut it")));
+        }
         if samples.len() > MOST_SAMPLES {
             let what = format!("the sound file has over the {MOST_SAMPLES} samples that are read at most");
             return Err(wrong(path, &what));
@@ -91,6 +115,8 @@ struct Decoder {
     track: u32,
     /// Samples of one channel, as the file's head says.
     promised: Option<u64>,
+    /// Its head tells lengths that are none.
+    mended: bool,
     rate: u32,
     channels: usize,
 }
@@ -229,7 +255,8 @@ impl Source for SoundFile {
             speed if speed.is_infinite() => "as fast as it is fetched".to_string(),
             speed => format!("{speed} times as fast as it was recorded"),
         };
-        format!("{}: {} Hz, {channels}, {pace}", self.path.display(), self.rate)
+        let mended = if self.decoder.mended { ", read to its end, for its head tells another length" } else { "" };
+        format!("{}: {} Hz, {channels}, {pace}{mended}", self.path.display(), self.rate)
     }
 
     fn next(&mut self, patience: Duration) -> Result<Next> {
@@ -262,15 +289,19 @@ impl Source for SoundFile {
 
 impl Decoder {
     fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-        let about = file.metadata().map_err(|error| Error::io("read", path, error))?;
-        if about.is_dir() {
+        if path.is_dir() {
             return Err(wrong(path, "a folder is no sound file"));
         }
-        if about.is_file() && about.len() == 0 {
-            return Err(wrong(path, "the file is empty"));
-        }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let (source, mended): (Box<dyn MediaSource>, bool) = match open::open(path)? {
+            Opened::File(_, 0) => return Err(wrong(path, "the file is empty")),
+            Opened::File(file, length) => {
+                let file = head::Mended::of(file, length).map_err(|error| Error::io("read", path, error))?;
+                let mended = file.is_mended();
+                (Box::new(file), mended)
+            }
+            Opened::Pipe(pipe) => (Box::new(ReadOnlySource::new(pipe)), false),
+        };
+        let stream = MediaSourceStream::new(source, Default::default());
         let (format_options, meta_options) = (FormatOptions::default(), MetadataOptions::default());
         let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format_options, meta_options);
         let format = probed.map_err(|error| refused(path, error))?;
@@ -283,9 +314,11 @@ impl Decoder {
         if let Some(what) = head::unbelievable(rate, channels) {
             return Err(wrong(path, &what));
         }
+        let bytes = parameters.bits_per_sample.map_or(1, |bits| u64::from(bits / 8)) * channels as u64;
+        let promised = head::believed(promised, bytes);
         let codec = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
         let codec = codec.map_err(|error| refused(path, error))?;
-        Ok(Self { format, codec, track: id, promised, rate, channels })
+        Ok(Self { format, codec, track: id, promised, mended, rate, channels })
     }
 
     /// Decodes the next packet to the end of `decoded`; `false` at the end.
@@ -623,6 +656,50 @@ mod tests {
             assert!(fault.detail.contains(told), "{}", fault.detail);
             assert_eq!(read(&recording.path).unwrap_err().message(), fault.detail);
         }
+    }
+
+    #[test]
+    fn lengths_that_a_pipe_left_unknown_are_read_to_the_end_of_the_file() {
+        let played = noise(1000);
+        let whole = wav16(8000, 1, &played);
+        let with = |riff: u32, data: u32| {
+            let mut bytes = whole.clone();
+            bytes[4..8].copy_from_slice(&riff.to_le_bytes());
+            bytes[40..44].copy_from_slice(&data.to_le_bytes());
+            bytes
+        };
+        let riff = whole.len() as u32 - 8;
+        // As FFmpeg, SoX and a program that was killed leave them; and one that counted 16 bytes too many.
+        for (riff, data) in [(u32::MAX, u32::MAX), (0x7fff_f024, 0x7fff_f000), (0, 0), (36, 0), (riff, 2016)] {
+            let (_dir, recording) = file(&with(riff, data));
+            let sound = read_sample(&recording.path).unwrap();
+            assert_eq!(numbers(sound.samples()), played, "{riff} {data}");
+        }
+        let (_dir, recording) = file(&with(0, 0));
+        assert!(SoundFile::open(&recording).unwrap().describe().ends_with("for its head tells another length"));
+        // One that was cut off is still told.
+        let (_dir, recording) = file(&whole[..1044]);
+        assert!(
+            read(&recording.path)
+                .unwrap_err()
+                .message()
+                .ends_with("has 500 samples of the 1000 that its head promises")
+        );
+    }
+
+    #[test]
+    fn a_sound_of_hours_is_refused_by_its_head() {
+        let (dir, recording) = file(&wav16(8000, 1, &noise(100)));
+        let bytes = 8000 * 7200 * 2;
+        let mut head = std::fs::read(&recording.path).unwrap();
+        head[4..8].copy_from_slice(&(36 + bytes as u32).to_le_bytes());
+        head[40..44].copy_from_slice(&(bytes as u32).to_le_bytes());
+        std::fs::write(&recording.path, head).unwrap();
+        // A sparse file takes no room.
+        std::fs::File::options().append(true).open(&recording.path).unwrap().set_len(44 + bytes).unwrap();
+        let told = read_sample(&recording.path).unwrap_err();
+        assert!(told.message().ends_with("the sound lasts 7200 s, over the 600 s of one sample: cut it"), "{told}");
+        drop(dir);
     }
 
     proptest! {
