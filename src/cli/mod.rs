@@ -16,8 +16,11 @@ mod model_check;
 mod prepare;
 mod record;
 mod report;
+mod rows;
 mod run;
+mod shell;
 mod status;
+mod table;
 mod teach;
 mod trials;
 
@@ -28,7 +31,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use eyear::backend::{self, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::inspect::{Ear, Eye, MomentInspector};
@@ -39,9 +42,22 @@ use eyear::sink::draw::Tiles;
 use eyear::source::recording;
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// Heading of the options that say what is written, in `--help`.
+const OUTPUT: &str = "Output";
+/// Heading of the options that say which model runs, and how.
+const MODEL: &str = "Model and machine";
+
+const EXAMPLES: &str = "Examples:
+  eyear teach biscuit --good good/    Teach a part from pictures of good ones
+  eyear inspect biscuit new/          Judge pictures by it
+  eyear eval dataset/                 Measure how well that works on labelled pictures
+  eyear doctor                        Check this machine
+
+`eyear COMMAND --help` shows the options of a command, with examples.";
+
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
 #[derive(Parser)]
-#[command(name = "eyear", version, about, max_term_width = 100)]
+#[command(name = "eyear", version, about, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -62,6 +78,8 @@ enum Command {
     Prepare(prepare::Arguments),
     Doctor(doctor::Arguments),
     Model(model::Arguments),
+    Completions(shell::CompletionArguments),
+    Man(shell::ManArguments),
 }
 
 /// How a command that did its work ended.
@@ -77,6 +95,7 @@ pub enum Outcome {
 
 /// Which encoder runs, and how.
 #[derive(Args, Clone)]
+#[command(next_help_heading = MODEL)]
 pub struct ModelArguments {
     /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0, of clips
     /// clip-lite0]
@@ -326,6 +345,8 @@ pub fn run() -> ExitCode {
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments, &mut Cli::command()),
+        Command::Man(arguments) => shell::man(&arguments, Cli::command()),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
@@ -344,9 +365,10 @@ fn tiles(part: &Part) -> Tiles<'_> {
     Tiles { pixels: &part.tiles, side: TILE, span: TILE_CELLS }
 }
 
-/// One line on standard error. Where nobody reads it any more, as behind `2>&1 | head`, the work goes on.
+/// One line on standard error, in which no name reaches the terminal that it would obey. Where nobody reads it any more,
+/// as behind `2>&1 | head`, the work goes on.
 pub fn complain(line: &str) {
-    let _nobody_reads = writeln!(std::io::stderr().lock(), "{line}");
+    let _nobody_reads = writeln!(std::io::stderr().lock(), "{}", table::shown(line));
 }
 
 /// The error and its causes on one line.

@@ -14,10 +14,17 @@ use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
+use super::table::shown;
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
 /// Teach a part from good pictures, sounds or both, or from clips
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear teach biscuit --good good/                  Teach from a folder of good pictures
+  eyear teach biscuit --good good/ --overkill 0.02  Reject at most 2 % of the good ones
+  eyear teach biscuit --add --good more/            Teach more of them
+  eyear teach biscuit --undo                        Take the last teaching back
+  eyear teach pump --good hum/                      Sounds: WAV or FLAC")]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
@@ -64,7 +71,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let mut out = std::io::stdout().lock();
         let taught = Taught::load(dir)?;
         let good = taught.parts()[0].card.good;
-        writeln!(out, "{}: the last teaching was taken back, {good} good {}", dir.display(), samples(&taught))?;
+        let name = shown(&dir.display().to_string());
+        writeln!(out, "{name}: the last teaching was taken back, {good} good {}", samples(&taught))?;
         return Ok(Outcome::Good);
     }
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
@@ -357,7 +365,7 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
     writeln!(
         out,
         "{}: taught from {} good {samples}; bank of {} cells; rejects at most {} % of good parts",
-        dir.display(),
+        shown(&dir.display().to_string()),
         card.good,
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
@@ -381,7 +389,8 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", path.display())?;
+        let path = shown(&path.display().to_string());
+        writeln!(out, "  look at {path}: unlike the other good {samples} (p = {p:.4})")?;
     }
     if lesson.suspects.len() > 5 {
         writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;
