@@ -147,7 +147,8 @@ pub fn teach(
         // A picture that fails here fails again below and is told there.
         if let Ok(frame) = read(path) {
             eye.see(&frame, fixture, &ignored, &mut at)?;
-            eye.encode()?;
+            // A runtime that fails, or computes what is no number, does not know on what.
+            eye.encode().map_err(|error| clips::named(path, error))?;
             for (l, moments) in moments.iter_mut().enumerate() {
                 moments.add(eye.cells(l)?.view());
             }
@@ -164,7 +165,7 @@ pub fn teach(
             Ok(frame) => {
                 groups.push(wishes.group(i));
                 eye.see(&frame, fixture, &ignored, &mut at)?;
-                take_in(eye, &weights, &mut at)?;
+                take_in(eye, &weights, &mut at).map_err(|error| clips::named(path, error))?;
                 good.push(remember(eye, i, varying.samples, &at));
                 seen.push(Seen::new(path, &frame, &at));
                 if varying.includes(i) {
@@ -320,7 +321,8 @@ pub fn add(
         match read(path) {
             Ok(frame) => {
                 eye.see(&frame, fixture, &part.ignored, &mut at)?;
-                let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
+                let measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at);
+                let mut measured = measured.map_err(|error| clips::named(path, error))?;
                 measured.join(&part.learned, &mut at.scratch);
                 fresh.push(measured.held_out(part.card.blame));
                 good.push(remember(eye, i, varying.samples, &at));

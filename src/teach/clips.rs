@@ -60,7 +60,7 @@ pub fn add_clips(
 }
 
 /// An error about what a file holds, with the file's name.
-fn named(path: &Path, error: Error) -> Error {
+pub(super) fn named(path: &Path, error: Error) -> Error {
     Error::caused(error.kind(), path.display().to_string(), error)
 }
 
