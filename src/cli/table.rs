@@ -269,7 +269,8 @@ mod tests {
         assert_eq!(shown("x\u{202e}gpj.\u{2028}"), r"x\u{202e}gpj.\u{2028}");
         assert_eq!(shown("零件 é.png"), "零件 é.png");
         let mut written = Vec::new();
-        writeln!(Printed(&mut written), "name {}", "a\x1bb").unwrap();
+        let name = "a\x1bb";
+        writeln!(Printed(&mut written), "name {name}").unwrap();
         assert_eq!(String::from_utf8(written).unwrap(), "name a\\u{1b}b\n");
     }
 
