@@ -175,7 +175,8 @@ fn taught(
         // A picture that fails here fails again below and is told there.
         if let Some(frame) = read(path).ok().filter(|frame| met.original(frame, i).is_none()) {
             eye.see(&frame, fixture, &ignored, &mut at)?;
-            eye.encode()?;
+            // A runtime that fails, or computes what is no number, does not know on what.
+            eye.encode().map_err(|error| clips::named(path, error))?;
             for (l, moments) in moments.iter_mut().enumerate() {
                 moments.add(eye.cells(l)?.view());
             }
@@ -199,7 +200,7 @@ fn taught(
                     surveyed.add(&frame)?;
                 }
                 eye.see(&frame, fixture, &ignored, &mut at)?;
-                take_in(eye, &weights, &mut at)?;
+                take_in(eye, &weights, &mut at).map_err(|error| clips::named(path, error))?;
                 good.push(remember(eye, i, varying.samples, &at));
                 seen.push(Seen::new(path, &frame, &at));
                 if varying.includes(i) {
@@ -515,7 +516,8 @@ fn added(
             Ok((Some(original), _)) => lesson.copies.push((path.clone(), paths[original].clone())),
             Ok((None, frame)) => {
                 eye.see(&frame, fixture, &part.ignored, &mut at)?;
-                let mut measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at)?;
+                let measured = measure(eye, &part.learned, part.golden.as_ref(), &mut at);
+                let mut measured = measured.map_err(|error| clips::named(path, error))?;
                 let looked = remember(eye, i, varying.samples, &at);
                 if !met.kept && is_known(&part.summaries, &looked.summary) {
                     lesson.copies.push((path.clone(), path.clone()));

@@ -53,18 +53,18 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 18] = [
+const TRIED: [(&[&str], &str); 20] = [
     (
         &["teach"],
         "add backend bearing board good input kind mask model overkill precision provider require-provider roi threads undo",
     ),
-    (&["inspect"], "backend board evidence json model out provider require-provider streams threads"),
+    (&["inspect"], "backend board csv evidence json model out provider require-provider streams threads"),
     // In words.rs.
     (&["report"], "backend beam board json language model out provider require-provider say seed threads writer"),
     (&["ask"], "backend beam board json language model provider require-provider seed since threads writer"),
     (
         &["eval"],
-        "backend baselines board held-out-half inject input json kind kinds language model modelled out overkill part precision provider require-provider robust \
+        "backend baselines board csv held-out-half inject input json kind kinds language model modelled out overkill part precision provider require-provider robust \
          seed shots snr taught-seconds threads window words writer",
     ),
     // --all in providers.rs.
@@ -85,6 +85,8 @@ const TRIED: [(&[&str], &str); 18] = [
     // In foreign.rs.
     (&["model", "check"], "input json provider"),
     (&["model", "import"], "golden input licence mean origin out scale version"),
+    (&["completions"], ""),
+    (&["man"], ""),
 ];
 
 #[test]
@@ -108,6 +110,96 @@ fn help_and_version_end_well_and_what_is_not_understood_does_not() {
     misused(&["inspect", "part"], &["<PATH>..."]);
     misused(&["teach", "part"], &["--good"]);
     misused(&["inspect", "part", "a.png", "--loud"], &["--loud"]);
+}
+
+#[test]
+fn options_stand_under_headings_and_every_command_has_examples() {
+    let help = done(&["eval", "--help"]);
+    for heading in ["\nTeaching:\n", "\nWhat is measured:\n", "\nOutput:\n", "\nWords:\n", "\nModel and machine:\n"] {
+        assert!(help.contains(heading), "no {heading:?} in {help}");
+    }
+    // What stands under no heading is help alone.
+    let rest = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert!(rest.contains("--help") && rest.matches("--").count() == 1, "{rest}");
+    let commands = done(&["--help"]);
+    let commands = commands.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<&str> = names.filter(|name| !name.is_empty() && *name != "help").collect();
+    assert!(names.len() >= 15, "{names:?}");
+    for name in names {
+        assert!(done(&[name, "--help"]).contains("Examples:\n  eyear "), "{name}");
+    }
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = done(&["completions", shell]);
+        assert!(script.contains("require-provider") && script.contains("held-out-half"), "{shell}");
+    }
+    misused(&["completions", "tcsh"], &["bash", "zsh"]);
+    let dir = TempDir::new().unwrap();
+    let pages = dir.path().join("man1");
+    assert!(done(&["man", text(&pages)]).contains("man1"));
+    for page in ["eyear.1", "eyear-teach.1", "eyear-eval.1", "eyear-model-import.1", "eyear-doctor-camera.1"] {
+        let page = fs::read_to_string(pages.join(page)).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    refused(&["man", "Cargo.toml"], &["cannot write manual pages to Cargo.toml"]);
+}
+
+#[test]
+fn a_spreadsheet_gets_a_line_for_each_sample_and_a_terminal_obeys_no_name() {
+    let dir = TempDir::new().unwrap();
+    let part = three(&dir, "part", &[]);
+    let folder = dir.path().join("some");
+    fs::create_dir(&folder).unwrap();
+    let evil = "a\u{1b}[2J,\nb.png";
+    fs::copy(&files(GOOD)[5], folder.join(evil)).unwrap();
+    fs::copy(&files("tests/data/paper/test/impurity")[0], folder.join("c.png")).unwrap();
+    fs::write(folder.join("d\u{1b}[2J.png"), b"no picture").unwrap();
+    let output = eyear(&["inspect", &part, text(&folder), "--csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    let mut table = csv::Reader::from_reader(&output.stdout[..]);
+    assert_eq!(table.headers().unwrap(), vec!["file", "verdict", "score", "limit", "p_value", "where", "error"]);
+    let rows: Vec<csv::StringRecord> = table.records().map(|row| row.unwrap()).collect();
+    assert!(rows[0][0].ends_with(evil) && &rows[0][1] == "pass" && rows[0][5].is_empty(), "{rows:?}");
+    assert!(&rows[1][1] == "unsure" && rows[1][5].starts_with("near the limit"), "{rows:?}");
+    assert!(rows[1][2].parse::<f64>().unwrap() > rows[0][2].parse().unwrap(), "{rows:?}");
+    assert!(rows[2][1].is_empty() && rows[2][6].contains("not a picture"), "{rows:?}");
+    misused(&["inspect", &part, text(&folder), "--csv", "--json"], &["--csv", "--json"]);
+    // The table: a row each, nothing that a terminal obeys, no place for what passes, and a count of each verdict.
+    let output = eyear(&["inspect", &part, text(&folder)]);
+    let (table, told) = (said(&output), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(!table.contains('\u{1b}') && !told.contains('\u{1b}'), "{table}{told}");
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows.len(), 5, "{table}");
+    assert!(rows[1].contains(r"a\u{1b}[2J,\nb.png  pass") && !rows[1].contains(" of the picture"), "{table}");
+    assert!(rows[3].contains("d\\u{1b}[2J.png  -") && rows[3].ends_with("unreadable"), "{table}");
+    assert_eq!(rows[4], "3 pictures: 1 pass, 0 fail, 1 unsure, 1 unreadable");
+    // The same of a data set, by the samples that its figures count.
+    let set = dir.path().join("set");
+    for folder in ["test/ok", "test/impurity"] {
+        fs::create_dir_all(set.join(folder)).unwrap();
+        for file in files(&format!("tests/data/paper/{}", folder.replace("ok", "good"))).iter().take(2) {
+            fs::copy(file, set.join(folder).join(Path::new(file).file_name().unwrap())).unwrap();
+        }
+    }
+    let figures = lines(&eyear(&["eval", text(&set), "--part", &part, "--json"])).remove(0);
+    let samples = figures["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 4);
+    assert_eq!((&samples[0]["kind"], &samples[3]["bad"]), (&Value::from("impurity"), &Value::from(false)));
+    let thresholds = figures["thresholds"].as_array().unwrap();
+    let (first, last) = (&thresholds[0], thresholds.last().unwrap());
+    assert!(first["escape"].as_f64() < Some(1.0) && last["overkill"] == 1.0 && last["escape"] == 0.0, "{figures}");
+    let output = eyear(&["eval", text(&set), "--part", &part, "--csv"]);
+    let mut table = csv::Reader::from_reader(&output.stdout[..]);
+    let headings = vec!["dataset", "file", "kind", "bad", "verdict", "score", "limit", "p_value"];
+    assert_eq!(table.headers().unwrap(), headings);
+    for (row, sample) in table.records().map(|row| row.unwrap()).zip(samples) {
+        assert_eq!((&row[0], &row[1]), ("set", sample["file"].as_str().unwrap()));
+        assert_eq!(row[5].parse::<f64>().unwrap(), sample["score"].as_f64().unwrap());
+    }
 }
 
 #[test]

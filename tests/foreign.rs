@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use eyear::onnx::{self, Onnx};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tempfile::TempDir;
 
 use crate::bad_input::{refused, text};
@@ -135,7 +136,9 @@ fn what_is_no_model_is_refused_in_one_sentence() {
     fs::File::options().write(true).open(&huge).unwrap().set_len(3 << 30).unwrap();
     for (path, word) in [
         (write("empty.onnx", b""), "the file is empty"),
-        (write("text.onnx", b"version https://git-lfs.github.com/spec/v1\n"), "no ONNX model"),
+        (write("lfs.onnx", b"version https://git-lfs.github.com/spec/v1\n"), "run `git lfs pull`"),
+        (write("page.onnx", b"<!DOCTYPE html><html><title>Sign in</title></html>"), "page of HTML"),
+        (write("zip.onnx", b"PK\x03\x04\0\0\0\0"), "ZIP archive"),
         (write("half.onnx", &model[..model.len() / 2]), "cut short"),
         (write("other.onnx", &fs::read("models/vision-lite0/golden/input.safetensors").unwrap()), "no ONNX model"),
         (huge, "2 GiB"),
@@ -147,6 +150,89 @@ fn what_is_no_model_is_refused_in_one_sentence() {
         refused(&import(text(&path), &out, &files(GOOD)[0]), &[text(&path), word]);
         assert!(!Path::new(&out).exists());
     }
+}
+
+/// Runs a command line as it stands, in a folder, by this build of the program.
+fn run_as_it_stands(line: &str, dir: &Path) -> std::process::Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_eyear"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = std::process::Command::new("sh");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    shell.args(["-c", line]).current_dir(dir).env("PATH", path);
+    let library = project.join("third_party/onnxruntime").join(std::env::consts::ARCH).join("libonnxruntime.so");
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() && library.is_file() {
+        shell.env("ORT_DYLIB_PATH", library);
+    }
+    shell.output().unwrap()
+}
+
+#[test]
+fn the_command_that_check_tells_runs_as_it_stands() {
+    let dir = TempDir::new().unwrap();
+    let model = dir.path().join("it's my net.onnx");
+    fs::copy(MAPS, &model).unwrap();
+    let output = eyear(&["model", "check", text(&model), "--input", "192x256"]);
+    let told = said(&output);
+    let line = told.lines().find(|line| line.trim_start().starts_with("eyear model import ")).unwrap();
+    let output = run_as_it_stands(line, dir.path());
+    assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(said(&output).contains("eyear teach PART --model ./it-s-my-net --good FOLDER"), "{}", said(&output));
+    let (told, _) = checked(text(&model), &[]);
+    assert!(told["import"].as_str().unwrap().contains("--scale 58.395,57.12,57.375"), "{told}");
+    // What can serve as nothing has none.
+    let (told, _) = checked("models/eyear-small/text_encoder.int8.onnx", &[]);
+    assert_eq!(told["import"], Value::Null);
+}
+
+#[test]
+fn an_export_of_anomalib_before_2_0_is_taken() {
+    let dir = TempDir::new().unwrap();
+    let whole = Onnx::read(Path::new(ANOMALY)).unwrap();
+    let bare = onnx::with_outputs(&whole.whole().unwrap(), &["pred_score"]).unwrap();
+    let old = dir.path().join("old.onnx");
+    fs::write(&old, onnx::with_pooled(&bare, "anomaly_map", "output", 1).unwrap()).unwrap();
+    let (told, code) = checked(text(&old), &[]);
+    let anomalib = &told["uses"][1];
+    assert_eq!((code, &anomalib["ok"]), (Some(0), &json!(true)), "{told}");
+    assert!(anomalib["why"].as_str().unwrap().contains("made of `output`, as exports before 2.0 call it"), "{told}");
+    assert!(told["import"].as_str().unwrap().ends_with("--mean 0,0,0 --scale 255,255,255"), "{told}");
+    // Whether it normalises is not known of it.
+    let package = dir.path().join("old").display().to_string();
+    let good = files(GOOD);
+    refused(&import(text(&old), &package, &good[0]), &["anomalib 1.x", "--scale 255,255,255", "0.x", "123.675"]);
+    let scale = ["--mean", "0,0,0", "--scale", "255,255,255"];
+    let output = eyear(&[import(text(&old), &package, &good[0]), scale.to_vec()].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_model_that_computes_no_numbers_is_told_with_the_file() {
+    let dir = TempDir::new().unwrap();
+    let [package, part] = ["mine", "part"].map(|name| dir.path().join(name).display().to_string());
+    let good = files(GOOD);
+    let normalised = ["--mean", "127.5,127.5,127.5", "--scale", "127.5,127.5,127.5"];
+    let output = eyear(&[import(MAPS, &package, &good[0]), normalised.to_vec()].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    // The roots of negative numbers.
+    let broken = replaced(fs::read(MAPS).unwrap(), "Relu", "Sqrt");
+    let path = dir.path().join("broken.onnx");
+    fs::write(&path, &broken).unwrap();
+    let (told, code) = checked(text(&path), &[]);
+    assert_eq!(code, Some(1));
+    assert!(told["uses"][0]["why"].as_str().unwrap().contains("no numbers for a drawn picture"), "{told}");
+    // In a package, as one that fails on some pictures only would be.
+    let [model, card] = ["mine.fp32.onnx", "model.toml"].map(|name| Path::new(&package).join(name));
+    let old = fs::read(&model).unwrap();
+    let new = replaced(old.clone(), "Relu", "Sqrt");
+    let digest =
+        |bytes: &[u8]| sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    fs::write(&card, fs::read_to_string(&card).unwrap().replace(&digest(&old), &digest(&new))).unwrap();
+    fs::write(&model, &new).unwrap();
+    refused(&["teach", &part, "--model", &package, "--good", &good[0]], &[&good[0], "no usable numbers in"]);
+    refused(
+        &["eval", "tests/data/paper", "--model", &package],
+        &["tests/data/paper/train/good", "no usable numbers in"],
+    );
 }
 
 #[test]

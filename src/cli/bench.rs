@@ -24,6 +24,10 @@ use super::{ModelArguments, Outcome, prepare, progress_bar};
 
 /// Time each stage of an inspection beside the bare run of its encoder
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear bench biscuit new/
+  eyear bench biscuit new/ --streams 2
+  eyear bench --all")]
 pub struct Arguments {
     /// Folder of the part
     #[arg(required_unless_present = "all")]

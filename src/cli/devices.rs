@@ -8,10 +8,14 @@ use clap::Args;
 use eyear::source::microphone::{self, Found as Microphone};
 use serde::Serialize;
 
+use super::table::Printed;
 use super::{Outcome, complain};
 
 /// List cameras and microphones with what to write into a station file
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear devices
+  eyear devices --json")]
 pub struct Arguments {
     /// One JSON object
     #[arg(long)]
@@ -64,6 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&found)?)?;
     } else {
+        let mut out = Printed(&mut out);
         for camera in &found.cameras {
             let serial = camera.serial.as_ref().map(|serial| format!(", serial {serial}")).unwrap_or_default();
             let path = camera.path.as_ref().map(|path| format!(", {}", path.display())).unwrap_or_default();

@@ -13,11 +13,16 @@ use eyear::manifest::{Format, Golden, Manifest, Variant};
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
+use super::table::Printed;
 use super::{Outcome, doctor_camera, doctor_microphone};
 
 /// Tell which runtime and models are used, and what is missing
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  eyear doctor
+  eyear doctor camera --device /dev/video0
+  eyear doctor microphone --seconds 5")]
 pub struct Arguments {
     /// One JSON object
     #[arg(long)]
@@ -143,7 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
-        false => tell(&mut out, &findings)?,
+        false => tell(&mut Printed(&mut out), &findings)?,
     }
     Ok(if healthy { Outcome::Good } else { Outcome::Incomplete })
 }

@@ -15,6 +15,7 @@ use eyear::time::Stamp;
 use serde::Serialize;
 
 use super::Outcome;
+use super::table::Printed;
 
 /// Look through a camera and tell how it sees, whether it keeps time, and what to mend
 #[derive(Args)]
@@ -81,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
-        false => tell(&mut out, &findings)?,
+        false => tell(&mut Printed(&mut out), &findings)?,
     }
     Ok(if findings.healthy { Outcome::Good } else { Outcome::Bad })
 }

@@ -16,6 +16,7 @@ use eyear::{Error, ErrorKind};
 use serde::Serialize;
 
 use super::Outcome;
+use super::table::Printed;
 
 /// Listen to a microphone and tell how it sounds, whether it keeps time, and what to mend
 #[derive(Args)]
@@ -117,7 +118,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
-        false => tell(&mut out, &findings)?,
+        false => tell(&mut Printed(&mut out), &findings)?,
     }
     Ok(if findings.healthy { Outcome::Good } else { Outcome::Bad })
 }

@@ -8,27 +8,46 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use eyear::evaluate::baseline;
-use eyear::evaluate::dataset::{Dataset, Sample};
+use eyear::evaluate::dataset::{Dataset, Sample, masks};
 use eyear::evaluate::faults::{self, FaultKind};
-use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
+use eyear::evaluate::metrics::Threshold;
 use eyear::evaluate::robust::{self, Hands};
-use eyear::evaluate::run::{self, Evaluation, Figures, Seen};
+use eyear::evaluate::run::{self, Evaluation, Figures, Scored, Seen};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
 use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
-use eyear::sample::{Moment, Sound};
+use eyear::sample::{Frame, Moment, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
 use eyear::teach::{self, Lesson, Readers, Wishes};
+use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
+use super::inspect::csv_line;
+use super::table::{Screen, rate, shown};
+use super::{ModelArguments, OUTPUT, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
+
+/// Folders that are told of which no sample is used, at most.
+const MOST_UNUSED: usize = 4;
+const TEACHING: &str = "Teaching";
+const MEASURED: &str = "What is measured";
+
+const EXAMPLES: &str = "Examples:
+  eyear eval mvtec/screw                       Teach from train/good, judge test/
+  eyear eval parts/                            Folders good and bad: half of the good ones are taught
+  eyear eval mvtec/screw --part biscuit        Judge by a part that was taught before
+  eyear eval mvtec/screw --csv > screw.csv     The score of each sample
+  eyear eval mvtec/screw --out pages           A page with the worst misses
+  eyear eval mimii/pump --window 1             Sounds, by windows of one second
+
+Layouts: MVTec AD, LOCO, AD 2 and 3D-AD, BTAD, VisA, MIMII, DCASE, and folders such as good and bad, ok and nok, normal and abnormal.";
 
 /// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Folder of the data set, or of several
     #[arg(required_unless_present = "modelled")]
@@ -36,55 +55,59 @@ pub struct Arguments {
     /// Sounds of physically modelled machines, good and broken, instead of a folder's, at these ratios of the machine to
     /// the factory around it
     #[arg(long, value_name = "DB", num_args = 0.., default_missing_values = ["6", "0", "-6"], allow_negative_numbers = true)]
-    #[arg(conflicts_with_all = ["dataset", "part", "inject"])]
+    #[arg(help_heading = MEASURED, conflicts_with_all = ["dataset", "part", "inject"])]
     modelled: Option<Vec<f64>>,
     /// Judge by this part instead of teaching one from the data set's good pictures
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
+    #[arg(long, help_heading = TEACHING, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
     part: Option<PathBuf>,
     /// Teach from this many good pictures only
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = TEACHING, value_name = "N")]
     shots: Option<usize>,
     /// Seed of the choice of shots
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, help_heading = TEACHING, default_value_t = 0)]
     seed: u64,
     /// Share of good parts that may be rejected
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    #[arg(long, help_heading = TEACHING, default_value_t = 0.01, value_name = "SHARE")]
     overkill: f64,
     /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
-    #[arg(long)]
+    #[arg(long, help_heading = TEACHING)]
     kind: Option<Kind>,
     /// Cut sounds into windows of this length; a file is as strange as the strangest of its windows, and rejected where
     /// one of them is
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, help_heading = MEASURED, value_name = "SECONDS", value_parser = seconds)]
     window: Option<f64>,
     /// Teach from as many good sounds, chosen by the seed, as last for this long together
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["shots", "part"])]
+    #[arg(long, help_heading = TEACHING, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["shots", "part"])]
     taught_seconds: Option<f64>,
     /// Mix faults into the good sounds that are judged: knock, tone, hum, rub, noise; `--seed` draws them
-    #[arg(long, value_name = "FAULT", num_args = 1..)]
+    #[arg(long, help_heading = MEASURED, value_name = "FAULT", num_args = 1..)]
     inject: Vec<FaultKind>,
     /// Decibels by which an injected fault, while it lasts, is louder than the sound
-    #[arg(long, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
+    #[arg(long, help_heading = MEASURED, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
     snr: Vec<f64>,
     /// Also judge by baselines: sounds by two on the log-mel, Mahalanobis distance of its mean, and nearest neighbours of its
     /// frames; clips by the Mahalanobis distance of how much moves in each step
-    #[arg(long, conflicts_with = "part")]
+    #[arg(long, help_heading = MEASURED, conflicts_with = "part")]
     baselines: bool,
     /// Also judge the same samples worsened: pictures by noise, blur, exposure, JPEG, occlusion and patches, sounds by noise,
     /// clipping, level, gaps and a narrow band, parts that are seen and heard by a dropped sense; `--seed` draws them
-    #[arg(long, conflicts_with = "baselines")]
+    #[arg(long, help_heading = MEASURED, conflicts_with = "baselines")]
     robust: bool,
     /// Precision of the encoder [default: int8, or the package's first where it has no int8]
-    #[arg(long)]
+    #[arg(long, help_heading = TEACHING)]
     precision: Option<Precision>,
     /// Pixels that a picture is brought to, in multiples of 32 [default: the model's own]
-    #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size)]
+    #[arg(long, help_heading = TEACHING, value_name = "HEIGHTxWIDTH", value_parser = super::input_size)]
     input: Option<[usize; 2]>,
-    /// One JSON object a data set instead of tables
-    #[arg(long)]
+    /// One JSON object a data set instead of tables, with the score of each sample and a table of thresholds
+    #[arg(long, help_heading = OUTPUT)]
     json: bool,
+    /// Comma-separated values instead of tables, a line for each sample: dataset, file, kind, bad, verdict, score, limit,
+    /// p_value
+    #[arg(long, help_heading = OUTPUT, conflicts_with = "json")]
+    csv: bool,
     /// Write a page with the figures and pictures of the worst misses (NAME.html) to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = OUTPUT, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     words: eval_words::WordArguments,
@@ -96,6 +119,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut out = std::io::stdout().lock();
     let mut outcome = Outcome::Good;
+    let screen = Screen::of_stdout();
+    if arguments.csv {
+        writeln!(out, "dataset,file,kind,bad,verdict,score,limit,p_value")?;
+    }
     for set in sets(arguments)? {
         let (mut dataset, made) = set?;
         let (sense, paired) = (dataset.sense(), dataset.is_paired());
@@ -168,8 +195,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             words.iter().for_each(|words| words.write());
             bar.inc(1);
         };
-        let Evaluation { mut figures, judged, unreadable } =
-            run::run(&dataset, good, &mut |sample| seen(sample), &recording::read, &done)?;
+        let Evaluation { mut figures, judged, scored, thresholds, unreadable } =
+            run::run(&dataset, good, &mut |sample| seen(sample), &read_mask, &done)?;
         for (sample, error) in unreadable {
             outcome = Outcome::Incomplete;
             bar.suspend(|| complain(&format!("error: {}", super::one_line(&error.into()))));
@@ -211,7 +238,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let hands = Hands {
                 read: &read_moment,
                 judge: &judge_moment,
-                mask: &recording::read,
+                mask: &read_mask,
                 seen: &|sample, seen| words.iter().for_each(|words| words.keep(sample, seen)),
                 progress: &|| {
                     words.iter().for_each(|words| words.write());
@@ -224,21 +251,77 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             bar.finish_and_clear();
             figures.robust = Some(worsened);
         }
-        match arguments.json {
-            true => writeln!(out, "{}", serde_json::to_string(&figures)?)?,
-            false => print(&mut out, &figures, &kind)?,
+        match (arguments.json, arguments.csv) {
+            (true, _) => {
+                let line = Line { figures: &figures, samples: &scored, thresholds: &thresholds };
+                writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            }
+            (_, true) => {
+                for scored in &scored {
+                    writeln!(out, "{}", csv_line(&CsvLine::of(&figures.dataset, scored, screen))?)?;
+                }
+            }
+            _ => print(&mut out, &figures, &kind)?,
         }
         if let Some(dir) = &arguments.out {
             let picture = |sample: &Sample| moment(sample, paired, sense, &read).map(|moment| moment.frame);
             let inspector = inspector.borrow();
             let tiles: Vec<Tiles> = inspector.senses().iter().map(|one| tiles(one.part())).collect();
-            let page = figures::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &recording::read)?;
-            if !arguments.json {
-                writeln!(out, "  see {}", page.display())?;
+            let page = figures::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &read_mask)?;
+            if !arguments.json && !arguments.csv {
+                writeln!(out, "  see {}", shown(&page.display().to_string()))?;
             }
         }
     }
     Ok(outcome)
+}
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    figures: &'a Figures,
+    samples: &'a [Scored],
+    thresholds: &'a [Threshold],
+}
+
+/// One line of `--csv`.
+#[derive(Serialize)]
+struct CsvLine<'a> {
+    dataset: String,
+    file: String,
+    kind: String,
+    bad: bool,
+    verdict: &'a str,
+    score: f64,
+    limit: f32,
+    p_value: f64,
+}
+
+impl<'a> CsvLine<'a> {
+    fn of(dataset: &str, scored: &'a Scored, screen: Screen) -> Self {
+        let Scored { bad, verdict, score, limit, p_value, .. } = *scored;
+        let [dataset, file, kind] = [dataset, &scored.file, &scored.kind].map(|name| screen.name(name));
+        Self { dataset, file, kind, bad, verdict: verdict.as_str(), score, limit, p_value }
+    }
+}
+
+/// The mask of a sample: of several, all.
+fn read_mask(path: &Path) -> eyear::Result<Frame> {
+    masks::read(path, &recording::read)
+}
+
+/// Tells of samples in the folder of the data sets that none of them uses.
+fn tell_unused(dir: &Path, sets: &[Dataset]) -> Result<()> {
+    let unused = Dataset::unused(dir, sets)?;
+    let listed: Vec<String> =
+        unused.iter().take(MOST_UNUSED).map(|(folder, count)| format!("{} ({count})", folder.display())).collect();
+    if !listed.is_empty() {
+        let more = unused.len() - listed.len();
+        let more = if more > 0 { format!(" and {more} more folders") } else { String::new() };
+        complain(&format!("note: samples that are not used: {}{more}", listed.join(", ")));
+    }
+    Ok(())
 }
 
 /// Teaches from what a data set holds, the good samples `paths`, of which those of one group are of one recording;
@@ -346,6 +429,7 @@ type Sets = Box<dyn Iterator<Item = Result<(Dataset, BTreeMap<PathBuf, Sound>)>>
 fn sets(arguments: &Arguments) -> Result<Sets> {
     let Some(snrs_db) = arguments.modelled.clone() else {
         let sets = Dataset::discover(folder(arguments))?;
+        tell_unused(folder(arguments), &sets)?;
         return Ok(Box::new(sets.into_iter().map(|set| Ok((set, BTreeMap::new())))));
     };
     if let Some(wrong) = snrs_db.iter().find(|db| !(-60.0..=60.0).contains(*db)) {
@@ -387,7 +471,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result<()> {
     let [good, bad] = figures.judged;
-    let (name, taught) = (&figures.dataset, figures.taught);
+    let (name, taught) = (shown(&figures.dataset), figures.taught);
     let unreadable = match figures.unreadable {
         0 => String::new(),
         left_out => format!(", {left_out} unreadable"),
@@ -423,6 +507,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
     writeln!(out, "  unsure       {} good, {} bad", figures.unsure[0], figures.unsure[1])?;
     writeln!(out, "  invalid      {}", figures.invalid)?;
     for (kind, of) in &figures.per_kind {
+        let kind = shown(kind);
         writeln!(
             out,
             "  {kind:12} n {:4}  AUROC {}{}  escape {}",
@@ -452,16 +537,4 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
         figures.latency_ms.p50, figures.latency_ms.p95, figures.images_per_s
     )?;
     figures.robust.as_ref().map_or(Ok(()), |rows| eval_robust::print(out, rows))
-}
-
-pub(super) fn rate(rate: Option<&Rate>) -> String {
-    rate.map_or("-".into(), |rate| {
-        let Rate { count, of, rate, interval } = rate;
-        format!(
-            "{:.1} %  ({count} of {of}; 95 %: {:.1} to {:.1})",
-            100.0 * rate,
-            100.0 * interval.low,
-            100.0 * interval.high
-        )
-    })
 }

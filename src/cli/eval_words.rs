@@ -9,7 +9,7 @@ use clap::Args;
 use eyear::backend::BACKENDS;
 use eyear::decode::Sampling;
 use eyear::decode::words::Language;
-use eyear::evaluate::dataset::{Dataset, Sample};
+use eyear::evaluate::dataset::{Dataset, Sample, masks};
 use eyear::evaluate::faults::FaultKind;
 use eyear::evaluate::interval::Rate;
 use eyear::evaluate::machines::Machine;
@@ -20,12 +20,14 @@ use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::source::recording;
 
 use super::ModelArguments;
+use super::table::shown;
 
 /// Wrong kinds that are printed, at most.
 const MOST_WRONG: usize = 6;
 
 /// What is asked of words.
 #[derive(Args)]
+#[command(next_help_heading = "Words")]
 pub struct WordArguments {
     /// Also write a report on each sample and tell how often its verdict, kinds, places and counts are right
     #[arg(long, conflicts_with = "window")]
@@ -171,7 +173,9 @@ impl Words<'_> {
         let asked = Asked { language: &self.asked.language, question: None, sampling: Sampling::Greedy, since: None };
         let written = self.writer.borrow_mut().write(report, evidence, &asked, &mut |_| ())?;
         let mask = match (frame, &sample.mask) {
-            (Some(frame), Some(path)) => Some(Mask::new(&recording::read(path)?, [frame.width(), frame.height()])),
+            (Some(frame), Some(path)) => {
+                Some(Mask::new(&masks::read(path, &recording::read)?, [frame.width(), frame.height()]))
+            }
             _ => None,
         };
         let folder = sample.fault.map_or(sample.kind.as_str(), |fault| fault.kind.as_str());
@@ -212,7 +216,7 @@ impl Words<'_> {
 
 /// Prints the figures, below those of the verdicts.
 pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
-    let rate = |of: &Option<Rate>| super::eval::rate(of.as_ref());
+    let rate = |of: &Option<Rate>| super::table::rate(of.as_ref());
     let WordFigures { by, language, reports, invalid, fixed, missed_as: [passed, unjudged], .. } = words;
     writeln!(out, "  in words ({language}) by {by}: {reports} reports, {invalid} samples that cannot be judged")?;
     if *fixed > 0 {
@@ -240,10 +244,14 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
         let right = if of.right.is_empty() { "no kind is known: see --kinds".into() } else { of.right.join("|") };
         let counts = |of: &Option<Rate>| of.map_or("-".into(), |rate| format!("{} of {}", rate.count, rate.of));
         let [kind, every, named, missed] = [&of.kind, &of.every_kind, &of.named, &of.missed].map(counts);
+        let name = shown(name);
         writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, alone {named}, not told {missed}")?;
     }
-    let wrong =
-        words.wrong.iter().take(MOST_WRONG).map(|wrong| format!("{}: {} {}", wrong.folder, wrong.kind, wrong.count));
+    let wrong = words
+        .wrong
+        .iter()
+        .take(MOST_WRONG)
+        .map(|wrong| format!("{}: {} {}", shown(&wrong.folder), wrong.kind, wrong.count));
     let wrong = wrong.collect::<Vec<_>>().join(", ");
     if !wrong.is_empty() {
         writeln!(out, "    wrong kinds        {wrong}")?;

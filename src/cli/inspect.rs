@@ -13,7 +13,7 @@ use eyear::evaluate::run::Seen;
 use eyear::inspect::Inspector;
 use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
-use eyear::report::{Movement, Report, Verdict, What};
+use eyear::report::{Report, Verdict};
 use eyear::sample::Moment;
 use eyear::sink::draw::Tiles;
 use eyear::sink::folder::Folder;
@@ -21,10 +21,13 @@ use eyear::sink::names;
 use eyear::source::recording::{self, Pair};
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain, progress_bar, tiles};
+use super::rows::{CsvLine, Row};
+use super::table::{Screen, Table, Tally, shown};
+use super::{MODEL, ModelArguments, OUTPUT, Outcome, complain, progress_bar, tiles};
 
 /// Judge pictures, sounds or clips by a taught part
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
@@ -33,20 +36,31 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
     /// One JSON object a line instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     json: bool,
+    /// Comma-separated values instead of a table: file, verdict, score, limit, p_value, where, error
+    #[arg(long, help_heading = OUTPUT, conflicts_with = "json")]
+    csv: bool,
     /// Write pictures of heat and expectation and a page over all (index.html) to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     out: Option<PathBuf>,
     /// Write what a report is worded by, to learn from it, to this folder: a safetensors file for each sense of a sample
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     evidence: Option<PathBuf>,
     /// Samples that are judged at once, each by an inspector and threads of its own; they share the model's weights
-    #[arg(long, default_value = "1", value_name = "N", value_parser = super::threads)]
+    #[arg(long, default_value = "1", value_name = "N", value_parser = super::threads, help_heading = MODEL)]
     streams: usize,
     #[command(flatten)]
     model: ModelArguments,
 }
+
+const EXAMPLES: &str = "Examples:
+  eyear inspect biscuit new/                    Judge every picture in a folder
+  eyear inspect biscuit a.jpg b.jpg --out page  Also write a page that shows where and why
+  eyear inspect biscuit new/ --csv > new.csv    For a spreadsheet
+  cat a.jpg | eyear inspect biscuit - --json    For a program
+
+Exit code: 0 when all pass, 1 when some do not, 2 when some could not be read.";
 
 /// One line of `--json`.
 #[derive(Serialize)]
@@ -63,6 +77,42 @@ struct ErrorLine {
     error: String,
 }
 
+/// What is written of the samples.
+enum Lines {
+    Table(Table),
+    Json,
+    Csv(Screen),
+}
+
+impl Lines {
+    /// The line above the others, where there is one.
+    fn heading(&self) -> Option<String> {
+        match self {
+            Self::Table(table) => Some(table.heading()),
+            Self::Json => None,
+            Self::Csv(_) => Some("file,verdict,score,limit,p_value,where,error".into()),
+        }
+    }
+
+    /// The line of a sample.
+    fn of(&self, name: &str, report: &Report) -> Result<String> {
+        Ok(match self {
+            Self::Table(table) => table.row(name, &Row::of(report)),
+            Self::Json => serde_json::to_string(&Line { file: name.into(), report })?,
+            Self::Csv(screen) => csv_line(&Row::of(report).csv(screen.name(name)))?,
+        })
+    }
+
+    /// The line of a file that could not be read.
+    fn unreadable(&self, name: &str, error: &str) -> Result<String> {
+        Ok(match self {
+            Self::Table(table) => table.unreadable(name),
+            Self::Json => serde_json::to_string(&ErrorLine { file: name.into(), error: error.into() })?,
+            Self::Csv(screen) => csv_line(&CsvLine::unreadable(screen.name(name), screen.name(error)))?,
+        })
+    }
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
@@ -70,14 +120,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut inspectors = arguments.model.inspectors(taught, arguments.streams)?;
     let parts: Vec<_> = inspectors[0].senses().iter().map(|one| Arc::clone(one.part())).collect();
     let tiles: Vec<Tiles> = parts.iter().map(|part| tiles(part)).collect();
-    let bar = progress_bar("inspecting")?;
-    bar.set_length(paths.len() as u64);
     let mut out = std::io::stdout().lock();
-    let name = |path: &PathBuf| super::columns(&super::printable(&path.display().to_string()));
-    let width = paths.iter().map(name).max().unwrap_or(0).clamp(7, 60);
-    if !arguments.json {
-        let what = what.trim_end_matches('s');
-        writeln!(out, "{what:width$}  verdict   score  limit        p  where")?;
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let screen = Screen::of_stdout();
+    let lines = match (arguments.json, arguments.csv) {
+        (true, _) => Lines::Json,
+        (_, true) => Lines::Csv(screen),
+        _ => Lines::Table(Table::new(screen, what.trim_end_matches('s'), names.iter().map(String::as_str))),
+    };
+    if let Some(heading) = lines.heading() {
+        writeln!(out, "{heading}")?;
     }
     let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
     if let Some(dir) = &arguments.evidence {
@@ -86,10 +138,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let coded = parts.iter().find(|part| part.card.kind.sense() == Sense::Image).map(|part| part.card.picture);
     let mut otherwise = Vec::new();
     let samples: Vec<(&PathBuf, String)> = paths.iter().zip(names::unique(&paths)).collect();
-    let (mut bad, mut failed) = (0usize, 0usize);
     let judge = |inspector: &mut Inspector, (path, _): &(&PathBuf, String)| {
         judge(inspector, path, arguments.evidence.is_some())
     };
+    let mut tally = Tally::default();
+    // It is drawn below the heading, and cleared for each row.
+    let bar = progress_bar("inspecting")?;
+    bar.set_length(paths.len() as u64);
     let take = |(path, stem): &(&PathBuf, String), looked: Result<Seen>| {
         let name = path.display().to_string();
         match looked {
@@ -102,28 +157,24 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                     std::fs::write(&path, evidence.to_safetensors()?)
                         .with_context(|| format!("cannot write {}", path.display()))?;
                 }
-                bad += usize::from(report.verdict != Verdict::Pass);
                 let judged = frame.as_ref().filter(|_| report.verdict != Verdict::Pass).zip(coded);
                 otherwise.extend(judged.and_then(|(frame, coded)| coded.other_coding(frame.was_jpeg())));
-                bar.suspend(|| match arguments.json {
-                    true => json_line(&mut out, &Line { file: name, report: &report }),
-                    false => row(&mut out, path, width, &report),
-                })?;
+                tally.add(report.verdict);
+                let line = lines.of(&name, &report)?;
+                bar.suspend(|| writeln!(out, "{line}"))?;
             }
             Err(error) => {
-                failed += 1;
+                tally.add_unreadable();
+                let why = super::one_line(&error);
                 if let Some(folder) = &mut folder {
-                    folder.add_unreadable(&name, &super::one_line(&error));
+                    folder.add_unreadable(&name, &why);
                 }
-                bar.suspend(|| match arguments.json {
-                    true => {
-                        let line = ErrorLine { file: name, error: super::one_line(&error) };
-                        json_line(&mut out, &line)
+                let line = lines.unreadable(&name, &why)?;
+                bar.suspend(|| {
+                    if matches!(lines, Lines::Table(_)) {
+                        complain(&format!("error: {why}"));
                     }
-                    false => {
-                        complain(&format!("error: {}", super::one_line(&error)));
-                        Ok(())
-                    }
+                    writeln!(out, "{line}")
                 })?;
             }
         }
@@ -135,20 +186,19 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if let [why, ..] = otherwise[..] {
         complain(&format!("note: {} of those that do not pass: {why}; teach some of these too", otherwise.len()));
     }
-    if !arguments.json && paths.len() > 1 {
-        let passed = paths.len() - bad - failed;
-        let count = paths.len();
-        writeln!(out, "{count} {what}: {passed} pass, {bad} not, {failed} unreadable")?;
+    let is_table = matches!(lines, Lines::Table(_));
+    if is_table && paths.len() > 1 {
+        writeln!(out, "{} {what}: {}", paths.len(), tally.sentence())?;
     }
     if let Some(folder) = folder {
         let page = folder.finish()?;
-        if !arguments.json {
-            writeln!(out, "see {}", page.display())?;
+        if is_table {
+            writeln!(out, "see {}", shown(&page.display().to_string()))?;
         }
     }
-    Ok(match (bad, failed) {
-        (_, 1..) => Outcome::Incomplete,
-        (1.., _) => Outcome::Bad,
+    Ok(match (tally.has_bad(), tally.has_unreadable()) {
+        (_, true) => Outcome::Incomplete,
+        (true, _) => Outcome::Bad,
         _ => Outcome::Good,
     })
 }
@@ -214,7 +264,11 @@ pub(super) fn judge(inspector: &mut Inspector, path: &Path, with_evidence: bool)
     let start = Instant::now();
     let moment = read(inspector, path)?;
     let decode = start.elapsed().as_secs_f64() * 1e3;
-    let inspection = inspector.judge(&moment).with_context(|| path.display().to_string())?;
+    // A runtime that fails, or computes what is no number, does not know on what.
+    let inspection = inspector.judge(&moment).with_context(|| match path.as_os_str() == "-" {
+        true => "standard input".to_string(),
+        false => path.display().to_string(),
+    })?;
     let evidence = if with_evidence { inspection.evidence()? } else { Vec::new() };
     let mut report = inspection.into_report();
     report.ms.decode = decode;
@@ -244,62 +298,23 @@ fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
     })
 }
 
-fn json_line(out: &mut impl std::io::Write, line: &impl Serialize) -> Result<()> {
-    // Not `to_writer`: its errors hide that a reader went away.
-    writeln!(out, "{}", serde_json::to_string(line)?)?;
-    Ok(())
+/// A line of comma-separated values, without its end.
+pub(super) fn csv_line(line: &impl Serialize) -> Result<String> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.serialize(line)?;
+    let bytes = writer.into_inner().context("comma-separated values")?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_string())
 }
 
-fn row(out: &mut impl std::io::Write, path: &Path, width: usize, report: &Report) -> Result<()> {
-    let name = fitted(&super::printable(&path.display().to_string()), width);
-    let wherein = wherein(report);
-    let (verdict, score, limit, p) = (report.verdict.as_str(), report.score, report.limit, report.p_value);
-    writeln!(out, "{name}  {verdict:7}  {score:6.2} {limit:6.2} {p:8.4}  {wherein}")?;
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A name in so many columns: what is longer loses its beginning, and an ellipsis says so.
-fn fitted(name: &str, width: usize) -> String {
-    let mut name = name.to_string();
-    if super::columns(&name) > width {
-        while super::columns(&name) >= width && !name.is_empty() {
-            name.remove(0);
-        }
-        name.insert(0, '…');
-    }
-    let room = width.saturating_sub(super::columns(&name));
-    name + &" ".repeat(room)
-}
-
-/// The reason where there is one, else the most severe finding of each sense that decided.
-fn wherein(report: &Report) -> String {
-    if !report.reason.text.is_empty() {
-        return report.reason.text.clone();
-    }
-    match report.decided_by.as_deref() {
-        Some([]) => "by all senses together".into(),
-        Some([sense]) => format!("by {}: {}", sense.as_str(), most_severe(report, *sense)),
-        Some(senses) => senses.iter().map(|sense| most_severe(report, *sense)).collect::<Vec<_>>().join("; "),
-        // What passes has nothing to show.
-        None if report.verdict == Verdict::Pass => String::new(),
-        None => report.senses.first().map_or(String::new(), |own| most_severe(report, own.sense)),
-    }
-}
-
-/// The most severe finding of a sense, with its measures.
-fn most_severe(report: &Report, sense: Sense) -> String {
-    let mut findings = report.findings_of(sense);
-    let Some(first) = findings.next() else { return "as a whole".into() };
-    let place = &first.place;
-    let more = match findings.count() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    match &first.what {
-        What::Heard(heard) => format!("{place}, {:+.0} dB, {}{more}", heard.db, heard.character.as_str()),
-        What::Moved(Movement { character, motion, usual, .. }) => {
-            format!("{place}, moves {}: {motion:.0} levels/s, usually {usual:.0}{more}", character.as_str())
-        }
-        _ => format!("{place}, {:.1} % of the image{more}", 100.0 * first.area_share),
+    #[test]
+    fn a_line_of_csv_keeps_names_whole_and_in_their_column() {
+        let line = csv_line(&CsvLine::unreadable("a, \"b\".png".into(), "damaged picture".into())).unwrap();
+        assert_eq!(line, r#""a, ""b"".png",,,,,,damaged picture"#);
+        let heading = Lines::Csv(Screen::default()).heading().unwrap();
+        assert_eq!(heading.split(',').count(), line.matches(',').count());
     }
 }

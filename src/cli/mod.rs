@@ -16,8 +16,11 @@ mod model_check;
 mod prepare;
 mod record;
 mod report;
+mod rows;
 mod run;
+mod shell;
 mod status;
+mod table;
 mod teach;
 mod trials;
 
@@ -30,7 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use eyear::backend::{self, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::inspect::{Ear, Eye, Inspector};
@@ -41,11 +44,23 @@ use eyear::sink::draw::Tiles;
 use eyear::source::recording::{self, Others};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use unicode_width::UnicodeWidthStr as _;
+
+/// Heading of the options that say what is written, in `--help`.
+const OUTPUT: &str = "Output";
+/// Heading of the options that say which model runs, and how.
+const MODEL: &str = "Model and machine";
+
+const EXAMPLES: &str = "Examples:
+  eyear teach biscuit --good good/    Teach a part from pictures of good ones
+  eyear inspect biscuit new/          Judge pictures by it
+  eyear eval dataset/                 Measure how well that works on labelled pictures
+  eyear doctor                        Check this machine
+
+`eyear COMMAND --help` shows the options of a command, with examples.";
 
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
 #[derive(Parser)]
-#[command(name = "eyear", version, about, max_term_width = 100)]
+#[command(name = "eyear", version, about, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,6 +81,8 @@ enum Command {
     Prepare(prepare::Arguments),
     Doctor(doctor::Arguments),
     Model(model::Arguments),
+    Completions(shell::CompletionArguments),
+    Man(shell::ManArguments),
 }
 
 /// How a command that did its work ended.
@@ -81,6 +98,7 @@ pub enum Outcome {
 
 /// Which encoder runs, and how.
 #[derive(Args, Clone)]
+#[command(next_help_heading = MODEL)]
 pub struct ModelArguments {
     /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0, of clips
     /// clip-lite0]
@@ -328,6 +346,8 @@ pub fn run() -> ExitCode {
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments, &mut Cli::command()),
+        Command::Man(arguments) => shell::man(&arguments, Cli::command()),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
@@ -346,23 +366,10 @@ fn tiles(part: &Part) -> Tiles<'_> {
     Tiles { pixels: &part.tiles, side: TILE, span: TILE_CELLS }
 }
 
-/// One line on standard error. Where nobody reads it any more, as behind `2>&1 | head`, the work goes on.
+/// One line on standard error, in which no name reaches the terminal that it would obey. Where nobody reads it any more,
+/// as behind `2>&1 | head`, the work goes on.
 pub fn complain(line: &str) {
-    let _nobody_reads = writeln!(std::io::stderr().lock(), "{}", printable(line));
-}
-
-/// Text as a terminal may show it in one line: a file's name may hold what steers a terminal, ends a line or turns the
-/// direction of writing. Such characters are shown by their numbers.
-pub fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
-/// Columns that a text takes on a terminal: Chinese characters take two.
-pub fn columns(text: &str) -> usize {
-    text.width()
+    let _nobody_reads = writeln!(std::io::stderr().lock(), "{}", table::shown(line));
 }
 
 /// Tells what was found in folders and is not used.
@@ -423,13 +430,5 @@ mod tests {
     fn a_process_under_nohup_is_told_by_its_status() {
         assert!(is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001001\n"));
         assert!(!is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001000\n") && !is_hangup_ignored(""));
-    }
-
-    #[test]
-    fn a_name_neither_steers_the_terminal_nor_ends_a_line() {
-        assert_eq!(printable("a\nb\u{1b}[31m.png"), "a\\nb\\u{1b}[31m.png");
-        assert_eq!(printable("\u{202e}gpj.exe"), "\\u{202e}gpj.exe");
-        assert_eq!(printable("不合格 <b>é"), "不合格 <b>é");
-        assert_eq!((columns("不合格"), columns("abc")), (6, 3));
     }
 }

@@ -11,10 +11,15 @@ use eyear::decode::Words;
 use eyear::manifest::Manifest;
 use serde::Serialize;
 
+use super::table::Printed;
 use super::{Outcome, complain, model_check};
 
 /// List model packages, check their files, or bring a model from elsewhere
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear model list
+  eyear model verify
+  eyear model check net.onnx")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -109,6 +114,7 @@ fn list(json: bool) -> Result<Outcome> {
         match package {
             Ok(manifest) if json => writeln!(out, "{}", serde_json::to_string(&Line::of(&manifest))?)?,
             Ok(manifest) => {
+                let mut out = Printed(&mut out);
                 let Line { name, version, summary, licence, origin, encodes, writes, precisions, bytes, dir, .. } =
                     Line::of(&manifest);
                 let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
@@ -137,7 +143,7 @@ fn list(json: bool) -> Result<Outcome> {
 }
 
 fn verify(packages: &[String]) -> Result<Outcome> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Printed(std::io::stdout().lock());
     let packages: Vec<eyear::Result<Manifest>> = match packages.is_empty() {
         true => all()?.into_iter().map(|(_, package)| package).collect(),
         false => packages.iter().map(|name| Manifest::find(name)).collect(),

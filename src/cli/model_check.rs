@@ -19,13 +19,18 @@ use eyear::manifest::{Manifest, Sense};
 use eyear::onnx::{Onnx, Size};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Developer;
+use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
+use super::table::{Printed, quoted, shown};
 
 /// What an ONNX file is, whether it runs here and on which providers, and what it can serve as
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear model check net.onnx
+  eyear model check net.onnx --input 320x320 --provider openvino")]
 pub struct CheckArguments {
     /// The model
     #[arg(value_name = "FILE.onnx")]
@@ -50,6 +55,12 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Make a package of an ONNX file that gives feature maps, or of an export of anomalib
 #[derive(Args)]
+#[command(after_help = "`eyear model check FILE.onnx` tells the command for a file.
+
+Examples:
+  eyear model import net.onnx --out ./net --licence Apache-2.0 --origin 'trained by us on our parts' \\
+    --mean 123.675,116.28,103.53 --scale 58.395,57.12,57.375
+  eyear model import padim.onnx --out ./padim --licence Apache-2.0 --origin 'anomalib 2.1, PaDiM'")]
 pub struct ImportArguments {
     /// The model
     #[arg(value_name = "FILE.onnx")]
@@ -64,9 +75,9 @@ pub struct ImportArguments {
     #[arg(long, value_name = "TEXT")]
     origin: String,
     /// A picture like those that it will see: what the model makes of it is recorded, and held against by `eyear doctor` and
-    /// `eyear prepare`
+    /// `eyear prepare` [default: a drawn one]
     #[arg(long, value_name = "PICTURE")]
-    golden: PathBuf,
+    golden: Option<PathBuf>,
     /// Version of the package
     #[arg(long, value_name = "VERSION", default_value = "1")]
     version: String,
@@ -111,6 +122,9 @@ struct Line {
     runs: Run,
     providers: Vec<Tries>,
     uses: Vec<As>,
+    /// The command that makes a package of it, where it can serve as something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    import: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -179,7 +193,7 @@ pub fn check(arguments: &CheckArguments) -> Result<Outcome> {
     let line = look(&onnx, arguments)?;
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&line)?)?,
-        false => tell(&mut out, &line)?,
+        false => tell(&mut Printed(&mut out), &line)?,
     }
     let serves = line.runs.ok && line.uses.iter().any(|one| one.ok);
     Ok(if serves { Outcome::Good } else { Outcome::Bad })
@@ -255,7 +269,57 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
             }
             Err(_) => Vec::new(),
         },
+        import: match &tried {
+            Ok(Tried { uses: [encoder, anomalib], .. }) => {
+                anomalib.as_ref().or(encoder.as_ref()).ok().map(|found| suggested(onnx, found))
+            }
+            Err(_) => None,
+        },
     })
+}
+
+/// How pictures are brought to the scale that torchvision and timm train with.
+const USUAL_SCALE: &str = "--mean 123.675,116.28,103.53 --scale 58.395,57.12,57.375";
+/// How values between 0 and 1 are made of bytes, for models that do the rest themselves.
+const OWN_SCALE: &str = "--mean 0,0,0 --scale 255,255,255";
+
+/// The command that makes a package of a model, as it can be run. What the file does not say is the user's to mend: the
+/// licence, the origin, and, but for exports of anomalib from 2.0 on, the scale of the colours.
+fn suggested(onnx: &Onnx, found: &Use) -> String {
+    let path = onnx.path();
+    let producer = Some(&onnx.facts().producer).filter(|producer| !producer.is_empty());
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let origin = producer.map_or_else(|| file.to_string(), |producer| format!("{file}, written by {producer}"));
+    let [height, width] = found.size;
+    let input = if found.open { format!(" --input {height}x{width}") } else { String::new() };
+    let scale = match (found.anomalib, found.before_2) {
+        (true, false) => String::new(),
+        (true, true) => format!(" {OWN_SCALE}"),
+        (false, _) => format!(" {USUAL_SCALE}"),
+    };
+    format!(
+        "eyear model import {} --out {} --licence LicenseRef-unknown --origin {}{input}{scale}",
+        as_argument(path),
+        as_argument(&free_folder(path)),
+        quoted(&shown(&origin))
+    )
+}
+
+/// A path as a word of a shell that is taken for no option and for no name of a package.
+fn as_argument(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_bare = path.components().count() == 1 && !path.is_absolute();
+    quoted(&if is_bare || text.starts_with('-') { format!("./{text}") } else { text })
+}
+
+/// A folder here that is not there yet, named as the file is.
+fn free_folder(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || c == '.';
+    let name: String = stem.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    let name = if name.trim_matches(['-', '.']).is_empty() { "model" } else { name.trim_start_matches(['-', '.']) };
+    let mut names = std::iter::once(name.to_string()).chain((2..).map(|number| format!("{name}-{number}")));
+    names.find(|name| !Path::new(name).exists()).map_or_else(|| name.into(), PathBuf::from)
 }
 
 /// What a provider takes of a model.
@@ -294,7 +358,8 @@ fn serves(what: &'static str, found: &Result<Use, String>) -> As {
                 }
                 false => "",
             };
-            As { what, ok: true, why: format!("{}; {sides}{cut}", maps.join(", ")) }
+            let old = if found.before_2 { "; made of `output`, as exports before 2.0 call it" } else { "" };
+            As { what, ok: true, why: format!("{}; {sides}{old}{cut}", maps.join(", ")) }
         }
         Err(why) => As { what, ok: false, why: why.clone() },
     }
@@ -360,8 +425,14 @@ fn tell(out: &mut impl std::io::Write, line: &Line) -> Result<()> {
     for As { what, ok, why } in &line.uses {
         writeln!(out, "  {what:10} {}: {why}", if *ok { "yes" } else { "no" })?;
     }
-    if line.uses.iter().any(|one| one.ok) {
-        writeln!(out, "  eyear model import {file} --out DIR makes a package of it")?;
+    if let Some(import) = &line.import {
+        writeln!(out, "  This makes a package of it; licence and origin are yours to say:")?;
+        writeln!(out, "  {import}")?;
+        if import.ends_with(OWN_SCALE) {
+            writeln!(out, "  Exports of anomalib 0.x do not normalise themselves. For these: {USUAL_SCALE}")?;
+        } else if import.ends_with(USUAL_SCALE) {
+            writeln!(out, "  Mean and scale are those of torchvision and timm: give those that it was trained with.")?;
+        }
     }
     Ok(())
 }
@@ -388,13 +459,16 @@ pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
         let [height, width] = found.size;
         bail!("{} takes {height} x {width} alone: leave --input out", file.display());
     }
-    let (mean, scale) = match (arguments.mean.zip(arguments.scale), found.anomalib) {
-        (Some(given), _) => given,
+    let (mean, scale) = match (arguments.mean.zip(arguments.scale), found.anomalib, found.before_2) {
+        (Some(given), ..) => given,
         // Its own first nodes normalise values between 0 and 1.
-        (None, true) => ([0.0; 3], [255.0; 3]),
-        (None, false) => bail!(
-            "--mean and --scale are missing: what was the network trained with? By torchvision and timm mostly --mean \
-             123.675,116.28,103.53 --scale 58.395,57.12,57.375"
+        (None, true, false) => ([0.0; 3], [255.0; 3]),
+        (None, true, true) => bail!(
+            "--mean and --scale are missing: exports of anomalib 1.x normalise themselves and take {OWN_SCALE}, those of \
+             0.x take {USUAL_SCALE}"
+        ),
+        (None, false, _) => bail!(
+            "--mean and --scale are missing: what was the network trained with? By torchvision and timm mostly {USUAL_SCALE}"
         ),
     };
     if scale.contains(&0.0) {
@@ -403,7 +477,7 @@ pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
     let (version, licence, origin) = (version.clone(), licence.clone(), origin.clone());
     let papers = Papers { name: name.into(), version, licence, origin, mean, scale };
     let mut pixels = vec![0.0; 3 * found.size[0] * found.size[1]];
-    let frame = recording::read(golden)?;
+    let frame = golden.as_deref().map_or_else(|| drawn(found.size), recording::read)?;
     let mut developer = Developer::default();
     Preparer::new(mean, scale).run(&developer.develop(&frame, found.size)?, found.size, &mut pixels)?;
     let files = foreign::package(&onnx, &model, &found, &papers, pixels, &options)?;
@@ -415,6 +489,17 @@ pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
     prove(dir, &found)
 }
 
+/// A picture with edges, shades and colours, for a recording where none is given.
+fn drawn([height, width]: [usize; 2]) -> eyear::Result<Frame> {
+    let pixel = |i: usize| {
+        let (x, y) = (i % width, i / width);
+        let checked = if (x / 16 + y / 16).is_multiple_of(2) { 40 } else { 0 };
+        [255 * x / width.max(1), 255 * y / height.max(1), (i * 7919) % 200 + checked].map(|value| value.min(255) as u8)
+    };
+    let pixels: Vec<u8> = (0..height * width).flat_map(pixel).collect();
+    Frame::new(pixels, PixelFormat::Rgb8, width, height)
+}
+
 /// Reads a package as any other, and tells how it compares with its recording.
 fn prove(dir: &Path, found: &Use) -> Result<Outcome> {
     let manifest = Manifest::read(dir)?;
@@ -424,20 +509,33 @@ fn prove(dir: &Path, found: &Use) -> Result<Outcome> {
     let mut encoder = MapEncoder::load(&manifest, Sense::Image, variant.precision, BACKENDS[0], &options)?;
     let likeness = encoder.golden_similarity(&manifest)?.into_iter().fold(1.0, f32::min);
     let mut out = std::io::stdout().lock();
-    let dir = dir.display();
-    writeln!(out, "{dir}: {} {}, {}, {}", manifest.name, manifest.version, variant.label(), manifest.summary)?;
+    let name = shown(&dir.display().to_string());
+    writeln!(out, "{name}: {} {}, {}, {}", manifest.name, manifest.version, variant.label(), manifest.summary)?;
     writeln!(out, "  {}", serves("", &Ok(found.clone())).why)?;
     writeln!(out, "  like its recording by {likeness:.4}")?;
     if found.anomalib {
         writeln!(out, "  teach it from good pictures that it was not trained on: those that it knows score too low")?;
     }
-    writeln!(out, "  eyear teach PART --model {dir} --good FOLDER")?;
+    writeln!(out, "  eyear teach PART --model {} --good FOLDER", as_argument(dir))?;
     Ok(Outcome::Good)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_stand_in_a_command_as_no_option_and_no_name_of_a_package() {
+        for (path, word) in
+            [("net", "./net"), ("-net.onnx", "./-net.onnx"), ("/a/net", "/a/net"), ("my models/net", "'my models/net'")]
+        {
+            assert_eq!(as_argument(Path::new(path)), word);
+        }
+        assert_eq!(free_folder(Path::new("/a/my net (2).onnx")), Path::new("my-net--2-"));
+        assert_eq!(free_folder(Path::new("/a/---.onnx")), Path::new("model"));
+        // `src` is there where tests run.
+        assert_eq!(free_folder(Path::new("/a/src.onnx")), Path::new("src-2"));
+    }
 
     #[test]
     fn three_numbers_are_three_numbers() {

@@ -13,6 +13,7 @@ use eyear::board::{Board, Machine, Provider};
 use eyear::manifest::{Manifest, Precision, Sense};
 use serde::{Deserialize, Serialize};
 
+use super::table::shown;
 use super::trials::{self, Trials, Tried, Way};
 use super::{ModelArguments, Outcome};
 
@@ -21,6 +22,9 @@ const FORMAT: u32 = 2;
 
 /// Try every provider, precision and number of threads that this machine has, and keep the fastest that computes the same
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear prepare --board jetson-orin-nano
+  eyear prepare --provider openvino:device=CPU --rounds 20")]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
@@ -110,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     fs::write(&new, text).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, &path).with_context(|| format!("cannot write {}", path.display()))?;
     if !arguments.json {
-        writeln!(out, "kept for `--board {}` in {}", board.name, path.display())?;
+        writeln!(out, "kept for `--board {}` in {}", board.name, shown(&path.display().to_string()))?;
     }
     let any = prepared.tried.iter().any(|tried| tried.lost.is_none());
     Ok(if any { Outcome::Good } else { Outcome::Incomplete })

@@ -22,6 +22,8 @@ use super::{Outcome, complain, progress_bar};
 /// Save frames of a station's camera as pictures, such as good parts to teach from; of a station with [cycle] films, at its
 /// trigger
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear record station.toml --out good/ --frames 20")]
 pub struct Arguments {
     /// The station's file
     station: PathBuf,

@@ -19,10 +19,15 @@ use eyear::sink::names;
 use eyear::sink::speech::Voice;
 use serde::Serialize;
 
-use super::{ModelArguments, Outcome, complain, inspect, tiles};
+use super::table::{Screen, shown};
+use super::{ModelArguments, OUTPUT, Outcome, complain, inspect, tiles};
 
 /// Judge pictures or sounds and write a report on each, in words
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear report biscuit new/
+  eyear report biscuit new/ --language zh --out page
+  eyear report biscuit a.jpg --json")]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
@@ -32,10 +37,10 @@ pub struct Arguments {
     samples: Vec<PathBuf>,
     /// Write pictures of heat and expectation and a page over all (index.html), with the words and where the model looked,
     /// to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     out: Option<PathBuf>,
     /// Speak each report too, by espeak-ng
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     say: bool,
     #[command(flatten)]
     words: WordArguments,
@@ -45,6 +50,9 @@ pub struct Arguments {
 
 /// Judge a picture or a sound and answer a question about it
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear ask biscuit a.jpg \"is there a crack?\"
+  eyear ask biscuit b.jpg \"what has changed?\" --since a.jpg")]
 pub struct AskArguments {
     /// Folder of the part
     part: PathBuf,
@@ -63,12 +71,13 @@ pub struct AskArguments {
 
 /// How words are written.
 #[derive(Args)]
+#[command(next_help_heading = "Words")]
 struct WordArguments {
     /// Language of the words: en, zh
     #[arg(long, value_name = "CODE", default_value = "en")]
     language: String,
     /// One JSON object a line instead of text
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     json: bool,
     /// Model package that writes
     #[arg(long, value_name = "NAME|DIR", default_value = "eyear-small")]
@@ -142,7 +151,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(folder) = folder {
         let page = folder.finish()?;
         if !arguments.words.json {
-            writeln!(std::io::stdout(), "see {}", page.display())?;
+            writeln!(std::io::stdout(), "see {}", shown(&page.display().to_string()))?;
         }
     }
     Ok(match (bad, failed) {
@@ -209,9 +218,8 @@ fn tell(
         writeln!(out, "{}", serde_json::to_string(&line)?)?;
         return Ok(Told { frame, report, written });
     }
-    let name = super::printable(&path.display().to_string());
-    let (verdict, p_value) = (report.verdict.as_str(), report.p_value);
-    writeln!(out, "{name}  {verdict}  p = {p_value:.4}")?;
+    let (name, verdict) = (shown(&path.display().to_string()), Screen::of_stdout().word(report.verdict));
+    writeln!(out, "{name}  {verdict}  p = {:.4}", report.p_value)?;
     // The words come as they are written: whoever reads along need not wait for the last.
     let mut broken = Ok(());
     let written = writer.write(&report, &evidence, &asked, &mut |piece| {

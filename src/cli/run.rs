@@ -28,6 +28,9 @@ use super::{Outcome, complain, is_broken_pipe, report};
 
 /// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear run station.toml
+  eyear run station.toml --moments 100")]
 pub struct Arguments {
     /// The station's file
     station: PathBuf,

@@ -14,6 +14,9 @@ use super::Outcome;
 
 /// Tell how a running station stands
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear status station.toml
+  eyear status 127.0.0.1:7460 --trigger")]
 pub struct Arguments {
     /// The station's file, or its address, such as 127.0.0.1:7460
     station: String,

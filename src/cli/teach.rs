@@ -15,10 +15,17 @@ use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording::{self, Others};
 use eyear::teach::{self, Lesson, Readers, Wishes};
 
+use super::table::shown;
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
 /// Teach a part from good pictures, sounds or both, or from clips
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eyear teach biscuit --good good/                  Teach from a folder of good pictures
+  eyear teach biscuit --good good/ --overkill 0.02  Reject at most 2 % of the good ones
+  eyear teach biscuit --add --good more/            Teach more of them
+  eyear teach biscuit --undo                        Take the last teaching back
+  eyear teach pump --good hum/                      Sounds: WAV or FLAC")]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
@@ -65,7 +72,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let mut out = std::io::stdout().lock();
         let taught = Taught::load(dir)?;
         let good = taught.parts()[0].card.good;
-        writeln!(out, "{}: the last teaching was taken back, {good} good {}", dir.display(), samples(&taught))?;
+        let name = shown(&dir.display().to_string());
+        writeln!(out, "{name}: the last teaching was taken back, {good} good {}", samples(&taught))?;
         return Ok(Outcome::Good);
     }
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
@@ -368,11 +376,10 @@ fn tell(dir: &Path, taught: &Taught, lessons: &[Lesson]) -> Result<()> {
 fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
     let card = &part.card;
     let samples = card.kind.sense().samples();
-    let shown = |path: &Path| super::printable(&path.display().to_string());
     writeln!(
         out,
         "{}: taught from {} good {samples}; bank of {} cells; rejects at most {} % of good parts",
-        shown(dir),
+        shown(&dir.display().to_string()),
         card.good,
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
@@ -382,10 +389,15 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
     }
     if let [(copy, original), rest @ ..] = &lesson.copies[..] {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more copies", rest.len()) };
-        let of = if copy == original { "what was taught already".into() } else { shown(original) };
-        writeln!(out, "  copies teach nothing and are left out: {} is the same as {of}{more}", shown(copy))?;
+        let of =
+            if copy == original { "what was taught already".into() } else { shown(&original.display().to_string()) };
+        writeln!(
+            out,
+            "  copies teach nothing and are left out: {} is the same as {of}{more}",
+            shown(&copy.display().to_string())
+        )?;
     }
-    lesson.notes.iter().try_for_each(|note| writeln!(out, "  {}", super::printable(note)))?;
+    lesson.notes.iter().try_for_each(|note| writeln!(out, "  {}", shown(note)))?;
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;
@@ -402,7 +414,8 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
     for (path, p) in lesson.suspects.iter().take(5) {
-        writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", shown(path))?;
+        let path = shown(&path.display().to_string());
+        writeln!(out, "  look at {path}: unlike the other good {samples} (p = {p:.4})")?;
     }
     if lesson.suspects.len() > 5 {
         writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;

@@ -15,6 +15,8 @@ use crate::onnx::{self, Facts, Onnx, Size, Value};
 
 /// The map that an export of anomalib gives.
 const ANOMALY_MAP: &str = "anomaly_map";
+/// What its exports before 2.0 call the same, beside a score without a name.
+const OLD_MAP: &str = "output";
 /// What else such exports give: all, or some.
 const BESIDE: [&str; 3] = ["pred_score", "pred_label", "pred_mask"];
 /// Those of them that there are only where scores are thresholded.
@@ -40,8 +42,10 @@ pub struct Use {
     pub multiple_of: usize,
     /// The maps that are read, finest first.
     pub maps: Vec<MapSpec>,
-    /// Whether it is an export of anomalib, which brings the colours to its own scale itself.
+    /// Whether it is an export of anomalib. Those from 2.0 on bring the colours to their own scale themselves.
     pub anomalib: bool,
+    /// Whether it is one from before 2.0, of which that is not known: those of 1.x do, those of 0.x do not.
+    pub before_2: bool,
     /// Whether the anomaly map was brought to a scale from 0 to 1, and what lies beyond cut off: so does anomalib before it
     /// thresholds.
     pub cut_off: bool,
@@ -104,9 +108,11 @@ pub fn try_out(onnx: &Onnx, model: &[u8], size: [usize; 2], options: &Options) -
                     false => gcd(size[0], size[1]),
                 };
                 let anomalib = maps.iter().any(|map| is_anomalib(&map.name));
+                let before_2 = pool.as_ref().is_some_and(|(source, _)| source == OLD_MAP);
                 let labels = |output: &Output| THRESHOLDED.contains(&output.name.as_str());
                 let used = Use {
                     anomalib,
+                    before_2,
                     cut_off: anomalib && probe.outputs.iter().any(labels),
                     input: input.clone(),
                     size,
@@ -162,6 +168,7 @@ fn maps(outputs: &[Output], size: [usize; 2]) -> Result<Found, String> {
     let named = outputs.iter().filter(|output| !is_anomalib(&output.name));
     let mut maps: Vec<MapSpec> = named.filter_map(|output| map(output, size)).collect();
     maps.sort_by_key(|map| map.stride);
+    usable(outputs, maps.iter().map(|map| map.name.as_str()))?;
     if maps.iter().any(|map| map.stride >= STRIDE) {
         return Ok((maps, None));
     }
@@ -177,7 +184,14 @@ fn maps(outputs: &[Output], size: [usize; 2]) -> Result<Found, String> {
 
 /// The anomaly map, and how it becomes a map of [`STRIDE`].
 fn anomaly_map(outputs: &[Output], size: [usize; 2]) -> Result<Found, String> {
-    let Some(output) = outputs.iter().find(|output| output.name == ANOMALY_MAP) else {
+    let named = |name: &'static str| move |output: &&Output| output.name == name;
+    // Feature maps may be called so too: a map of scores has one channel, and is as fine as the picture.
+    let is_old = |output: &&Output| {
+        let map = map(output, size).filter(|map| map.channels == 1 && map.stride < STRIDE);
+        named(OLD_MAP)(output) && map.is_some()
+    };
+    let found = outputs.iter().find(named(ANOMALY_MAP)).or_else(|| outputs.iter().find(is_old));
+    let Some(output) = found else {
         return Err(match outputs.iter().any(|output| BESIDE.contains(&output.name.as_str())) {
             true => format!(
                 "it has no output `{ANOMALY_MAP}`, and a score alone does not tell where: export a model that localises"
@@ -185,6 +199,7 @@ fn anomaly_map(outputs: &[Output], size: [usize; 2]) -> Result<Found, String> {
             false => format!("it has no output `{ANOMALY_MAP}`"),
         });
     };
+    usable(outputs, [output.name.as_str()].into_iter())?;
     match map(output, size) {
         Some(map) if map.channels == 1 && map.stride >= STRIDE => Ok((vec![MapSpec { distance: true, ..map }], None)),
         Some(map)
@@ -192,15 +207,27 @@ fn anomaly_map(outputs: &[Output], size: [usize; 2]) -> Result<Found, String> {
         {
             let pooled =
                 MapSpec { name: format!("{ANOMALY_MAP}_{STRIDE}"), stride: STRIDE, channels: 1, distance: true };
-            Ok((vec![pooled], Some((ANOMALY_MAP.into(), STRIDE / map.stride))))
+            Ok((vec![pooled], Some((output.name.clone(), STRIDE / map.stride))))
         }
         _ => {
             let [height, width] = size;
-            let (shape, sides) = (&output.shape, format!("{height} x {width}"));
+            let (name, shape, sides) = (&output.name, &output.shape, format!("{height} x {width}"));
             Err(format!(
-                "`{ANOMALY_MAP}` is {shape:?} for {sides} pixels, wanted is f32[1, 1, h, w] and sides that are multiples of {STRIDE}"
+                "`{name}` is {shape:?} for {sides} pixels, wanted is f32[1, 1, h, w] and sides that are multiples of {STRIDE}"
             ))
         }
+    }
+}
+
+/// Refuses maps that hold what is no number for a drawn picture: they would for others.
+fn usable<'a>(outputs: &[Output], mut names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let is_broken = |name: &&str| {
+        let of = outputs.iter().filter(|output| output.name == *name);
+        of.flat_map(|output| &output.values).any(|value| !value.is_finite())
+    };
+    match names.find(is_broken) {
+        Some(name) => Err(format!("`{name}` holds values that are no numbers for a drawn picture")),
+        None => Ok(()),
     }
 }
 

@@ -80,6 +80,47 @@ pub fn f1_max(scores: &[f64], is_bad: &[bool]) -> Result<Option<F1Max>> {
     Ok(best.filter(|_| called_good > 0 && called_bad > 0))
 }
 
+/// What a threshold on the score would do to the samples that were judged.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Threshold {
+    /// Samples that score this or more are rejected. It is one of the scores.
+    pub threshold: f64,
+    /// Good samples that are rejected.
+    pub rejected_good: u64,
+    /// Bad samples that are rejected.
+    pub rejected_bad: u64,
+    /// Share of the good samples that is rejected (false rejects), 0 to 1; `None` without good samples.
+    pub overkill: Option<f64>,
+    /// Share of the bad samples that is not rejected (misses), 0 to 1; `None` without bad samples.
+    pub escape: Option<f64>,
+    /// Share of the rejected samples that is bad, 0 to 1.
+    pub precision: f64,
+}
+
+/// Each threshold that tells the samples apart in another way, the highest first: the points of the ROC and of the
+/// precision-recall curve (true positive rate and recall are 1 - escape, the false positive rate is overkill).
+///
+/// # Errors
+/// As [`auroc`].
+pub fn thresholds(scores: &[f64], is_bad: &[bool]) -> Result<Vec<Threshold>> {
+    let [all_good, all_bad] = [false, true].map(|bad| is_bad.iter().filter(|&&is| is == bad).count() as u64);
+    let share = |count: u64, of: u64| (of > 0).then(|| count as f64 / of as f64);
+    let (mut rejected_good, mut rejected_bad) = (0, 0);
+    let point = |tie: Tie| {
+        rejected_good += tie.good;
+        rejected_bad += tie.bad;
+        Threshold {
+            threshold: tie.score,
+            rejected_good,
+            rejected_bad,
+            overkill: share(rejected_good, all_good),
+            escape: share(all_bad - rejected_bad, all_bad),
+            precision: rejected_bad as f64 / (rejected_good + rejected_bad) as f64,
+        }
+    };
+    Ok(ties_from_the_worst(scores, is_bad)?.into_iter().map(point).collect())
+}
+
 /// Overkill (false reject rate): the share of good samples that were rejected; `None` without good samples.
 ///
 /// `is_rejected` and `is_bad` are parallel; `confidence`, in (0, 1), is that of the interval.
@@ -361,6 +402,18 @@ fn same_length(what: &str, values: usize, labels: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thresholds_are_the_points_of_the_curves() {
+        let found = thresholds(&[1.0, 3.0, 3.0, 2.0, 0.5], &[false, true, false, true, false]).unwrap();
+        let points: Vec<_> = found.iter().map(|at| (at.threshold, at.rejected_good, at.rejected_bad)).collect();
+        assert_eq!(points, [(3.0, 1, 1), (2.0, 1, 2), (1.0, 2, 2), (0.5, 3, 2)]);
+        assert_eq!((found[0].overkill, found[0].escape, found[0].precision), (Some(1.0 / 3.0), Some(0.5), 0.5));
+        assert_eq!((found[3].overkill, found[3].escape, found[3].precision), (Some(1.0), Some(0.0), 0.4));
+        let good = thresholds(&[1.0], &[false]).unwrap();
+        assert_eq!((good[0].escape, good[0].overkill), (None, Some(1.0)));
+        assert!(thresholds(&[f64::NAN], &[true]).is_err());
+    }
 
     fn assert_close(found: Option<f64>, expected: f64, tolerance: f64) {
         let found = found.unwrap();

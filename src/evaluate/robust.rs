@@ -228,7 +228,7 @@ pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &H
             let seen = judged(sample, worsening, seed_of(seed, worsening.name(), number), paired, hands);
             seen.inspect(|seen| (hands.seen)(sample, seen))
         };
-        let Evaluation { figures, judged, unreadable } =
+        let Evaluation { figures, judged, unreadable, .. } =
             run::run(dataset, clean.0.taught, &mut judge, hands.mask, hands.progress)?;
         // Rows of other samples could not be held side by side.
         if let Some((_, error)) = unreadable.into_iter().next() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::BaselineFigures;
 use super::dataset::{Dataset, Sample};
 use super::interval::{Interval, Rate, auroc_interval};
-use super::metrics::{PixelMetrics, auroc, escape, f1_max, overkill, partial_auroc};
+use super::metrics::{self, PixelMetrics, Threshold, auroc, escape, f1_max, overkill, partial_auroc};
 use super::robust::Worsened;
 use super::words::WordFigures;
 use crate::error::{Error, ErrorKind, Result};
@@ -143,6 +143,25 @@ pub struct Judged {
     pub report: Report,
 }
 
+/// One judged sample in numbers, as a line of a table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scored {
+    /// Where it lies.
+    pub file: String,
+    /// [`GOOD`](super::dataset::GOOD), the kind of its defect, or the fault that was mixed in.
+    pub kind: String,
+    /// Whether it should be rejected.
+    pub bad: bool,
+    /// What was said of it.
+    pub verdict: Verdict,
+    /// What it is ranked by, and compared with a [`Threshold`].
+    pub score: f64,
+    /// The score at which the part fails it.
+    pub limit: f32,
+    /// Share of good parts at least as anomalous, (0, 1].
+    pub p_value: f64,
+}
+
 /// What came of a data set.
 #[derive(Debug)]
 pub struct Evaluation {
@@ -150,6 +169,10 @@ pub struct Evaluation {
     pub figures: Figures,
     /// These samples.
     pub judged: Vec<Judged>,
+    /// The same in numbers, in the same order.
+    pub scored: Vec<Scored>,
+    /// What each threshold on the score would do to them, the highest first.
+    pub thresholds: Vec<Threshold>,
     /// Those that could not be, or whose masks could not be, with the reason.
     pub unreadable: Vec<(Sample, Error)>,
 }
@@ -184,14 +207,19 @@ pub fn run(
         let start = Instant::now();
         let seen = judge(sample);
         let time = start.elapsed().as_secs_f64() * 1e3;
-        let seen = seen.and_then(|seen| Ok((seen, sample.mask.as_deref().map(mask).transpose()?)));
+        let seen = seen.and_then(|seen| {
+            let mask = sample.mask.as_deref().map(mask).transpose()?;
+            of_one_shape(sample, seen.frame.as_ref(), mask.as_ref())?;
+            Ok((seen, mask))
+        });
         let (Seen { frame, report, .. }, mask) = match seen {
             Err(error) if matches!(error.kind(), ErrorKind::Input | ErrorKind::Io) => {
                 unreadable.push((sample.clone(), error));
                 progress();
                 continue;
             }
-            seen => seen?,
+            // A runtime that fails does not know on what.
+            seen => seen.map_err(|error| of_sample(sample, error))?,
         };
         times.push(time);
         let frame = frame.filter(|_| !sample.is_bad || sample.mask.is_some());
@@ -302,7 +330,44 @@ pub fn run(
         baselines: None,
         robust: None,
     };
-    Ok(Evaluation { figures, judged, unreadable })
+    let scored = judged.iter().map(|judged| Scored::of(judged, paired)).collect();
+    let thresholds = metrics::thresholds(&scores, &is_bad)?;
+    Ok(Evaluation { figures, judged, scored, thresholds, unreadable })
+}
+
+impl Scored {
+    fn of(Judged { sample, report }: &Judged, paired: bool) -> Self {
+        Self {
+            file: sample.path.display().to_string(),
+            kind: sample.kind.clone(),
+            bad: sample.is_bad,
+            verdict: report.verdict,
+            score: strangeness(report, paired),
+            limit: report.limit,
+            p_value: report.p_value,
+        }
+    }
+}
+
+/// The error with the sample that it came of.
+fn of_sample(sample: &Sample, error: Error) -> Error {
+    Error::caused(error.kind(), sample.path.display().to_string(), error)
+}
+
+/// Refuses a mask that could only be stretched over its picture: it may be coarser or finer, not of another shape.
+fn of_one_shape(sample: &Sample, frame: Option<&Frame>, mask: Option<&Frame>) -> Result<()> {
+    let (Some(frame), Some(mask), Some(path)) = (frame, mask, &sample.mask) else { return Ok(()) };
+    let [width, height] = [frame.width(), frame.height()];
+    let [across, down] = [mask.width(), mask.height()];
+    // Half a pixel of the coarser one is lost in rounding.
+    if (across * height).abs_diff(width * down) <= width.max(height).max(across).max(down) {
+        return Ok(());
+    }
+    let what = format!(
+        "{}: expected the shape of its picture, {width} x {height} pixels, found {across} x {down}",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::Input, what))
 }
 
 /// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,
@@ -338,7 +403,37 @@ pub fn peak_memory_mb() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::PixelFormat;
     use crate::testing;
+
+    #[test]
+    fn a_mask_has_the_shape_of_its_picture() {
+        let frame = |width: usize, height: usize| {
+            Frame::new(vec![0; width * height], PixelFormat::Grey8, width, height).unwrap()
+        };
+        let sample = Sample {
+            path: "a.png".into(),
+            kind: "crack".into(),
+            is_bad: true,
+            fault: None,
+            mask: Some("a_mask.png".into()),
+        };
+        let told = |mask: Frame| of_one_shape(&sample, Some(&frame(240, 180)), Some(&mask)).map_err(|e| e.to_string());
+        assert_eq!((told(frame(240, 180)), told(frame(120, 90)), told(frame(80, 60))), (Ok(()), Ok(()), Ok(())));
+        let expected = "a_mask.png: expected the shape of its picture, 240 x 180 pixels, found 180 x 240";
+        assert_eq!(told(frame(180, 240)), Err(expected.into()));
+    }
+
+    #[test]
+    fn a_failing_runtime_names_the_sample() {
+        let sample = Sample { path: "a.png".into(), kind: "good".into(), is_bad: false, fault: None, mask: None };
+        let dataset = Dataset { name: "set".into(), train_good: Vec::new(), test: vec![sample] };
+        let mut judge = |_: &Sample| Err(Error::new(ErrorKind::Runtime, "`feat` holds a value that is not a number"));
+        let mask = |_: &Path| Err(Error::new(ErrorKind::Input, "none"));
+        let error = run(&dataset, 1, &mut judge, &mask, &|| ()).unwrap_err();
+        assert_eq!(error.chain(), "a.png: `feat` holds a value that is not a number");
+        assert_eq!(error.kind(), ErrorKind::Runtime);
+    }
 
     #[test]
     fn a_part_that_lacks_a_sense_is_ranked_by_its_p_value() {

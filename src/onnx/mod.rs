@@ -4,6 +4,7 @@
 //! Only what is asked for is read, at the field numbers of `onnx.proto`; a copy keeps every other byte. That takes two
 //! pages, where bindings to the whole format would drop the fields of a newer one when they write it again.
 
+pub mod other;
 mod wire;
 
 use std::borrow::Cow;
@@ -138,7 +139,8 @@ impl Onnx {
         if bytes.len() as u64 > LARGEST {
             return Err(no_model("it goes on beyond 2 GiB".into()));
         }
-        let facts = Facts::read(&bytes).map_err(|error| no_model(error.chain()))?;
+        let read = Facts::read(&bytes);
+        let facts = read.map_err(|error| no_model(other::known(&bytes).map_or_else(|| error.chain(), Into::into)))?;
         Ok(Self { path: path.to_path_buf(), bytes, facts })
     }
 

@@ -77,7 +77,7 @@ fn next<'a>(at: &'a [u8], rest: &mut &'a [u8]) -> Result<Field<'a>> {
             Value::Bytes(take(rest, length)?)
         }
         5 => take(rest, 4).map(|_| Value::Fixed)?,
-        other => return Err(wrong(format!("a field of kind {other}, which there is not"))),
+        other => return Err(wrong(format!("a field of unknown wire type {other}"))),
     };
     match key >> 3 {
         0 => Err(wrong("a field with the number 0".into())),
@@ -155,7 +155,7 @@ mod tests {
         assert!(told(&[0x0a]).contains("cut short"));
         assert!(told(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]).contains("cut short"));
         assert!(told(&[0xff; 11]).contains("more than 64 bits"));
-        assert!(told(&[0x0f]).contains("kind 7"));
+        assert!(told(&[0x0f]).contains("unknown wire type 7"));
         assert!(told(&[0x00, 1]).contains("number 0"));
     }
 }

@@ -69,12 +69,16 @@ pub fn add_clips(
 
 /// The picture of a clip, unless nothing can be learned from it: nothing is seen in it, or nothing moves.
 fn pictured(kymograph: &mut Kymograph, path: &Path, read: &dyn Fn(&Path) -> Result<Clip>) -> Result<Frame> {
-    let named = |error: Error| Error::caused(error.kind(), path.display().to_string(), error);
-    let picture = kymograph.picture(&read(path)?).map_err(named)?;
+    let picture = kymograph.picture(&read(path)?).map_err(|error| named(path, error))?;
     match kymograph.unfit() {
         Some(why) => Err(Error::new(ErrorKind::Input, format!("{}: {why}", path.display()))),
         None => Ok(picture),
     }
+}
+
+/// An error about what a file holds, with the file's name.
+pub(super) fn named(path: &Path, error: Error) -> Error {
+    Error::caused(error.kind(), path.display().to_string(), error)
 }
 
 /// What good clips are like.
