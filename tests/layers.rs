@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["engine"],
     &["dashboard", "record", "sink"],
+    &["open"],
     &["evaluate"],
     &["teach"],
     &["inspect"],
@@ -18,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["source", "align", "prepare", "backend"],
     &["manifest", "board", "station", "report"],
     &["sample", "tensor", "geometry", "onnx"],
-    &["error", "random", "time"],
+    &["error", "installed", "random", "time"],
 ];
 
 /// Crates that one place alone may name.
