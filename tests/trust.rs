@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::bad_input::{package, refused, text};
 use crate::clips::gripper;
 use crate::commands::{eyear, files, lines, said};
-use crate::station::{Running, biscuit};
+use crate::station::Running;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -124,11 +124,12 @@ fn of_two_that_teach_at_once_neither_undoes_the_other() {
     let dir = TempDir::new().unwrap();
     let part = dir.path().join("part").display().to_string();
     taught(&part, &papers(dir.path(), "first", 0..1), &["--input", "96x96"]);
-    for round in 0..3 {
+    for round in 0..2 {
         let start = |i: usize| {
             let good = papers(dir.path(), &format!("{round}-{i}"), 1 + i..2 + i);
             let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
-            command.args(["teach", &part, "--add", "--good", &good]).current_dir(ROOT).spawn().unwrap()
+            command.args(["teach", &part, "--add", "--good", &good]).stdout(Stdio::null()).stderr(Stdio::null());
+            command.current_dir(ROOT).spawn().unwrap()
         };
         let mut both = [start(0), start(1)];
         both.iter_mut().for_each(|child| assert_eq!(child.wait().unwrap().code(), Some(0)));
@@ -150,7 +151,7 @@ fn teaching_a_damaged_pair_anew_mends_it() {
     let dir = TempDir::new().unwrap();
     let good = dir.path().join("good");
     let (seen, heard) = (files("tests/data/paper/train/good"), files("tests/data/machine/train/normal"));
-    for (i, (picture, sound)) in seen.iter().zip(&heard).take(4).enumerate() {
+    for (i, (picture, sound)) in seen.iter().zip(&heard).take(2).enumerate() {
         let folder = good.join(i.to_string());
         fs::create_dir_all(&folder).unwrap();
         let ending = |file: &str| Path::new(file).extension().unwrap().to_str().unwrap().to_string();
@@ -321,12 +322,13 @@ fn locked_in(state: &Path, arguments: &[&str]) -> Option<Output> {
 #[test]
 fn all_works_where_nothing_can_be_written_but_a_folder() {
     let (dir, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let (part, picture) = (biscuit().to_str().unwrap(), "tests/data/cookie/test/good/t001.jpg");
-    let paper = &*files("tests/data/paper/test/good")[0];
+    let part = dir.path().join("part");
+    taught(text(&part), &papers(dir.path(), "good", 0..4), &["--input", "96x96"]);
+    let (part, picture) = (text(&part), &*files("tests/data/paper/test/good")[0]);
     let file = dir.path().join("line.toml");
     let evidence = state.path().join("evidence");
     let [camera, reports] = ["camera", "reports"].map(|table| match table {
-        "camera" => format!("[camera]\nsource = \"recording\"\npath = \"{ROOT}/tests/data/cookie/test/broken\"\n"),
+        "camera" => format!("[camera]\nsource = \"recording\"\npath = \"{ROOT}/tests/data/paper/test/good\"\n"),
         _ => format!("[reports]\nfolder = \"{}\"\n", evidence.display()),
     });
     fs::write(&file, format!("part = \"{part}\"\n{camera}{reports}")).unwrap();
@@ -337,14 +339,13 @@ fn all_works_where_nothing_can_be_written_but_a_folder() {
         &["inspect", part, picture, "--out", text(&pages)],
         &["report", part, picture],
         &["ask", part, picture, "is there a scratch?"],
-        &["eval", "tests/data/cookie", "--part", part, "--json"],
+        &["eval", "tests/data/paper", "--part", part, "--json"],
         &["bench", part, picture, "--rounds", "1"],
-        &["model", "list"],
         &["model", "verify"],
         &["model", "check", "tests/data/foreign/maps.onnx"],
         &["doctor"],
-        &["teach", text(&new), "--good", "tests/data/paper/train/good", "--input", "96x96"],
-        &["teach", text(&new), "--add", "--good", paper],
+        &["teach", text(&new), "--good", picture, "--input", "96x96"],
+        &["teach", text(&new), "--add", "--good", picture],
         &["run", text(&file)],
     ];
     for arguments in right {
@@ -357,7 +358,7 @@ fn all_works_where_nothing_can_be_written_but_a_folder() {
         (&["inspect", part, picture, "--out", &shut], "cannot make"),
         (&["teach", part, "--add", "--good", picture], "cannot write"),
         (&["teach", part, "--undo"], "nothing to undo"),
-        (&["teach", &shut, "--good", "tests/data/paper/train/good", "--input", "96x96"], "cannot make"),
+        (&["teach", &shut, "--good", picture, "--input", "96x96"], "cannot make"),
         (&["prepare", "--precision", "int8", "--rounds", "1", "--provider", "cpu"], "set EYEAR_CACHE or HOME"),
     ];
     for (arguments, words) in wrong {
