@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::installed;
 use crate::tensor::Precision;
 
 /// The boards that come with eyear, by name. A board of your own is a file: `--board my.toml`.
@@ -116,6 +117,17 @@ pub struct Provider {
     pub options: toml::Table,
 }
 
+impl Provider {
+    /// Takes a relative path of a library from the folder of the file that names it, not from the current one: it is code.
+    /// A mere name is left as it is.
+    fn beside(&mut self, file: &Path) {
+        let Some(toml::Value::String(library)) = self.options.get_mut("library") else { return };
+        if Path::new(library.as_str()).components().count() > 1 {
+            *library = file.with_file_name(&*library).display().to_string();
+        }
+    }
+}
+
 /// Degrees Celsius from which on a station goes slower.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -140,7 +152,7 @@ fn default_precision() -> Precision {
 const MOST_CORES: usize = 1024;
 
 impl Board {
-    /// A board by its name in [`BOARDS`], or from a file.
+    /// A board by its name, in [`BOARDS`] or as `NAME.toml` in a folder of [`installed::boards`]; or from a file.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the file and the field; [`ErrorKind::Unavailable`] when there is no such board.
@@ -148,15 +160,20 @@ impl Board {
         if let Some((name, text)) = BOARDS.iter().find(|(name, _)| *name == name_or_path) {
             return Self::parse(name, text, &format!("boards/{name}.toml"));
         }
-        let path = Path::new(name_or_path);
-        if !path.is_file() {
+        let given = PathBuf::from(name_or_path);
+        let is_name = given.file_name().is_some_and(|name| name == given.as_os_str());
+        let folders = if is_name { installed::boards() } else { Vec::new() };
+        let named = folders.iter().map(|(dir, _)| dir.join(format!("{name_or_path}.toml")));
+        let Some(path) = named.chain([given]).find(|path| path.is_file()) else {
             let known: Vec<&str> = BOARDS.iter().map(|(name, _)| *name).collect();
             let what = format!("no board `{name_or_path}`: neither a file nor one of {}", known.join(", "));
             return Err(Error::new(ErrorKind::Unavailable, what));
-        }
-        let text = fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
+        };
+        let text = fs::read_to_string(&path).map_err(|error| Error::io("read", &path, error))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        Self::parse(&name, &text, &path.display().to_string())
+        let mut board = Self::parse(&name, &text, &path.display().to_string())?;
+        board.providers.iter_mut().for_each(|provider| provider.beside(&path));
+        Ok(board)
     }
 
     /// The board that `machine` is; `desk` where none of [`BOARDS`] is known by what it finds.

@@ -10,6 +10,7 @@ pub mod sample;
 pub mod tensor;
 pub mod onnx;
 pub mod time;
+pub mod installed;
 mod random;
 
 // What is written down.
@@ -31,6 +32,9 @@ pub mod decode;
 pub mod inspect;
 pub mod teach;
 pub mod evaluate;
+
+// The front door of it all.
+pub mod open;
 
 // What comes out.
 pub mod sink;

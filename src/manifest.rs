@@ -9,8 +9,34 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::installed;
 pub use crate::sample::Sense;
 pub use crate::tensor::Precision;
+
+/// The file that makes a folder a package.
+const CARD: &str = "model.toml";
+
+/// Whether a text can be a package's name, and not a path.
+fn is_name(text: &str) -> bool {
+    Path::new(text).file_name().is_some_and(|name| name == text)
+}
+
+/// A file of the package in `dir`, without links on its way.
+///
+/// # Errors
+/// [`ErrorKind::Integrity`] when a link leads out of the package, or it is no plain file, such as a pipe, which never ends.
+fn inside(dir: &Path, path: &Path) -> Result<PathBuf> {
+    let failed = |error| Error::io("read", path, error);
+    let wrong = |what: &str| Error::new(ErrorKind::Integrity, format!("{}: {what}", path.display()));
+    let whole = path.canonicalize().map_err(failed)?;
+    if !whole.starts_with(dir.canonicalize().map_err(failed)?) {
+        return Err(wrong("leads out of the model package"));
+    }
+    if !whole.metadata().map_err(failed)?.is_file() {
+        return Err(wrong("is no file"));
+    }
+    Ok(whole)
+}
 
 /// The newest manifest format that is understood.
 const FORMAT: u32 = 1;
@@ -298,17 +324,20 @@ impl Manifest {
     /// # Errors
     /// [`ErrorKind::Unavailable`] when there is no package, [`ErrorKind::Config`] naming the field that is wrong.
     pub fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join("model.toml");
-        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Unavailable, format!("no model package in {} (no model.toml)", dir.display()))
-            }
-            _ => Error::io("read", &path, error),
-        })?;
+        let path = dir.join(CARD);
+        if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+            let what = format!("no model package in {} (no {CARD})", dir.display());
+            return Err(Error::new(ErrorKind::Unavailable, what));
+        }
+        let inside = inside(dir, &path)?;
+        let text = fs::read_to_string(inside).map_err(|error| Error::io("read", &path, error))?;
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
         let written: Written = toml::from_str(&text).map_err(|error| wrong(wrong_at(&text, &error)))?;
         if written.format != FORMAT {
             return Err(wrong(format!("`format` is {}, this build reads {FORMAT}", written.format)));
+        }
+        if !is_name(&written.name) && !written.name.trim().is_empty() {
+            return Err(wrong(format!("`name` must be a plain name, got `{}`", written.name)));
         }
         for (field, value) in [("name", &written.name), ("version", &written.version), ("licence", &written.licence)] {
             if value.trim().is_empty() {
@@ -340,44 +369,71 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Finds a package by path, or by name in `$EYEAR_MODELS`, `models/` here, and `models/` beside or above
-    /// the executable.
+    /// Finds the package that a user names: a path, or a name as [`Manifest::named`]; where there is no such package, also a
+    /// folder of that name here.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] listing the places that were looked at; else as [`Manifest::read`].
     pub fn find(name_or_path: &str) -> Result<Self> {
         let direct = Path::new(name_or_path);
-        if direct.components().count() > 1 || direct.join("model.toml").is_file() {
+        if !is_name(name_or_path) {
             return Self::read(direct);
         }
+        match Self::named(name_or_path) {
+            Err(error) if error.kind() == ErrorKind::Unavailable && direct.join(CARD).is_file() => Self::read(direct),
+            found => found,
+        }
+    }
+
+    /// Finds a package by its name alone, in the folders of [`installed::models`]: never in the current one.
+    ///
+    /// # Errors
+    /// As [`Manifest::find`].
+    pub fn named(name: &str) -> Result<Self> {
         let folders = Self::folders();
-        match folders.iter().map(|folder| folder.join(name_or_path)).find(|dir| dir.join("model.toml").is_file()) {
-            Some(dir) => Self::read(&dir),
+        match folders.iter().find_map(|folder| Self::in_folder(folder, name)) {
+            Some(package) => package,
             None => {
                 let places: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
                 let looked = match places[..] {
-                    [] => "there is no folder `models` here or above the executable; set EYEAR_MODELS".into(),
+                    [] => {
+                        "there is no folder `models` beside the executable or in the folders of user and system; set \
+                         EYEAR_MODELS to one"
+                            .into()
+                    }
                     _ => format!("looked in {}", places.join(", ")),
                 };
-                Err(Error::new(ErrorKind::Unavailable, format!("no model package `{name_or_path}`; {looked}")))
+                Err(Error::new(ErrorKind::Unavailable, format!("no model package `{name}`; {looked}")))
             }
         }
     }
 
-    /// The folders that are searched for packages, first match first.
+    /// The package of this name in a folder, if there is one.
+    pub fn in_folder(folder: &Path, name: &str) -> Option<Result<Self>> {
+        let dir = folder.join(name);
+        (is_name(name) && dir.join(CARD).is_file()).then(|| Self::read(&dir))
+    }
+
+    /// The package of this digest in a folder, whatever its name is, if there is one.
+    pub fn with_digest(folder: &Path, digest: &str) -> Option<Result<Self>> {
+        let dirs = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_it = |dir: &PathBuf| {
+            let card = inside(dir, &dir.join(CARD)).ok().and_then(|card| fs::read(card).ok());
+            card.is_some_and(|card| hex(&Sha256::digest(card)) == digest)
+        };
+        dirs.filter(is_it).map(|dir| Self::read(&dir)).next()
+    }
+
+    /// The folders that are searched for packages and are there, first match first.
     pub fn folders() -> Vec<PathBuf> {
-        let named = std::env::var_os("EYEAR_MODELS").map(PathBuf::from);
-        let executable = std::env::current_exe().ok();
-        let above = executable.iter().flat_map(|exe| exe.ancestors().skip(1).map(|dir| dir.join("models")));
-        let all = named.into_iter().chain([PathBuf::from("models")]).chain(above);
-        all.filter(|folder| folder.is_dir()).collect()
+        installed::models().into_iter().map(|(folder, _)| folder).filter(|folder| folder.is_dir()).collect()
     }
 
     /// Every package in [`Manifest::folders`], by folder name; of two with one name, the one that [`Manifest::find`]
     /// takes. A package that cannot be read stands as its error.
     pub fn all() -> Vec<(PathBuf, Result<Self>)> {
         let entries = Self::folders().into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        let dirs = entries.map(|entry| entry.path()).filter(|dir| dir.join("model.toml").is_file());
+        let dirs = entries.map(|entry| entry.path()).filter(|dir| dir.join(CARD).is_file());
         let mut found = BTreeMap::new();
         for dir in dirs {
             found.entry(dir.file_name().map(ToOwned::to_owned)).or_insert(dir);
@@ -444,12 +500,7 @@ impl Manifest {
     /// [`ErrorKind::Integrity`] on a wrong digest, [`ErrorKind::Io`] when it cannot be read.
     pub fn load(&self, file: &str) -> Result<Vec<u8>> {
         let path = self.dir.join(file);
-        let inside = path.canonicalize().and_then(|path| Ok(path.starts_with(self.dir.canonicalize()?)));
-        if !inside.map_err(|error| Error::io("read", &path, error))? {
-            let what = format!("{}: leads out of the model package", path.display());
-            return Err(Error::new(ErrorKind::Integrity, what));
-        }
-        let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, error))?;
+        let bytes = fs::read(inside(&self.dir, &path)?).map_err(|error| Error::io("read", &path, error))?;
         let found = hex(&Sha256::digest(&bytes));
         match self.digests.get(file) {
             Some(expected) if *expected == found => Ok(bytes),

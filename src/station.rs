@@ -18,12 +18,13 @@ pub struct Station {
     pub name: String,
     /// Folder of the taught part; a relative path is taken from the file's own folder.
     pub part: PathBuf,
-    /// Model package: a name, or a folder with a model.toml.
-    #[serde(default = "default_model")]
-    pub model: String,
-    /// Model package of sounds, for a part that is heard.
-    #[serde(default = "default_sound_model")]
-    pub sound_model: String,
+    /// Model package of pictures: a name, or a folder with a model.toml, by a path from the file's own folder. The one that the
+    /// part was taught with, where none is given; so are the next two.
+    pub model: Option<String>,
+    /// Model package of sounds.
+    pub sound_model: Option<String>,
+    /// Model package of clips.
+    pub clip_model: Option<String>,
     /// Runtime of the encoder, as `eyear::backend::find` takes it.
     #[serde(default = "default_backend")]
     pub backend: String,
@@ -58,16 +59,8 @@ pub struct Station {
     pub speech: Option<Speech>,
 }
 
-fn default_model() -> String {
-    "vision-lite0".into()
-}
-
 fn default_backend() -> String {
     "onnxruntime".into()
-}
-
-fn default_sound_model() -> String {
-    "sound-lite0".into()
 }
 
 /// Where pictures come from.
@@ -403,6 +396,12 @@ impl Station {
         }
         let home = path.parent().unwrap_or(Path::new(""));
         station.part = home.join(&station.part);
+        // A name is looked up where such are kept, a path begins here.
+        let is_path = |text: &str| Path::new(text).components().count() > 1 || text.ends_with(".toml");
+        let named = [&mut station.model, &mut station.sound_model, &mut station.clip_model, &mut station.board];
+        for text in named.into_iter().flatten().filter(|text| is_path(text)) {
+            *text = home.join(&*text).display().to_string();
+        }
         if let Some(folder) = &mut station.reports.folder {
             *folder = home.join(&folder);
         }

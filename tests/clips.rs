@@ -276,8 +276,8 @@ fn clips_are_taught_alone_and_of_one_length() {
     refused(&["teach", part, "--good", &first, other], &["other.avi lasts 1.33 s, the first clip 1.83 s"]);
     let picture = "tests/data/cookie/test/good/t001.jpg";
     refused(&["teach", part, "--good", GOOD, picture], &["12 clips", "1 pictures", "taught from these alone"]);
-    refused(&["teach", part, "--good", GOOD, "--kind", "texture"], &["--kind", "--good names clips"]);
-    refused(&["teach", part, "--good", GOOD, "--bearing", "none.toml"], &["--bearing is for sounds", "clips"]);
+    refused(&["teach", part, "--good", GOOD, "--kind", "texture"], &["`kind`", "the good samples are clips"]);
+    refused(&["teach", part, "--good", GOOD, "--bearing", "none.toml"], &["`bearing` is for sounds", "clips"]);
     refused(&["teach", gripper(), "--add", "--good", picture], &["was taught from clips", "names pictures"]);
     refused(&["inspect", gripper(), picture], &["t001.jpg"]);
     refused(&["eval", "tests/data/gripper", "--robust"], &["--robust is not for clips"]);

@@ -124,6 +124,34 @@ fn data_beside_a_model_must_be_there_whole_and_in_its_folder() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_link_or_a_pipe_beside_a_model_is_not_followed() {
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = copied(&dir, |bytes| bytes);
+    let beside = dir.path().join("anomaly.onnx.data");
+    let refused = |words: &str| {
+        let (told, _) = checked(text(&path), &[]);
+        assert!(told["runs"]["why"].as_str().unwrap().contains(words), "{told}");
+        let out = dir.path().join("package");
+        let made = eyear(&import(text(&path), text(&out), &files(GOOD)[0]));
+        let told = String::from_utf8_lossy(&made.stderr);
+        assert_eq!(made.status.code(), Some(2), "{told}");
+        assert!(told.contains(words) && !out.exists(), "{told}");
+    };
+    fs::copy(DATA, elsewhere.path().join("secret")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("secret"), &beside).unwrap();
+    refused("leads out of the model's folder");
+    fs::remove_file(&beside).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
+    refused("is no file");
+    // Within its folder a link is a file as any other.
+    fs::remove_file(&beside).unwrap();
+    fs::copy(DATA, dir.path().join("weights")).unwrap();
+    std::os::unix::fs::symlink("weights", &beside).unwrap();
+    assert_eq!(checked(text(&path), &[]).0["runs"]["ok"], true);
+}
+
+#[test]
 fn what_is_no_model_is_refused_in_one_sentence() {
     let dir = TempDir::new().unwrap();
     let write = |name: &str, bytes: &[u8]| {

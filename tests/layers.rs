@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["engine"],
     &["dashboard", "record", "sink"],
+    &["open"],
     &["evaluate"],
     &["teach"],
     &["inspect"],
@@ -19,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["testing"],
     &["manifest", "board", "station", "report"],
     &["sample", "tensor", "geometry", "onnx"],
-    &["error", "random", "time", "kernels"],
+    &["error", "installed", "random", "time", "kernels"],
 ];
 
 /// Crates that one place alone may name.

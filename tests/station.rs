@@ -147,7 +147,7 @@ impl Running {
         panic!("no report {what}; told: {}", self.told())
     }
 
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         self.told.lock().unwrap().clone()
     }
 

@@ -208,7 +208,7 @@ fn a_card_that_makes_no_sense_is_refused_by_its_field() {
     fs::write(&card, sound.replace("kind = \"texture\"", "kind = \"golden\"")).unwrap();
     refused(&["inspect", &part, &picture], &["`stride8.bank` wants f32[n, ", text(&numbers_of(Path::new(&part)))]);
     fs::write(&card, sound.replace("digest = \"", "digest = \"00")).unwrap();
-    refused(&["teach", &part, "--add", "--good", &picture], &["was taught with", "teach it anew"]);
+    refused(&["teach", &part, "--add", "--good", &picture], &["was taught with", "teach it again"]);
 }
 
 #[test]
@@ -246,6 +246,14 @@ fn nothing_outside_a_model_package_is_read() {
     fs::rename(Path::new(&folder).join("golden"), at("golden")).unwrap();
     symlink(at("golden"), Path::new(&folder).join("golden")).unwrap();
     refused(&["model", "verify", &folder], &["golden/input.safetensors", "leads out of the model package"]);
+    let card = package(&at("card"), |t| t);
+    fs::rename(Path::new(&card).join("model.toml"), at("outside.toml")).unwrap();
+    symlink(at("outside.toml"), Path::new(&card).join("model.toml")).unwrap();
+    teach(&card, &["model.toml", "leads out of the model package"]);
+    let pipe = package(&at("pipe"), |t| t);
+    fs::remove_file(Path::new(&pipe).join(network)).unwrap();
+    assert!(Command::new("mkfifo").arg(Path::new(&pipe).join(network)).status().unwrap().success());
+    teach(&pipe, &[network, "is no file"]);
     let endless = package(&at("endless"), |t| t);
     fs::remove_file(Path::new(&endless).join(network)).unwrap();
     symlink(network, Path::new(&endless).join(network)).unwrap();
@@ -267,10 +275,13 @@ fn a_network_that_is_none_or_another_is_refused() {
     let part = dir.path().join("part").display().to_string();
     let network = "vision-lite0.int8.onnx";
     let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/vision-lite0").join(network)).unwrap();
+    let weights_elsewhere = fs::read("tests/data/foreign/anomaly.onnx").unwrap();
     for (name, bytes, words) in [
-        ("none", &b"no network at all"[..], "ONNX Runtime refuses"),
-        ("empty", b"", "ONNX Runtime refuses"),
-        ("half", &whole[..whole.len() / 2], "ONNX Runtime refuses"),
+        ("none", &b"no network at all"[..], "no ONNX model"),
+        ("empty", b"", "no ONNX model"),
+        ("half", &whole[..whole.len() / 2], "it was cut short"),
+        // The runtime would look for them in the current folder.
+        ("elsewhere", &weights_elsewhere, "its weights lie in another file, `anomaly.onnx.data`"),
     ] {
         let package = resealed(&dir.path().join(name), network, bytes);
         refused(&["teach", &part, "--model", &package, "--good", "tests/data/paper/train/good"], &[network, words]);

@@ -47,5 +47,8 @@ mod telemetry;
 /// The second runtime.
 #[cfg(feature = "tflite")]
 mod tflite;
+/// Where code and data come from, who may change a part, and where nothing may be written.
+#[cfg(unix)]
+mod trust;
 /// Words of what was found.
 mod words;

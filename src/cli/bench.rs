@@ -15,11 +15,13 @@ use eyear::engine::streams;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
+use eyear::memory::pair::Taught;
 use eyear::memory::part::Part;
+use eyear::open::{self, Tried, of_sense};
 use eyear::source::recording;
 use serde::Serialize;
 
-use super::trials::{self, Trials, Tried};
+use super::trials::{self, Trials};
 use super::{ModelArguments, Outcome, prepare, progress_bar};
 
 /// Time each stage of an inspection beside the bare run of its encoder
@@ -102,14 +104,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         .map(|path| Ok((&**path, std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)))
         .collect::<Result<_>>()?;
     let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
-    let manifest = arguments.model.manifest(Sense::Image)?;
-    let seen = super::seen_part(part)?;
+    let (setup, taught) = (arguments.model.setup(), super::seen_part(part)?);
+    let packages = setup.of_part(&taught, part)?;
+    let manifest = of_sense(&packages, Sense::Image)?;
+    let Taught::One(seen) = taught else { bail!("part {} was taught from pictures with sounds", part.display()) };
     if let Some(streams) = arguments.streams {
-        return at_once(arguments, &manifest, seen, &files, [streams, rounds]);
+        return at_once(arguments, manifest, *seen, &files, [streams, rounds]);
     }
-    let options = arguments.model.options_of(&manifest, seen.card.model.precision)?;
-    let mut inspector = Inspector::of_part(&manifest, seen, arguments.model.backend(), &options)?;
-    inspector.senses().iter().for_each(|one| super::told(one.notices()));
+    let options = setup.options_of(manifest, seen.card.model.precision)?;
+    let mut inspector = Inspector::of_part(manifest, *seen, setup.backend, &options)?;
+    inspector.senses().iter().for_each(|one| setup.tell(one.notices()));
 
     let done = Arc::new(AtomicBool::new(false));
     let busy = (0..arguments.busy).map(|i| {
@@ -177,10 +181,10 @@ fn at_once(
     files: &[(&Path, Vec<u8>)],
     [streams, rounds]: [usize; 2],
 ) -> Result<Outcome> {
-    let model = arguments.model.clone().divided(streams);
-    let options = model.options_of(manifest, part.card.model.precision)?;
-    let first = Inspector::of_part(manifest, part, model.backend(), &options)?;
-    first.senses().iter().for_each(|one| super::told(one.notices()));
+    let setup = arguments.model.setup().divided(streams);
+    let options = setup.options_of(manifest, part.card.model.precision)?;
+    let first = Inspector::of_part(manifest, part, setup.backend, &options)?;
+    first.senses().iter().for_each(|one| setup.tell(one.notices()));
     let others = (1..streams).map(|_| first.fork()).collect::<eyear::Result<Vec<_>>>()?;
     let mut inspectors: Vec<Inspector> = std::iter::once(first).chain(others).collect();
     let judge = |inspector: &mut Inspector, (path, bytes): &(&Path, &Vec<u8>)| -> Result<f64> {
@@ -232,8 +236,8 @@ fn all(arguments: &Arguments) -> Result<Outcome> {
         bail!("each way requires its provider as it is: leave --require-provider out");
     }
     let board = prepare::board(&arguments.model)?;
-    let named = arguments.model.model.as_deref();
-    let packages = named.map_or_else(|| PACKAGES.to_vec(), |named| vec![named]);
+    let named = arguments.model.model.iter().map(String::as_str).collect::<Vec<_>>();
+    let packages = if named.is_empty() { PACKAGES.to_vec() } else { named };
     let (mut out, mut every) = (std::io::stdout().lock(), true);
     for package in packages {
         let manifest = Manifest::find(package)?;
@@ -245,7 +249,7 @@ fn all(arguments: &Arguments) -> Result<Outcome> {
         let trials = Trials { package, board: &board, rounds, limit, cold: true };
         let tried = trials.run(ways)?;
         every &= tried.iter().any(|tried| tried.lost.is_none());
-        let library = prepare::library()?;
+        let library = open::library()?;
         if arguments.json {
             let line = Model { model: &manifest.name, board: &board.name, library, tried };
             writeln!(out, "{}", serde_json::to_string(&line)?)?;
@@ -291,13 +295,10 @@ fn cold_start(arguments: &Arguments, part: &Path, picture: &Path) -> Result<f64>
     let mut times = Vec::new();
     for _ in 0..5 {
         let mut command = Command::new(&executable);
-        command.arg("inspect").arg(part).arg(picture).args([
-            "--json",
-            "--model",
-            arguments.model.package(Sense::Image),
-            "--backend",
-            &arguments.model.backend.text,
-        ]);
+        command.arg("inspect").arg(part).arg(picture).args(["--json", "--backend", &arguments.model.backend.text]);
+        for model in &arguments.model.model {
+            command.arg("--model").arg(model);
+        }
         for provider in &arguments.model.provider {
             command.arg("--provider").arg(super::trials::named(provider));
         }

@@ -9,6 +9,7 @@ use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::board::{self, Board, Thermometer};
 use eyear::encode::MapEncoder;
 use eyear::inspect::Writer;
+use eyear::installed;
 use eyear::manifest::{Format, Golden, Manifest, Variant};
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
@@ -45,6 +46,8 @@ struct Findings {
     machine: Machine,
     board: OnBoard,
     runtimes: Vec<Runtime>,
+    /// Where model packages are looked for, first match first.
+    searched: Vec<Searched>,
     models: Vec<Model>,
     healthy: bool,
 }
@@ -66,6 +69,10 @@ struct Machine {
 struct OnBoard {
     name: String,
     title: String,
+    /// Where its file was found.
+    found: &'static str,
+    /// Folders that hold more boards, and how they were found.
+    others: Vec<Searched>,
     proven: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
@@ -91,6 +98,21 @@ struct OnBoard {
     providers: Vec<(String, Option<String>)>,
 }
 
+/// A folder that is searched.
+#[derive(Serialize)]
+struct Searched {
+    folder: String,
+    how: &'static str,
+}
+
+impl Searched {
+    /// Those of them that are there.
+    fn there(folders: Vec<installed::Folder>) -> Vec<Self> {
+        let there = folders.into_iter().filter(|(folder, _)| folder.is_dir());
+        there.map(|(folder, place)| Self { folder: folder.display().to_string(), how: place.as_str() }).collect()
+    }
+}
+
 #[derive(Default, Serialize)]
 struct Runtime {
     name: &'static str,
@@ -113,6 +135,7 @@ struct Library {
 #[derive(Default, Serialize)]
 struct Model {
     name: String,
+    folder: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     licence: Option<String>,
     /// Least cosine similarity with the reference over all maps, per variant that a runtime of this build opens.
@@ -138,13 +161,15 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             Ok(manifest) => model(&manifest, &ready),
             Err(error) => {
                 let error = Some(format!("{}; {}", error.chain(), remedy(&dir)));
-                Model { name: dir.display().to_string(), error, ..Model::default() }
+                let folder = dir.display().to_string();
+                Model { name: folder.clone(), folder, error, ..Model::default() }
             }
         })
         .collect();
     let healthy = runs && !models.is_empty() && models.iter().all(|model| model.error.is_none());
     let (version, board) = (env!("CARGO_PKG_VERSION"), board()?);
-    let findings = Findings { version, machine: machine(), board, runtimes, models, healthy };
+    let searched = Searched::there(installed::models());
+    let findings = Findings { version, machine: machine(), board, runtimes, searched, models, healthy };
     let mut out = std::io::stdout().lock();
     match arguments.json {
         true => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
@@ -180,6 +205,8 @@ fn board() -> Result<OnBoard> {
         proven: board.proven(&here).as_str(),
         name: board.name,
         title: board.title,
+        found: "built in",
+        others: Searched::there(installed::boards()),
         model: here.model,
         jetpack: here.jetpack,
         accelerators: here.accelerators,
@@ -199,7 +226,8 @@ fn remedy(dir: &Path) -> String {
 
 /// Digests of all files, and the golden input through each variant that one of the `ready` runtimes opens.
 fn model(manifest: &Manifest, ready: &[&dyn Backend]) -> Model {
-    let mut model = Model { name: manifest.name.clone(), licence: Some(manifest.licence.clone()), ..Model::default() };
+    let (name, folder) = (manifest.name.clone(), manifest.dir().display().to_string());
+    let mut model = Model { name, folder, licence: Some(manifest.licence.clone()), ..Model::default() };
     let mut check = || -> eyear::Result<()> {
         manifest.verify()?;
         let variants =
@@ -289,6 +317,8 @@ fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
     if !board.held_back.is_empty() {
         writeln!(out, "         held back: {}; see to its supply and its cooling", board.held_back.join(", "))?;
     }
+    let others: Vec<String> = board.others.iter().map(|of| format!("; more in {} ({})", of.folder, of.how)).collect();
+    writeln!(out, "         its file: {}{}", board.found, others.concat())?;
     if !board.accelerators.is_empty() {
         writeln!(out, "         accelerators: {}", board.accelerators.join(", "))?;
     }
@@ -322,8 +352,11 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     if findings.models.is_empty() {
         writeln!(
             out,
-            "missing  model packages: bring `models/vision-lite0` here, or set EYEAR_MODELS to the folder that holds them"
+            "missing  model packages: put the folder `models` beside the executable, or set EYEAR_MODELS to it"
         )?;
+    }
+    for Searched { folder, how } in &findings.searched {
+        writeln!(out, "models   {folder} ({how})")?;
     }
     for model in &findings.models {
         match &model.error {
@@ -333,6 +366,7 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
                 let (licence, parity) = (model.licence.as_deref().unwrap_or_default(), parity.collect::<Vec<_>>());
                 let name = &model.name;
                 writeln!(out, "ok       {name} ({licence}); likeness to its reference: {}", parity.join(", "))?;
+                writeln!(out, "         {}", model.folder)?;
             }
         }
     }

@@ -19,6 +19,7 @@ use eyear::inspect::kymograph;
 use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
+use eyear::open::of_sense;
 use eyear::sample::{Frame, Moment, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
@@ -123,6 +124,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     if arguments.csv {
         writeln!(out, "dataset,file,kind,bad,verdict,score,limit,p_value")?;
     }
+    let setup = arguments.model.setup();
     for set in sets(arguments)? {
         let (mut dataset, made) = set?;
         let (sense, paired) = (dataset.sense(), dataset.is_paired());
@@ -175,7 +177,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
         }
         let (kind, good) = (kinds_of(&taught), taught.parts()[0].card.good);
-        let inspector = RefCell::new(arguments.model.inspector(taught)?);
+        let inspector = RefCell::new(setup.inspector(taught, arguments.part.as_deref().unwrap_or(Path::new("")))?);
         words.as_ref().map_or(Ok(()), |words| words.check(&inspector.borrow()))?;
         let bar = progress_bar("judging")?;
         bar.set_length(dataset.test.len() as u64);
@@ -205,7 +207,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         figures.words = words.as_ref().map(eval_words::Words::finish).transpose()?;
         bar.finish_and_clear();
         if arguments.baselines && sense == Sense::Clip {
-            let kymograph = RefCell::new(kymograph(&arguments.model.manifest(sense)?)?);
+            let kymograph = RefCell::new(kymograph(of_sense(&setup.usual(&[sense])?, sense)?)?);
             let motion = |path: &Path| -> eyear::Result<Vec<f64>> {
                 let mut kymograph = kymograph.borrow_mut();
                 kymograph.picture(&recording::clip::read(path)?)?;
@@ -333,8 +335,9 @@ fn teach(
     groups: Vec<usize>,
     read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
 ) -> Result<(Taught, Vec<Lesson>)> {
-    let model = &arguments.model;
-    let sense = dataset.sense();
+    let (setup, sense) = (arguments.model.setup(), dataset.sense());
+    let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Sound] } else { vec![sense] };
+    let packages = setup.usual(&senses)?;
     let precision = |manifest: &Manifest, sense| -> Result<Precision> {
         Ok(arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?)
     };
@@ -347,32 +350,32 @@ fn teach(
     };
     let (taught, lessons) = if dataset.is_paired() {
         let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
-        let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Sound)?];
-        let mut eye = model.eye(&of_sight, precision(&of_sight, Sense::Image)?, arguments.input)?;
-        let mut ear = model.ear(&of_hearing, precision(&of_hearing, Sense::Sound)?)?;
+        let (of_sight, of_hearing) = (of_sense(&packages, Sense::Image)?, of_sense(&packages, Sense::Sound)?);
+        let mut eye = setup.eye(Sense::Image, of_sight, precision(of_sight, Sense::Image)?, arguments.input)?;
+        let mut ear = setup.ear(of_hearing, precision(of_hearing, Sense::Sound)?)?;
         let readers = Readers { picture: &recording::read, sound: &sound::read };
-        let manifests = [&of_sight, &of_hearing];
+        let manifests = [of_sight, of_hearing];
         let (pair, lessons) =
             teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, &files, &readers, &progress)?;
         (Taught::Both(Box::new(pair)), lessons.into())
     } else {
-        let manifest = model.manifest(sense)?;
-        let precision = precision(&manifest, sense)?;
+        let manifest = of_sense(&packages, sense)?;
+        let precision = precision(manifest, sense)?;
         let (part, lesson) = match sense {
             Sense::Image => {
-                let mut eye = model.eye(&manifest, precision, arguments.input)?;
-                teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, &progress)?
+                let mut eye = setup.eye(sense, manifest, precision, arguments.input)?;
+                teach::teach(&mut eye, manifest, &wishes, paths, &recording::read, &progress)?
             }
             Sense::Sound => {
-                let mut ear = model.ear(&manifest, precision)?;
+                let mut ear = setup.ear(manifest, precision)?;
                 let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
-                teach::teach_sounds(&mut ear, &manifest, &wishes, paths, read_good, &progress)?
+                teach::teach_sounds(&mut ear, manifest, &wishes, paths, read_good, &progress)?
             }
             Sense::Clip => {
-                let mut eye = model.eye_of(sense, &manifest, precision)?;
+                let mut eye = setup.eye(sense, manifest, precision, None)?;
                 let wishes = Wishes { kind: Some(Kind::Clip), ..wishes };
-                let by = (&mut eye, &mut kymograph(&manifest)?);
-                teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, &progress)?
+                let by = (&mut eye, &mut kymograph(manifest)?);
+                teach::teach_clips(by, manifest, &wishes, paths, &recording::clip::read, &progress)?
             }
         };
         (Taught::One(Box::new(part)), vec![lesson])

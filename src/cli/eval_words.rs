@@ -16,7 +16,7 @@ use eyear::evaluate::machines::Machine;
 use eyear::evaluate::run::Seen;
 use eyear::evaluate::words::{Mask, Tally, Truth, WordFigures, is_held_out};
 use eyear::inspect::{Asked, Inspector, Writer};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::manifest::{Precision, Sense};
 use eyear::source::recording;
 
 use super::ModelArguments;
@@ -95,8 +95,9 @@ impl WordArguments {
         if !self.words {
             return Ok(None);
         }
-        let options = model.options()?.on_cpu();
-        let writer = Writer::open(&Manifest::find(&self.writer)?, Precision::Int8, BACKENDS[0], &options)?;
+        let setup = model.setup();
+        let options = setup.options()?.on_cpu();
+        let writer = Writer::open(&setup.find(&self.writer)?, Precision::Int8, BACKENDS[0], &options)?;
         let language = writer.words().language(&self.language)?.clone();
         let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Sound] } else { vec![dataset.sense()] };
         let folders = if self.kinds.is_empty() { Vec::new() } else { folders(folder, inject)? };

@@ -117,7 +117,7 @@ impl Lines {
 pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let taught = Taught::load(&arguments.part)?;
     let (what, paths) = meant(&taught, &arguments.pictures)?;
-    let mut inspectors = arguments.model.inspectors(taught, arguments.streams)?;
+    let mut inspectors = arguments.model.setup().inspectors(taught, &arguments.part, arguments.streams)?;
     let parts: Vec<_> = inspectors[0].senses().iter().map(|one| Arc::clone(one.part())).collect();
     let tiles: Vec<Tiles> = parts.iter().map(|part| tiles(part)).collect();
     let mut out = std::io::stdout().lock();

@@ -24,9 +24,8 @@ mod table;
 mod teach;
 mod trials;
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -34,12 +33,12 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use eyear::backend::{self, Backend, Options};
-use eyear::board::{Board, Provider};
-use eyear::inspect::{Ear, Eye, Inspector};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::backend::{self, Backend};
+use eyear::board::Provider;
+use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE, TILE_CELLS};
+use eyear::open::{self, Notes, Setup};
 use eyear::sink::draw::Tiles;
 use eyear::source::recording::{self, Others};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -100,10 +99,10 @@ pub enum Outcome {
 #[derive(Args, Clone)]
 #[command(next_help_heading = MODEL)]
 pub struct ModelArguments {
-    /// Model package: a name, or a folder with a model.toml [default: vision-lite0, of sounds sound-lite0, of clips
-    /// clip-lite0]
+    /// Model package: a name, or a folder with a model.toml; may be given once for each sense [default: the one that the part
+    /// was taught with; to teach, vision-lite0, of sounds sound-lite0, of clips clip-lite0]
     #[arg(long, value_name = "NAME|DIR")]
-    model: Option<String>,
+    model: Vec<String>,
     /// Threads for the encoder [default: one per core, up to four]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
@@ -139,138 +138,32 @@ impl FromStr for Runtime {
 }
 
 impl ModelArguments {
-    /// The package's name, or its folder.
-    fn package(&self, sense: Sense) -> &str {
-        let usual = match sense {
-            Sense::Image => "vision-lite0",
-            Sense::Sound => "sound-lite0",
-            Sense::Clip => "clip-lite0",
-        };
-        self.model.as_deref().unwrap_or(usual)
-    }
-
-    fn manifest(&self, sense: Sense) -> Result<Manifest> {
-        Ok(Manifest::find(self.package(sense))?)
-    }
-
-    /// Of a part that takes a package for each of two senses.
-    fn manifest_of_both(&self, sense: Sense) -> Result<Manifest> {
-        if let Some(model) = &self.model {
-            bail!("--model names one package, `{model}`, and a part that is seen and heard takes two: leave it out");
-        }
-        self.manifest(sense)
-    }
-
-    /// The board that is named.
-    fn board(&self) -> Result<Option<Board>> {
-        Ok(self.board.as_deref().map(Board::find).transpose()?)
-    }
-
-    fn options(&self) -> Result<Options> {
-        let (default, board) = (Options::default(), self.board()?);
-        board.iter().try_for_each(Board::keep_to_cores)?;
-        let of_board = board.as_ref().and_then(|board| board.threads);
-        let providers = match (&*self.provider, board) {
-            ([], Some(board)) => board.providers,
-            (named, _) => named.to_vec(),
-        };
-        let threads = self.threads.or(of_board).unwrap_or(default.threads);
-        Ok(Options { threads, providers, require: self.require_provider, cache: cache(), ..default })
-    }
-
-    /// The same for a package in a precision: on a board, by what `eyear prepare` chose.
-    fn options_of(&self, manifest: &Manifest, precision: Precision) -> Result<Options> {
-        let options = self.options()?;
-        match self.board()?.filter(|_| self.provider.is_empty()) {
-            Some(board) => on_board(&board, manifest, precision, self.threads, options),
-            None => Ok(options),
+    fn setup(&self) -> Setup {
+        Setup {
+            models: self.model.clone(),
+            threads: self.threads,
+            providers: self.provider.clone(),
+            require: self.require_provider,
+            board: self.board.clone(),
+            backend: self.backend.backend,
+            notes: notes(),
+            ..Setup::default()
         }
     }
 
-    /// The encoder's runtime. What writes takes the first there is: its graphs are ONNX.
-    fn backend(&self) -> &'static dyn Backend {
-        self.backend.backend
-    }
-
-    fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
-        let mut eye = self.eye_of(Sense::Image, manifest, precision)?;
-        if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
-            eye.encoder().resize(height, width)?;
+    /// The one package that a command for packages is about.
+    fn package(&self) -> Result<&str> {
+        match &self.model[..] {
+            [] => Ok(open::usual_name(Sense::Image)),
+            [one] => Ok(one),
+            _ => bail!("--model names {} packages, and one is tried at a time", self.model.len()),
         }
-        Ok(eye)
-    }
-
-    /// What looks at the pictures of a sense.
-    fn eye_of(&self, sense: Sense, manifest: &Manifest, precision: Precision) -> Result<Eye> {
-        let eye = Eye::open(manifest, sense, precision, self.backend(), &self.options_of(manifest, precision)?)?;
-        told(eye.notices());
-        Ok(eye)
-    }
-
-    /// So many inspectors, which share the weights and divide the processors among them.
-    fn inspectors(&self, taught: Taught, streams: usize) -> Result<Vec<Inspector>> {
-        let first = self.clone().divided(streams).inspector(taught)?;
-        let others = (1..streams).map(|_| first.fork()).collect::<eyear::Result<Vec<_>>>()?;
-        Ok(std::iter::once(first).chain(others).collect())
-    }
-
-    /// With the threads of each of so many inspectors at once, where these are not told otherwise.
-    fn divided(mut self, streams: usize) -> Self {
-        if streams > 1 && self.board.is_none() {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            self.threads = self.threads.or(Some((cores / streams).clamp(1, Options::default().threads)));
-        }
-        self
-    }
-
-    fn inspector(&self, taught: Taught) -> Result<Inspector> {
-        let both = matches!(taught, Taught::Both(_));
-        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
-        let mut chosen = BTreeMap::new();
-        for part in taught.parts() {
-            let sense = part.card.kind.sense();
-            chosen.insert(sense, self.options_of(&manifest(sense)?, part.card.model.precision)?);
-        }
-        let options = |sense: Sense| chosen.get(&sense).cloned().unwrap_or_default();
-        let inspector = Inspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
-        inspector.senses().iter().for_each(|one| told(one.notices()));
-        Ok(inspector)
-    }
-
-    fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
-        let ear = Ear::open(manifest, precision, self.backend(), &self.options_of(manifest, precision)?)?;
-        told(ear.notices());
-        Ok(ear)
     }
 }
 
-/// How a package in a precision runs on a board: as `eyear prepare` chose, but for threads that are named; else on the CPU.
-fn on_board(
-    board: &Board,
-    manifest: &Manifest,
-    precision: Precision,
-    threads: Option<usize>,
-    options: Options,
-) -> Result<Options> {
-    if let Some((provider, chosen)) = prepare::chosen(board, manifest, precision)? {
-        return Ok(Options {
-            providers: vec![provider],
-            threads: threads.unwrap_or(chosen),
-            cache: cache(),
-            ..options
-        });
-    }
-    let (name, board) = (&manifest.name, &board.name);
-    let model = if name == "vision-lite0" { String::new() } else { format!(" --model {name}") };
-    complain(&format!(
-        "note: the CPU serves, for {name} in {precision} is not prepared: run `eyear prepare --board {board}{model}`"
-    ));
-    Ok(options.on_cpu())
-}
-
-/// Tells what was asked of a runtime and did not come to be.
-fn told(notices: &[String]) {
-    notices.iter().for_each(|notice| complain(&format!("note: {notice}")));
+/// Tells what was asked for and did not come to be.
+fn notes() -> Notes {
+    Arc::new(|note| complain(&format!("note: {note}")))
 }
 
 /// `NAME` or `NAME:OPTION=VALUE,…`: options and values as TOML has them; a value that is none of its kinds is text.
@@ -286,18 +179,12 @@ fn provider(text: &str) -> Result<Provider, String> {
     Ok(Provider { name: name.trim().into(), options })
 }
 
-/// Where providers keep what they build once: `$EYEAR_CACHE`, else the user's own folder for such.
-fn cache() -> Option<PathBuf> {
-    let of = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    of("EYEAR_CACHE").or_else(|| Some(of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")))?.join("eyear")))
-}
-
 /// The part in a folder, for a command that looks at pictures alone.
-fn seen_part(dir: &Path) -> Result<Part> {
+fn seen_part(dir: &Path) -> Result<Taught> {
     match Taught::load(dir)? {
-        Taught::One(part) if part.card.kind.sense() == Sense::Image => Ok(*part),
+        taught @ Taught::One(_) if taught.parts()[0].card.kind.sense() == Sense::Image => Ok(taught),
         taught => {
-            let samples = taught.parts()[0].card.kind.sense().samples();
+            let samples = open::samples_of(&taught);
             bail!("part `{}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these", taught.name())
         }
     }

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::backend::{BACKENDS, Backend, Options};
 use eyear::decode::Sampling;
 use eyear::evaluate::run::Seen;
 use eyear::inspect::{Asked, Inspector, Writer};
-use eyear::manifest::{Manifest, Precision};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
 use eyear::sample::Frame;
@@ -119,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let (_, samples) = inspect::meant(&taught, &arguments.samples)?;
     let language = &arguments.words.language;
     let voice = arguments.say.then(|| Voice::open(Path::new("espeak-ng"), &[], language)).transpose()?;
-    let (mut inspector, mut writer) = open(taught, &arguments.words, &arguments.model)?;
+    let (mut inspector, mut writer) = open(&arguments.part, taught, &arguments.words, &arguments.model)?;
     let mut folder = arguments.out.as_deref().map(Folder::create).transpose()?;
     let (mut bad, mut failed) = (false, false);
     for (path, stem) in samples.iter().zip(names::unique(&samples)) {
@@ -166,7 +164,10 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
     if arguments.question.trim().is_empty() {
         bail!("the question is empty: ask something, such as \"is there a scratch?\"");
     }
-    let (mut inspector, mut writer) = open(Taught::load(&arguments.part)?, &arguments.words, &arguments.model)?;
+    let (mut inspector, mut writer) = {
+        let taught = Taught::load(&arguments.part)?;
+        open(&arguments.part, taught, &arguments.words, &arguments.model)?
+    };
     let since = arguments.since.as_ref().map(|path| inspect::judge(&mut inspector, path, false)).transpose()?;
     let since = since.map(|seen| seen.report);
     if let Some(Report { verdict: Verdict::Invalid, reason, .. }) = &since {
@@ -177,19 +178,11 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
     Ok(if told.report.verdict == Verdict::Pass { Outcome::Good } else { Outcome::Bad })
 }
 
-fn open(taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(Inspector, Writer)> {
-    let inspector = model.inspector(taught)?;
-    let writer = writer(&words.writer, &inspector, BACKENDS[0], &model.options()?.on_cpu())?;
+fn open(part: &Path, taught: Taught, words: &WordArguments, model: &ModelArguments) -> Result<(Inspector, Writer)> {
+    let setup = model.setup();
+    let inspector = setup.inspector(taught, part)?;
+    let writer = setup.writer(&words.writer, &inspector)?;
     Ok((inspector, writer))
-}
-
-/// The writer of a package, for what an inspector judges.
-pub(super) fn writer(package: &str, inspector: &Inspector, backend: &dyn Backend, options: &Options) -> Result<Writer> {
-    let writer = Writer::open(&Manifest::find(package)?, Precision::Int8, backend, options)?;
-    for one in inspector.senses() {
-        writer.check(one.sense(), one.encoded_by())?;
-    }
-    Ok(writer)
 }
 
 /// What was told of a sample.

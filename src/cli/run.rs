@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::backend::{self, BACKENDS, Options};
+use eyear::backend::{self, Options};
 use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
 use eyear::engine::{self, Ask, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
 use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
+use eyear::memory::folder::Standing;
 use eyear::memory::pair::Taught;
+use eyear::open::{Packages, Setup, of_sense};
 use eyear::report::{Judged, Verdict};
 use eyear::sample::Moment;
 use eyear::sink::Sink;
@@ -24,7 +26,7 @@ use eyear::sink::lines::Lines;
 use eyear::sink::speech::Voice;
 use eyear::station::{Station, Trigger};
 
-use super::{Outcome, complain, is_broken_pipe, report};
+use super::{Outcome, complain, is_broken_pipe};
 
 /// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
 #[derive(Args)]
@@ -58,27 +60,22 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let station = Station::load(&arguments.station)?;
     let stop = super::stopped_by_signals()?;
     let taught = Taught::load(&station.part)?;
-    let default = Options::default();
-    let named = station.board.as_deref().map(Board::find).transpose().context("board")?;
+    let setup = setup(&station, arguments.station.parent().unwrap_or(Path::new("")))?;
+    let named = setup.board().context("board")?;
     // Before any thread is started: the others keep to what this one does.
-    named.iter().try_for_each(Board::keep_to_cores).context("board")?;
-    let of_board = named.as_ref().and_then(|board| board.threads);
-    let options = Options { threads: station.threads.or(of_board).unwrap_or(default.threads), ..default };
+    let on_cpu = setup.options().context("board")?.on_cpu();
+    let packages = setup.of_part(&taught, &station.part)?;
     let mut chosen = BTreeMap::new();
-    if let Some(board) = &named {
+    if named.is_some() {
         for part in taught.parts() {
-            let (sense, precision) = (part.card.kind.sense(), part.card.model.precision);
-            let manifest = manifest(&station, sense)?;
-            let of_board = super::on_board(board, &manifest, precision, station.threads, options.clone())?;
-            chosen.insert(sense, of_board);
+            let sense = part.card.kind.sense();
+            chosen.insert(sense, setup.options_of(of_sense(&packages, sense)?, part.card.model.precision)?);
         }
     }
     let board = named.map_or_else(|| Board::detect(&Machine::here()), Ok)?;
-    backend::find(&station.backend).context("backend")?;
-    let on_cpu = options.on_cpu();
-    let mut inspector = inspector_of(&station, taught, &|_| on_cpu.clone())?;
-    inspector.senses().iter().for_each(|one| super::told(one.notices()));
-    let standby = standby(&station, &chosen, &on_cpu);
+    let standby = standby(&setup, &packages, &taught, &chosen, &on_cpu);
+    let mut inspector = inspector_of(&setup, &packages, taught, &|_| on_cpu.clone())?;
+    inspector.senses().iter().for_each(|one| setup.tell(one.notices()));
     check_cycle(&station, &inspector)?;
     let bad = Arc::new(AtomicU64::new(0));
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
@@ -87,8 +84,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let writer = station.words.as_ref().map(|words| -> Result<_> {
         // One thread: the rest of the machine is for what decides.
-        let options = Options { threads: 1, ..on_cpu };
-        let writer = report::writer(&words.writer, &inspector, BACKENDS[0], &options).context("words.writer")?;
+        let setup = Setup { threads: Some(1), ..setup };
+        let writer = setup.writer(&words.writer, &inspector).context("words.writer")?;
         writer.words().language(&words.language).context("words.language")?;
         Ok(writer)
     });
@@ -175,31 +172,49 @@ fn check_cycle(station: &Station, inspector: &Inspector) -> Result<()> {
     }
 }
 
-/// The package that a station judges by.
-fn manifest(station: &Station, sense: Sense) -> eyear::Result<Manifest> {
-    match sense {
-        Sense::Image => Manifest::find(&station.model),
-        Sense::Sound => Manifest::find(&station.sound_model),
-        Sense::Clip => Manifest::find("clip-lite0"),
-    }
-}
-
-fn inspector_of(station: &Station, taught: Taught, options: &dyn Fn(Sense) -> Options) -> eyear::Result<Inspector> {
-    let backend = backend::find(&station.backend)?;
-    Inspector::new(taught, &|sense| manifest(station, sense), backend, options)
-}
-
-/// Who may take over: of each sense what was chosen for it on the board. The CPU is there at once, and serves where that fails.
-fn standby(station: &Station, chosen: &BTreeMap<Sense, Options>, on_cpu: &Options) -> Standby {
-    let opens = |chosen: BTreeMap<Sense, Options>| -> Opens {
-        let (station, on_cpu) = (station.clone(), on_cpu.clone());
-        let options = move |sense: Sense| chosen.get(&sense).unwrap_or(&on_cpu).clone();
-        Box::new(move || inspector_of(&station, Taught::load(&station.part)?, &options))
+/// What a station says of its packages and of what they run on. A name that is not installed may be that of a folder beside the
+/// station's file, in `home`.
+fn setup(station: &Station, home: &Path) -> Result<Setup> {
+    let placed = |name: &String| match Manifest::in_folder(home, name) {
+        Some(_) if Manifest::named(name).is_err() => Path::new(".").join(home).join(name).display().to_string(),
+        _ => name.clone(),
     };
+    let named =
+        [(Sense::Image, &station.model), (Sense::Sound, &station.sound_model), (Sense::Clip, &station.clip_model)];
+    let of_sense = named.into_iter().filter_map(|(sense, model)| Some((sense, model.as_ref().map(placed)?))).collect();
+    let backend = backend::find(&station.backend).context("backend")?;
+    let (threads, board) = (station.threads, station.board.clone());
+    Ok(Setup { of_sense, threads, board, backend, notes: super::notes(), ..Setup::default() })
+}
+
+fn inspector_of(
+    setup: &Setup,
+    packages: &Packages,
+    taught: Taught,
+    options: &dyn Fn(Sense) -> Options,
+) -> eyear::Result<Inspector> {
+    Inspector::new(taught, &|sense| of_sense(packages, sense).cloned(), setup.backend, options)
+}
+
+/// Who may take over: of each sense what was chosen for it on the board. The CPU is there at once, and serves where that fails. All
+/// judge by the part as it was when the station was started.
+fn standby(
+    setup: &Setup,
+    packages: &Packages,
+    taught: &Taught,
+    chosen: &BTreeMap<Sense, Options>,
+    on_cpu: &Options,
+) -> Standby {
     let is_cpu = |options: &Options| options.providers.iter().all(|provider| provider.name == "cpu");
     if chosen.values().all(is_cpu) {
         return Standby::default();
     }
+    let taught = Arc::new(taught.clone());
+    let opens = |chosen: BTreeMap<Sense, Options>| -> Opens {
+        let (setup, packages, taught, on_cpu) = (setup.clone(), packages.clone(), Arc::clone(&taught), on_cpu.clone());
+        let options = move |sense: Sense| chosen.get(&sense).unwrap_or(&on_cpu).clone();
+        Box::new(move || inspector_of(&setup, &packages, Taught::clone(&taught), &options))
+    };
     Standby { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
 }
 
@@ -216,6 +231,12 @@ pub(super) fn told(event: &Event) -> String {
             "the board is at {celsius:.0} degrees Celsius ({zone}): after each inspection the station rests {rest} times as long \
              as it took"
         ),
+        Event::Part(Standing::Anew) => {
+            "the part was taught anew: the station goes on by what it was taught before; restart it to judge by the new"
+                .into()
+        }
+        Event::Part(Standing::Gone) => "the part's folder is gone: the station goes on by what it was taught".into(),
+        Event::Part(Standing::Same) => "the part's folder holds again what the station judges by".into(),
         Event::Warm { seconds, notices } => {
             let notes: String = notices.iter().map(|notice| format!("; {notice}")).collect();
             format!("the board's provider is warm after {seconds:.1} s and takes over from the CPU{notes}")

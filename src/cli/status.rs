@@ -68,6 +68,13 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         if status["warming"] == true {
             writeln!(out, "warming     the CPU serves until the board's provider is ready")?;
         }
+        match status["part"].as_str() {
+            Some("taught-anew") => {
+                writeln!(out, "part        was taught anew since: restart the station to judge by it")?
+            }
+            Some("gone") => writeln!(out, "part        its folder is gone: the station goes on by what it was taught")?,
+            _ => {}
+        }
         let verdicts = status["verdicts"].as_object().into_iter().flatten();
         let verdicts: Vec<String> = verdicts.map(|(verdict, count)| format!("{count} {verdict}")).collect();
         let last = status["last_verdict_s"].as_f64().map_or("none yet".into(), |last| format!("{last:.1} s ago"));

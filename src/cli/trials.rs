@@ -1,9 +1,9 @@
 //! Ways to run a model on this machine, each tried in a process of its own → how long it takes and whether it still computes what
 //! the reference does, as a table. What is kept of it is left to `prepare`, where it stands beside the rest to `bench`.
 
-use std::fs;
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,38 +11,13 @@ use eyear::backend::{self, BACKENDS, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::evaluate::trial::{self, Trial};
 use eyear::manifest::{Manifest, Precision, Variant};
+use eyear::open::{Tried, Way};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::{ModelArguments, progress_bar};
 
 /// Starts of a fresh process, of which the median is told.
 const STARTS: usize = 3;
-
-/// A way to run a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Way {
-    /// The runtime.
-    pub backend: String,
-    pub provider: Provider,
-    pub precision: Precision,
-    pub threads: usize,
-}
-
-/// A way with what came of it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Tried {
-    #[serde(flatten)]
-    pub way: Way,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trial: Option<Trial>,
-    /// Milliseconds from the start of a process to its first output and its end, median of three; where it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cold_start_ms: Option<f64>,
-    /// Why it was not taken: it failed, computes something else, or another is faster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost: Option<String>,
-}
 
 /// What is tried, and how.
 pub struct Trials<'a> {
@@ -65,7 +40,7 @@ impl Trials<'_> {
         bar.set_length(ways.len() as u64);
         let mut tried = Vec::new();
         for way in ways {
-            bar.set_message(format!("warming {} {} threads", way.name(), way.threads));
+            bar.set_message(format!("warming {} {} threads", name(&way), way.threads));
             let (trial, lost) = match self.in_a_process(&way) {
                 Ok(trial) => {
                     let refused = trial.refused(self.board.memory_mb);
@@ -89,7 +64,7 @@ impl Trials<'_> {
                 Some((precision, best)) if *precision == one.way.precision => {
                     one.lost = Some(format!("{best} is faster"));
                 }
-                _ => best = Some((one.way.precision, format!("{} (threads: {})", one.way.name(), one.way.threads))),
+                _ => best = Some((one.way.precision, format!("{} (threads: {})", name(&one.way), one.way.threads))),
             }
         }
         Ok(tried)
@@ -131,9 +106,10 @@ impl Trials<'_> {
 /// What a process tells in its last line, as JSON; else why it failed, crashed or was stopped.
 pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Result<T, String> {
     let mut start = || -> Result<(ExitStatus, String, String)> {
-        let [told, wrong] = [tempfile::tempfile()?, tempfile::tempfile()?];
-        let command = command.stdin(Stdio::null()).stdout(told.try_clone()?).stderr(wrong.try_clone()?);
-        let mut child = command.spawn()?;
+        // Pipes, not files: there may be no place where one can be written.
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let told = child.stdout.take().map(read).transpose()?;
+        let wrong = child.stderr.take().map(read).transpose()?;
         let began = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -146,13 +122,10 @@ pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Resu
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let text = |mut file: fs::File| -> Result<String> {
-            file.rewind()?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        Ok((status, text(told)?, text(wrong)?))
+        // What it started itself may still hold its output.
+        let text =
+            |read: Option<Receiver<String>>| read.and_then(|read| read.recv_timeout(REST).ok()).unwrap_or_default();
+        Ok((status, text(told), text(wrong)))
     };
     let (status, told, wrong) = start().map_err(|error| super::one_line(&error))?;
     let reason = || wrong.lines().rev().find_map(|line| line.strip_prefix("error: ")).map(ToString::to_string);
@@ -167,6 +140,20 @@ pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Resu
     }
 }
 
+/// How long the last output of a process that has ended may take.
+const REST: Duration = Duration::from_secs(5);
+
+/// Reads to the end on a thread of its own, so that the other end never waits.
+fn read(mut from: impl Read + Send + 'static) -> Result<Receiver<String>> {
+    let (into, text) = mpsc::channel();
+    std::thread::Builder::new().name("output".into()).spawn(move || {
+        let mut bytes = Vec::new();
+        let _as_far_as_it_goes = from.read_to_end(&mut bytes);
+        let _nobody_waits_any_more = into.send(String::from_utf8_lossy(&bytes).into_owned());
+    })?;
+    Ok(text)
+}
+
 /// One trial, here; `None` where the model is to run but once.
 pub fn one(manifest: &Manifest, way: &Way, rounds: usize, once: bool) -> Result<Option<Trial>> {
     let backend = backend::find(&way.backend)?;
@@ -176,7 +163,7 @@ pub fn one(manifest: &Manifest, way: &Way, rounds: usize, once: bool) -> Result<
         threads: way.threads,
         require: !providers.is_empty(),
         providers,
-        cache: super::cache(),
+        cache: eyear::installed::cache(),
         ..Options::default()
     };
     if once {
@@ -239,11 +226,9 @@ fn variants(manifest: &Manifest) -> Result<&[Variant]> {
     }
 }
 
-impl Way {
-    /// The provider, or the runtime where it is not the usual one.
-    pub fn name(&self) -> String {
-        if self.backend == BACKENDS[0].name() { named(&self.provider) } else { self.backend.clone() }
-    }
+/// The provider of a way, or the runtime where it is not the usual one.
+fn name(way: &Way) -> String {
+    if way.backend == BACKENDS[0].name() { named(&way.provider) } else { way.backend.clone() }
 }
 
 /// What was tried, as a table.
@@ -254,7 +239,7 @@ pub fn tell(out: &mut impl Write, tried: &[Tried], board: &Board) -> io::Result<
         "precision provider              threads    p50    p95    p99   1/s  load ms{cold}    MB  maps    score  heatmap"
     )?;
     for Tried { way, trial, cold_start_ms, lost } in tried {
-        write!(out, "{:9} {:21} {:>7}", way.precision.as_str(), way.name(), way.threads)?;
+        write!(out, "{:9} {:21} {:>7}", way.precision.as_str(), name(way), way.threads)?;
         match trial {
             Some(trial) => {
                 let memory = trial.peak_memory_mb.unwrap_or_default();

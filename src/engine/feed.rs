@@ -8,6 +8,7 @@ use crossbeam::channel::Sender;
 use super::rest;
 use super::stats::SourceStats;
 use crate::error::{ErrorKind, Result};
+use crate::memory::folder::Standing;
 use crate::sample::{Frame, Sound};
 use crate::source::{FaultKind, Next, Source};
 
@@ -51,6 +52,8 @@ pub enum Event {
         /// How many times as long as it took the station rests after an inspection.
         rest: u32,
     },
+    /// The part's folder holds another part than the station judges by, or again the same.
+    Part(Standing),
     /// The inspector on the provider that was wanted has taken over.
     Warm {
         /// How long it took to open.
@@ -215,6 +218,7 @@ mod tests {
             Event::Lost { .. } => "lost",
             Event::Fault { .. } => "fault",
             Event::Heat { .. } => "heat",
+            Event::Part(_) => "part",
             Event::Warm { .. } | Event::Cold { .. } => "provider",
             Event::Unwritten { .. } | Event::Unspoken { .. } => "words",
         };

@@ -5,6 +5,7 @@
 //! microphone ── feed ──> queue ─────────────┼─> judge ──> a queue for each sink ──> sink
 //! requests ─────────────────────────────────┘     │                 ▲
 //!                                                 └─> newest ──> words ──> newest ──> speech
+//! part's folder ── part ──> told when it was taught anew
 //! ```
 //!
 //! Every thread is started and named here, and joined but for the one that warms a provider. The caller's own thread judges: an
@@ -14,6 +15,7 @@ mod cycle;
 mod feed;
 mod heat;
 mod mailbox;
+mod part;
 mod standby;
 mod stats;
 pub mod streams;
@@ -232,6 +234,15 @@ pub fn run(
             }
             _ => (None, None),
         };
+        let digest = inspector.as_ref().map(|inspector| inspector.judged_by().part_digest.clone());
+        let part = digest.map(|digest| {
+            let (events, stopped) = (events.clone(), &stopped);
+            named(scope, "part", move || {
+                part::watch(&station.part, &digest, stats, &events, stopped);
+                Ok(())
+            })
+        });
+        let part = part.transpose()?;
         drop(events);
         let mut judge = Judge {
             station,
@@ -262,7 +273,7 @@ pub fn run(
         drop((frames, sounds));
         drop(judge);
         // Each in turn lets go of what the next one waits for.
-        let feeds = [camera, microphone, scribe, speech].map(|thread| thread.map_or(Ok(()), joined));
+        let feeds = [camera, microphone, scribe, speech, part].map(|thread| thread.map_or(Ok(()), joined));
         heard.try_iter().for_each(|event| told(&event));
         // A sink that has ended tells why; the judge knows only that it has.
         let takers: Vec<Result<()>> = takers.into_iter().map(joined).collect();

@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::locked;
+use crate::memory::folder::Standing;
 use crate::report::{Counted, Verdict};
 use crate::source::FaultKind;
 
@@ -30,6 +31,7 @@ struct Work {
     celsius: Option<f32>,
     rest: u32,
     warming: bool,
+    part: Standing,
 }
 
 /// What became of words.
@@ -99,6 +101,8 @@ pub struct Status {
     pub rest: u32,
     /// Whether the board's provider is still being warmed, and the CPU serves.
     pub warming: bool,
+    /// Whether the part's folder still holds what is judged by: `same`, `taught-anew` or `gone`.
+    pub part: &'static str,
     /// Resident memory of the process in MB, where the system tells.
     pub memory_mb: Option<f64>,
 }
@@ -164,6 +168,11 @@ impl Stats {
         locked(&self.work).warming = is_on;
     }
 
+    /// Whether the part in its folder is the one that is judged by.
+    pub(super) fn part(&self, standing: Standing) {
+        locked(&self.work).part = standing;
+    }
+
     /// How it stands.
     pub fn status(&self) -> Status {
         let work = locked(&self.work);
@@ -187,6 +196,7 @@ impl Stats {
             celsius: work.celsius,
             rest: work.rest,
             warming: work.warming,
+            part: work.part.as_str(),
             memory_mb: memory_mb(),
         }
     }

@@ -2,22 +2,196 @@
 //!
 //! What a card names is named by its own digest, and `part.toml` is replaced by a rename, so a part is either the old one
 //! or the new one, whatever happens while it is written. The card before the last change is kept as `previous.toml` for
-//! one step back. What cards say is left to `part` and `pair`.
+//! one step back. Whoever changes a part holds its [`Lock`], so that of two at once neither undoes what the other did. What
+//! cards say is left to `part` and `pair`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::hex;
 
 /// The card of the part.
 pub const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
 /// How the names of what is half written begin.
 pub const WRITING: &str = ".writing-";
+
+/// The right to change the part in a folder. One at a time has it, in whatever process; it is given back when it is dropped,
+/// and by the system when the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    dir: PathBuf,
+    /// Open and locked: the folder itself, so that nothing is left in it; a file in it where a folder cannot be locked.
+    _held: fs::File,
+    /// Whether the folder was made for it.
+    made: bool,
+}
+
+/// The file that is locked where a folder cannot be.
+const LOCK: &str = ".lock";
+
+impl Lock {
+    /// Takes the right to change the part in `dir`, which is made where it is missing, and taken away again where nothing comes
+    /// to lie in it. Where another holds it, `waits` hears of that once, and this waits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the folder cannot be made or opened.
+    pub fn take(dir: &Path, waits: &dyn Fn()) -> Result<Self> {
+        loop {
+            let made = !dir.is_dir();
+            fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+            // None where another took it away between the two.
+            if let Some(mut lock) = Self::hold(dir, waits)? {
+                lock.made = made;
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// The same of a part that there is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when there is none; [`ErrorKind::Io`] when the folder cannot be opened.
+    pub fn of(dir: &Path, waits: &dyn Fn()) -> Result<Self> {
+        Self::hold(dir, waits)?.ok_or_else(|| none_in(dir))
+    }
+
+    /// `None` where there is no such folder.
+    fn hold(dir: &Path, waits: &dyn Fn()) -> Result<Option<Self>> {
+        let mut told = false;
+        let mut waits = || {
+            if !std::mem::replace(&mut told, true) {
+                waits();
+            }
+        };
+        let missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        loop {
+            let held = match locked(fs::File::open(dir), &mut waits) {
+                Ok(held) => held,
+                Err(error) if missing(&error) => return Ok(None),
+                // Windows locks no folders, nor does every network's file system.
+                Err(_) => {
+                    let path = dir.join(LOCK);
+                    let open = fs::File::options().create(true).append(true).open(&path);
+                    match locked(open, &mut waits) {
+                        Ok(held) => held,
+                        Err(error) if missing(&error) => return Ok(None),
+                        Err(error) => return Err(Error::io("lock", &path, error)),
+                    }
+                }
+            };
+            // Who held it may have taken the folder away, and a third may have made another.
+            if is_still(dir, &held) {
+                return Ok(Some(Self { dir: dir.to_path_buf(), _held: held, made: false }));
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.made {
+            // Where nothing was written to it: of what holds something this is no more than a failure.
+            let _is_of_use = fs::remove_dir(&self.dir);
+        }
+    }
+}
+
+/// The file, locked; `waits` hears when another holds it.
+fn locked(file: std::io::Result<fs::File>, waits: &mut dyn FnMut()) -> std::io::Result<fs::File> {
+    let file = file?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            waits();
+            file.lock()?;
+        }
+        Err(fs::TryLockError::Error(error)) => return Err(error),
+    }
+    Ok(file)
+}
+
+/// Whether what is locked is still the folder of that name, or the file in it.
+fn is_still(dir: &Path, held: &fs::File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let Ok(held) = held.metadata() else { return false };
+        let path = if held.is_dir() { dir.to_path_buf() } else { dir.join(LOCK) };
+        path.metadata().is_ok_and(|now| (now.dev(), now.ino()) == (held.dev(), held.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = held;
+        dir.is_dir()
+    }
+}
+
+/// sha256 of the current card, which names all that was taught; `None` where there is none.
+pub fn digest(dir: &Path) -> Option<String> {
+    Some(hex(&Sha256::digest(fs::read(dir.join(CURRENT)).ok()?)))
+}
+
+/// How the part in a folder stands to the one that was loaded from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the same.
+    #[default]
+    Same,
+    /// It was taught anew, or a teaching was taken back.
+    Anew,
+    /// There is none any more.
+    Gone,
+}
+
+impl Standing {
+    /// Of the part in `dir` to one whose card had this digest.
+    pub fn of(dir: &Path, digest: &str) -> Self {
+        match self::digest(dir) {
+            None => Self::Gone,
+            Some(now) if now == digest => Self::Same,
+            Some(_) => Self::Anew,
+        }
+    }
+
+    /// As it stands in a station's status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Anew => "taught-anew",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// What `load` makes of the folder. One that was changed while it was read is read again: its files are those of two parts.
+///
+/// # Errors
+/// What `load` fails by, of a folder that stays as it is.
+pub fn settled<T>(dir: &Path, load: impl Fn() -> Result<T>) -> Result<T> {
+    for _ in 0..RETRIES {
+        let before = digest(dir);
+        match load() {
+            Err(_) if digest(dir) != before => {}
+            outcome => return outcome,
+        }
+    }
+    load()
+}
+
+/// How often a part is read again that is changed all the while.
+const RETRIES: usize = 5;
 
 /// The current card's path and text.
 ///
@@ -26,13 +200,14 @@ pub const WRITING: &str = ".writing-";
 pub fn read(dir: &Path) -> Result<(PathBuf, String)> {
     let path = dir.join(CURRENT);
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            let what = format!("no part in {} (no {CURRENT}): teach it first", dir.display());
-            Error::new(ErrorKind::Unavailable, what)
-        }
+        std::io::ErrorKind::NotFound => none_in(dir),
         _ => Error::io("read", &path, error),
     })?;
     Ok((path, text))
+}
+
+fn none_in(dir: &Path) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("no part in {} (no {CURRENT}): teach it first", dir.display()))
 }
 
 /// Whether a name can stand for a file or a folder beside the card, and for nothing else.
@@ -41,14 +216,15 @@ pub fn is_plain(name: &str) -> bool {
     plain && !name.is_empty() && !name.starts_with('.')
 }
 
-/// Makes `text` the current card of `dir`, and the card before the previous one; `numbers`, a name and its bytes, are
+/// Makes `text` the current card of the folder that is locked, and the card before the previous one; `numbers`, a name and its bytes, are
 /// written first. What no card names any more is removed.
 ///
 /// All are written beside and flushed before the first is renamed: a full disk shows while nothing has changed.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be written; the folder is then as before.
-pub fn replace(dir: &Path, numbers: Option<(&str, &[u8])>, text: &str) -> Result<()> {
+pub fn replace(lock: &Lock, numbers: Option<(&str, &[u8])>, text: &str) -> Result<()> {
+    let dir = lock.dir();
     let numbers = numbers.map(|(name, bytes)| (dir.join(name), bytes));
     let new = numbers.as_ref().map(|(path, _)| path).filter(|path| !path.exists());
     exchange(dir, numbers.as_ref().map(|(path, bytes)| (path.as_path(), *bytes)), text).inspect_err(|_| {
@@ -78,13 +254,14 @@ fn exchange(dir: &Path, numbers: Option<(&Path, &[u8])>, text: &str) -> Result<(
     Ok(())
 }
 
-/// Goes one step back: the previous card becomes the current one.
+/// Goes one step back: the previous card becomes the current one. `waits` as in [`Lock::take`].
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] when there is no previous one.
-pub fn undo(dir: &Path) -> Result<()> {
+pub fn undo(dir: &Path, waits: &dyn Fn()) -> Result<()> {
     let (current, previous) = (dir.join(CURRENT), dir.join(PREVIOUS));
-    if !previous.is_file() {
+    let lock = if dir.is_dir() { Some(Lock::of(dir, waits)?) } else { None };
+    if lock.is_none() || !previous.is_file() {
         let what = format!("nothing to undo in {} (no {PREVIOUS})", dir.display());
         return Err(Error::new(ErrorKind::Unavailable, what));
     }
@@ -135,5 +312,99 @@ fn sweep(dir: &Path) {
                 false => fs::remove_file(path),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const NOBODY: &dyn Fn() = &|| panic!("nobody else has it");
+
+    #[test]
+    fn a_second_waits_until_the_first_is_done_and_hears_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path(), NOBODY).unwrap();
+        let (into, heard) = mpsc::channel();
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .spawn_scoped(scope, || {
+                    let _second = Lock::take(dir.path(), &|| into.send("waits").unwrap()).unwrap();
+                    into.send("has it").unwrap();
+                })
+                .unwrap();
+            assert_eq!(heard.recv(), Ok("waits"));
+            assert_eq!(heard.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
+            drop(first);
+            assert_eq!(heard.recv(), Ok("has it"));
+        });
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left of it");
+    }
+
+    #[test]
+    fn a_folder_that_was_made_in_vain_goes_and_a_waiting_one_makes_another() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("part");
+        assert_eq!(Lock::of(&dir, NOBODY).unwrap_err().kind(), ErrorKind::Unavailable);
+        let first = Lock::take(&dir, NOBODY).unwrap();
+        let (into, heard) = mpsc::channel();
+        std::thread::scope(|scope| {
+            std::thread::Builder::new()
+                .spawn_scoped(scope, || {
+                    let second = Lock::take(&dir, &|| into.send(()).unwrap()).unwrap();
+                    replace(&second, None, "card").unwrap();
+                })
+                .unwrap();
+            heard.recv().unwrap();
+            drop(first);
+        });
+        assert_eq!(fs::read_to_string(dir.join(CURRENT)).unwrap(), "card");
+        drop(Lock::take(&dir, NOBODY).unwrap());
+        assert!(dir.is_dir(), "what holds a part stays");
+    }
+
+    #[test]
+    fn a_part_stands_to_what_was_loaded_as_its_card_says() {
+        let root = tempfile::tempdir().unwrap();
+        let lock = Lock::take(root.path(), NOBODY).unwrap();
+        replace(&lock, None, "one").unwrap();
+        let one = digest(root.path()).unwrap();
+        assert_eq!(Standing::of(root.path(), &one), Standing::Same);
+        replace(&lock, None, "two").unwrap();
+        assert_eq!(Standing::of(root.path(), &one), Standing::Anew);
+        drop(lock);
+        undo(root.path(), NOBODY).unwrap();
+        assert_eq!(Standing::of(root.path(), &one), Standing::Same);
+        fs::remove_file(root.path().join(CURRENT)).unwrap();
+        assert_eq!(Standing::of(root.path(), &one), Standing::Gone);
+    }
+
+    #[test]
+    fn a_part_that_changes_while_it_is_read_is_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |card: &str| fs::write(root.path().join(CURRENT), card).unwrap();
+        write("old");
+        let calls = std::cell::Cell::new(0);
+        let load = || {
+            calls.set(calls.get() + 1);
+            match calls.get() {
+                1 => {
+                    write("new");
+                    Err(Error::new(ErrorKind::Io, "its numbers are gone"))
+                }
+                _ => Ok(fs::read_to_string(root.path().join(CURRENT)).unwrap()),
+            }
+        };
+        assert_eq!(settled(root.path(), load).unwrap(), "new");
+        // What stays as it is and cannot be read is no better the second time.
+        calls.set(0);
+        let broken = || -> Result<()> {
+            calls.set(calls.get() + 1);
+            Err(Error::new(ErrorKind::Config, "wrong"))
+        };
+        assert!(settled(root.path(), broken).is_err());
+        assert_eq!(calls.get(), 1);
     }
 }

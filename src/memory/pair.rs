@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::bond::Bond;
 use super::calibrate::Calibration;
-use super::folder;
+use super::folder::{self, Lock};
 use super::part::{FORMAT, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Sense, hex, wrong_at};
@@ -60,11 +60,15 @@ struct Half {
 }
 
 impl Taught {
-    /// Reads what is in folder `dir`.
+    /// Reads what is in folder `dir`; where that is taught anew meanwhile, what is in it then.
     ///
     /// # Errors
     /// As [`Part::load`].
     pub fn load(dir: &Path) -> Result<Self> {
+        folder::settled(dir, || Self::read(dir))
+    }
+
+    fn read(dir: &Path) -> Result<Self> {
         let (path, text) = folder::read(dir)?;
         let is_pair = text.parse::<toml::Table>().is_ok_and(|card| card.contains_key("sight"));
         if !is_pair {
@@ -103,12 +107,23 @@ impl Taught {
         Ok(Self::Both(Box::new(pair)))
     }
 
-    /// Goes one step back: what was taught before the last change is current again.
+    /// Goes one step back: what was taught before the last change is current again. `waits` hears when another teaches.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when nothing is known of it.
-    pub fn undo(dir: &Path) -> Result<()> {
-        folder::undo(dir)
+    pub fn undo(dir: &Path, waits: &dyn Fn()) -> Result<()> {
+        folder::undo(dir, waits)
+    }
+
+    /// Writes it to the folder that is locked, as [`Part::save`] and [`Pair::save`].
+    ///
+    /// # Errors
+    /// As these.
+    pub fn save(&mut self, lock: &Lock) -> Result<()> {
+        match self {
+            Self::One(part) => part.save(lock),
+            Self::Both(pair) => pair.save(lock),
+        }
     }
 
     /// The part's name.
@@ -164,32 +179,36 @@ impl Pair {
         (0..columns[0].len()).map(|i| columns.iter().map(|column| column[i]).collect()).collect()
     }
 
-    /// Writes the pair to folder `dir` and makes it the current part; the one before stays as one step back.
+    /// Writes the pair to the folder that is locked and makes it the current part; the one before stays as one step back.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
-    pub fn save(&mut self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+    pub fn save(&mut self, lock: &Lock) -> Result<()> {
+        let dir = lock.dir();
         let (sight, hearing) = (half(dir, "sight", &mut self.sight)?, half(dir, "hearing", &mut self.hearing)?);
         let card = Card { format: FORMAT, name: self.sight.card.name.clone(), sight, hearing };
         let written = toml::to_string(&card)
             .map_err(|error| Error::caused(ErrorKind::Config, "cannot write the part's card", error))?;
         let text = format!("# A part taught to eyear by pictures and sounds: a folder for each sense.\n{written}");
-        folder::replace(dir, None, &text)?;
+        folder::replace(lock, None, &text)?;
         self.digest = hex(&Sha256::digest(text.as_bytes()));
         Ok(())
     }
 }
 
-/// Writes one sense's part beside, and gives it the name that its digest says.
+/// Writes one sense's part beside, and gives it the name that its digest says. Where there is such a part already it stays
+/// as it is, for the current card may name it, unless it was damaged: then it is mended.
 fn half(dir: &Path, sense: &str, part: &mut Part) -> Result<Half> {
     let failed = |error| Error::io("write", dir, error);
+    let unheard = || ();
     let beside = tempfile::Builder::new().prefix(folder::WRITING).tempdir_in(dir).map_err(failed)?;
-    part.save(beside.path())?;
+    part.save(&Lock::take(beside.path(), &unheard)?)?;
     let name = format!("{sense}-{}", &part.digest[..12]);
     let path = dir.join(&name);
     if !path.exists() {
         fs::rename(beside.path(), &path).map_err(|error| Error::io("write", &path, error))?;
+    } else if !Part::load(&path).is_ok_and(|there| there.digest == part.digest) {
+        part.save(&Lock::take(&path, &unheard)?)?;
     }
     Ok(Half { folder: name, sha256: part.digest.clone() })
 }

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::folder::{self, CURRENT};
+use super::folder::{self, CURRENT, Lock};
 use super::golden::Golden;
 use super::learned::{Blame, Distances, Judgement, Learned, Level, shown_level};
 use super::motion::UsualMotion;
@@ -522,12 +522,11 @@ impl Part {
         decode(card, &bytes, digest).map_err(wrong)
     }
 
-    /// Writes the part to folder `dir` and makes it the current one; the one before stays as one step back.
+    /// Writes the part to the folder that is locked and makes it the current one; the one before stays as one step back.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
-    pub fn save(&mut self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+    pub fn save(&mut self, lock: &Lock) -> Result<()> {
         let bytes = self.encode()?;
         let sha256 = hex(&Sha256::digest(&bytes));
         let file = format!("memory-{}.safetensors", &sha256[..12]);
@@ -535,7 +534,7 @@ impl Part {
         let written = toml::to_string(&self.card)
             .map_err(|error| Error::caused(ErrorKind::Config, format!("cannot write {CURRENT}"), error))?;
         let text = format!("# A part taught to eyear. The numbers are in the file named under [memory].\n{written}");
-        folder::replace(dir, Some((&file, &bytes)), &text)?;
+        folder::replace(lock, Some((&file, &bytes)), &text)?;
         self.digest = hex(&Sha256::digest(text.as_bytes()));
         Ok(())
     }

@@ -287,7 +287,7 @@ impl Beside<'_> {
         }
         let failed = |error| Error::io("read", &path, error);
         if !self.open.contains_key(&file) {
-            self.open.insert(file.clone(), fs::File::open(&path).map_err(failed)?);
+            self.open.insert(file.clone(), open_inside(self.of, &path)?);
         }
         let Some(open) = self.open.get_mut(&file) else { return Ok(tensor.to_vec()) };
         let held = open.metadata().map_err(failed)?.len();
@@ -312,6 +312,34 @@ impl Beside<'_> {
     }
 }
 
+/// Opens the data beside the model `of`. What is no plain file, such as a pipe, would never end; a link that leads out of the
+/// model's folder would read what nobody gave.
+fn open_inside(of: &Path, path: &Path) -> Result<fs::File> {
+    let failed = |error| Error::io("read", path, error);
+    let wrong = |what: &str| Error::new(ErrorKind::Input, format!("{}: {what}", path.display()));
+    let folder = of.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let whole = path.canonicalize().map_err(failed)?;
+    if !whole.starts_with(folder.canonicalize().map_err(failed)?) {
+        return Err(wrong("leads out of the model's folder"));
+    }
+    if !whole.metadata().map_err(failed)?.is_file() {
+        return Err(wrong("is no file"));
+    }
+    fs::File::open(whole).map_err(failed)
+}
+
+/// The files beside a model that hold its weights: of what stands in one file, none.
+///
+/// # Errors
+/// [`ErrorKind::Input`] when the bytes are no ONNX file, or one that was cut short.
+pub fn beside(bytes: &[u8]) -> Result<Vec<String>> {
+    let (facts, has_graph) = Facts::told(bytes)?;
+    if !has_graph {
+        return Err(Error::new(ErrorKind::Input, "it holds no graph"));
+    }
+    Ok(facts.beside)
+}
+
 /// Where the data of a tensor lies.
 struct Place {
     file: String,
@@ -326,7 +354,8 @@ impl Place {
         for field in fields(tensor) {
             let field = field?;
             match field.number {
-                14 => outside = field.number_held() == 1,
+                // As the runtime's reader takes it: 32 bits of it.
+                14 => outside = field.number_held() as u32 == 1,
                 13 => {
                     let pair = fields(field.bytes()).collect::<Result<Vec<_>>>()?;
                     let of = |number| pair.iter().find(|field| field.number == number).map(Field::text);
@@ -352,6 +381,15 @@ fn unreadable(what: &str) -> Error {
 
 impl Facts {
     fn read(bytes: &[u8]) -> Result<Self> {
+        let (facts, has_graph) = Self::told(bytes)?;
+        if !has_graph || facts.ir == 0 || facts.operators.is_empty() {
+            return Err(Error::new(ErrorKind::Input, "it holds no graph with nodes"));
+        }
+        Ok(facts)
+    }
+
+    /// What it says, and whether it holds a graph.
+    fn told(bytes: &[u8]) -> Result<(Self, bool)> {
         let mut facts = Self::default();
         let mut has_graph = false;
         let mut version = String::new();
@@ -371,16 +409,48 @@ impl Facts {
                     let domain = of(1).map(Field::text).unwrap_or_default();
                     facts.opsets.push((domain, of(2).map_or(1, Field::number_held)));
                 }
+                // Training, whose two graphs a runtime reads too, and functions, which are nodes with a name.
+                20 => facts.read_parts(field.bytes(), &[1, 2], &mut |facts, graph| facts.read_graph(graph, 1))?,
+                25 => {
+                    facts.read_parts(field.bytes(), &[7], &mut |facts, node| facts.read_node(node, 1))?;
+                    facts.read_parts(field.bytes(), &[11], &mut |facts, held| facts.read_attribute(held, 1))?;
+                }
                 _ => {}
             }
-        }
-        if !has_graph || facts.ir == 0 || facts.operators.is_empty() {
-            return Err(Error::new(ErrorKind::Input, "it holds no graph with nodes"));
         }
         if !version.is_empty() {
             facts.producer += &format!(" {version}");
         }
-        Ok(facts)
+        Ok((facts, has_graph))
+    }
+
+    /// Reads those fields of a message that have one of these numbers.
+    fn read_parts(
+        &mut self,
+        message: &[u8],
+        numbers: &[u64],
+        read: &mut dyn FnMut(&mut Self, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for field in fields(message) {
+            let field = field?;
+            if numbers.contains(&field.number) {
+                read(self, field.bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a sparse weight, whose values and places are tensors, and tells its name.
+    fn read_sparse(&mut self, sparse: &[u8]) -> Result<String> {
+        let mut name = String::new();
+        self.read_parts(sparse, &[1, 2], &mut |facts, tensor| {
+            let own = facts.read_tensor(tensor)?;
+            if name.is_empty() {
+                name = own;
+            }
+            Ok(())
+        })?;
+        Ok(name)
     }
 
     fn read_graph(&mut self, graph: &[u8], depth: usize) -> Result<()> {
@@ -396,6 +466,7 @@ impl Facts {
             match field.number {
                 1 => self.read_node(field.bytes(), depth)?,
                 5 => held.push(self.read_tensor(field.bytes())?),
+                15 => held.push(self.read_sparse(field.bytes())?),
                 11 if depth == 0 => inputs.push(value(field.bytes())?),
                 12 if depth == 0 => self.outputs.push(value(field.bytes())?),
                 _ => {}
@@ -415,16 +486,11 @@ impl Facts {
                 4 => operator = field.text(),
                 7 => domain = field.text(),
                 5 => {
-                    let is_bits = name_of(field.bytes())? == "bits";
-                    for part in fields(field.bytes()) {
-                        let part = part?;
-                        match part.number {
-                            3 if is_bits => bits = Some(part.number_held()),
-                            5 => drop(self.read_tensor(part.bytes())?),
-                            6 | 11 => self.read_graph(part.bytes(), depth + 1)?,
-                            _ => {}
-                        }
+                    if name_of(field.bytes())? == "bits" {
+                        let numbers = fields(field.bytes()).collect::<Result<Vec<_>>>()?;
+                        bits = numbers.iter().rfind(|part| part.number == 3).map(Field::number_held).or(bits);
                     }
+                    self.read_attribute(field.bytes(), depth)?;
                 }
                 _ => {}
             }
@@ -434,6 +500,20 @@ impl Facts {
             self.bits = self.bits.into_iter().chain(bits).min();
         }
         *self.operators.entry(operator).or_default() += 1;
+        Ok(())
+    }
+
+    /// Counts the weights that an attribute holds, and those of its graphs.
+    fn read_attribute(&mut self, attribute: &[u8], depth: usize) -> Result<()> {
+        for part in fields(attribute) {
+            let part = part?;
+            match part.number {
+                5 | 10 => drop(self.read_tensor(part.bytes())?),
+                6 | 11 => self.read_graph(part.bytes(), depth + 1)?,
+                22 | 23 => drop(self.read_sparse(part.bytes())?),
+                _ => {}
+            }
+        }
         Ok(())
     }
 

@@ -6,28 +6,23 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::installed::{self, Place};
 
 /// How a library was found, and so what mends it where it cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The environment names it.
+pub enum Found {
+    /// `ORT_DYLIB_PATH` names it.
     Named,
-    /// In the executable's folder or its `../lib`.
-    Beside,
-    /// Where `.ci/setup` puts it.
-    Fetched,
-    /// In a folder of the system.
-    System,
+    /// In one of the folders that are searched.
+    In(Place),
 }
 
-impl Place {
+impl Found {
     /// As it stands in reports.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Named => "by ORT_DYLIB_PATH",
-            Self::Beside => "beside the executable",
-            Self::Fetched => "fetched by .ci/setup",
-            Self::System => "the system's",
+            Self::In(place) => place.as_str(),
         }
     }
 
@@ -37,10 +32,10 @@ impl Place {
             Self::Named => {
                 "set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.24 or later, or unset it and run `sh .ci/setup`"
             }
-            Self::Beside => "replace it by one of version 1.24 or later, or remove it and run `sh .ci/setup`",
-            Self::Fetched | Self::System => {
-                "run `sh .ci/setup`, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.24 or later"
+            Self::In(Place::Beside) => {
+                "replace it by one of version 1.24 or later, or remove it and set ORT_DYLIB_PATH to one"
             }
+            Self::In(_) => "run `sh .ci/setup`, or set ORT_DYLIB_PATH to a libonnxruntime.so of version 1.24 or later",
         }
     }
 }
@@ -55,53 +50,30 @@ const NAMES: &[&str] = &["libonnxruntime.so", "libonnxruntime.so.1"];
 /// The variable that switches ONNX Runtime's telemetry client off.
 pub const NO_TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 
-/// Folders of the system's own libraries.
-const SYSTEM: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/opt/onnxruntime/lib",
-];
-
-/// The library to load, and how it was found: `ORT_DYLIB_PATH`, beside the executable or in `../lib`, where
-/// `.ci/setup` puts it (`third_party/onnxruntime/<arch>` above the executable or here), then the system's folders.
+/// The library to load, and how it was found: `ORT_DYLIB_PATH`, else in the folders of [`installed::libraries`].
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] naming the folders that were tried and the command that mends it.
-pub fn find() -> Result<(PathBuf, Place)> {
+pub fn find() -> Result<(PathBuf, Found)> {
     // Absolute in every case: a relative path would be looked up beside the executable and in the loader's folders.
     if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         let named = PathBuf::from(named);
         if named.is_file() {
-            return Ok((std::path::absolute(&named).unwrap_or(named), Place::Named));
+            return Ok((std::path::absolute(&named).unwrap_or(named), Found::Named));
         }
-        let remedy = Place::Named.remedy();
+        let remedy = Found::Named.remedy();
         let what = format!("ORT_DYLIB_PATH is {}, which is not a file; {remedy}", named.display());
         return Err(Error::new(ErrorKind::Unavailable, what));
     }
-    let folders = folders();
+    let folders = installed::libraries();
     let files = folders.iter().flat_map(|(dir, place)| NAMES.iter().map(move |name| (dir.join(name), *place)));
-    let found =
-        files.map(|(path, place)| (path.canonicalize().unwrap_or(path), place)).find(|(path, _)| path.is_file());
+    let found = files.filter_map(|(path, place)| Some((path.canonicalize().ok()?, place)));
+    let found = found.map(|(path, place)| (path, Found::In(place))).find(|(path, _)| path.is_file());
     found.ok_or_else(|| {
         let places: Vec<String> = folders.iter().map(|(dir, _)| dir.display().to_string()).collect();
-        let what = format!("no ONNX Runtime library in {}; {}", places.join(", "), Place::Fetched.remedy());
+        let what = format!("no ONNX Runtime library in {}; {}", places.join(", "), Found::In(Place::System).remedy());
         Error::new(ErrorKind::Unavailable, what)
     })
-}
-
-/// The folders that are tried, in order, and what kind of place each is.
-fn folders() -> Vec<(PathBuf, Place)> {
-    let fetched = Path::new("third_party").join("onnxruntime").join(std::env::consts::ARCH);
-    let executable = std::env::current_exe().ok();
-    let beside = executable.as_deref().and_then(Path::parent);
-    let lib = beside.map(|dir| dir.join("../lib"));
-    let above = executable.iter().flat_map(|exe| exe.ancestors().skip(1).map(|dir| dir.join(&fetched)));
-    let set_up = above.chain([fetched.clone()]).filter(|dir| dir.is_dir()).map(|dir| (dir, Place::Fetched));
-    let own = beside.map(Path::to_path_buf).into_iter().chain(lib).map(|dir| (dir, Place::Beside));
-    own.chain(set_up).chain(SYSTEM.iter().map(|dir| (PathBuf::from(dir), Place::System))).collect()
 }
 
 /// Whether the file is as long as its ELF header says; other formats are taken as they are.

@@ -15,13 +15,15 @@ use ort::session::IoBinding;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, Tensor, TensorElementType, ValueType};
 
-use self::library::Place;
+use self::library::Found;
+pub use self::library::NO_TELEMETRY;
 pub use self::probe::{Given, Output, Probe};
 use self::provider::Wanted;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::board;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Format;
+use crate::onnx;
 use crate::tensor::{DType, TensorSpec};
 
 /// The ONNX Runtime backend.
@@ -33,7 +35,7 @@ struct Runtime {
     /// ONNX Runtime allows no second one.
     environment: Environment,
     library: PathBuf,
-    place: Place,
+    found: Found,
 }
 
 /// Nodes that are named one by one, at most.
@@ -45,8 +47,10 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 ///
 /// The Linux builds that `.ci/setup` fetches (1.28) have no telemetry client. Those from 1.29 on have one, which
 /// `ORT_DYLIB_PATH` may name: it makes a device id and a database in the home folder and may send them, even with
-/// `with_telemetry(false)`, unless `ORT_DISABLE_TELEMETRY` is `1` when the environment is made. So both are done in
-/// every case, whatever the variable was before; `tests/telemetry.rs` holds a newer library to it when it is given one.
+/// `with_telemetry(false)`, unless `ORT_DISABLE_TELEMETRY` is `1` when the environment is made. A library must not change
+/// the environment of a program whose other threads may read it, so without that variable such a build is refused; the
+/// program `eyear` sets it before it does anything else. `tests/telemetry.rs` holds a newer library to it when it is given
+/// one.
 fn runtime() -> Result<&'static Runtime> {
     static LOADING: Mutex<()> = Mutex::new(());
     if let Some(runtime) = RUNTIME.get() {
@@ -56,24 +60,24 @@ fn runtime() -> Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    let (library, place) = library::find()?;
+    let (library, found) = library::find()?;
     let refused = |why: String| {
-        let (path, remedy) = (library.display(), place.remedy());
+        let (path, remedy) = (library.display(), found.remedy());
         Error::new(ErrorKind::Unavailable, format!("{path} cannot be used as ONNX Runtime: {why}; {remedy}"))
     };
     if !library::is_whole(&library)? {
         return Err(refused("the file was cut short".into()));
     }
-    if std::env::var_os(library::NO_TELEMETRY).is_none_or(|value| value != "1") {
-        // SAFETY: the variable is written once, under a lock, before the library that reads it is loaded.
-        // A program with its own threads that change the environment meanwhile must set it itself.
-        unsafe { std::env::set_var(library::NO_TELEMETRY, "1") };
+    if std::env::var_os(NO_TELEMETRY).is_none_or(|value| value != "1") && library::has_telemetry(&library)? {
+        let what =
+            format!("{} holds a telemetry client: set {NO_TELEMETRY}=1 before this program starts", library.display());
+        return Err(Error::new(ErrorKind::Unavailable, what));
     }
     let environment = ort::init_from(&library).map_err(|error| refused(unusable(&error)))?;
     let environment = environment.with_name("eyear").with_telemetry(false).build();
     let environment = environment.map_err(|error| refused(error.to_string()))?;
     environment.set_log_level(ort::logging::LogLevel::Error);
-    Ok(RUNTIME.get_or_init(|| Runtime { environment, library, place }))
+    Ok(RUNTIME.get_or_init(|| Runtime { environment, library, found }))
 }
 
 /// Why a file is no library for us.
@@ -98,10 +102,10 @@ impl Backend for OnnxRuntime {
     }
 
     fn check(&self) -> Result<Info> {
-        let Runtime { environment, library, place } = runtime()?;
+        let Runtime { environment, library, found } = runtime()?;
         Ok(Info {
             library: library.clone(),
-            found: place.as_str(),
+            found: found.as_str(),
             version: version(library)?,
             providers: providers()?,
             devices: environment.devices().map(|device| provider::told(&device)).collect(),
@@ -126,6 +130,7 @@ impl Backend for OnnxRuntime {
         for asked in &options.providers {
             provider::find(&asked.name)?;
         }
+        check(name, model)?;
         // The CPU alone tells what the model takes and gives. Others are given the sizes too, when they are bound.
         let (name, model) = (name.to_string(), Cow::Borrowed(model));
         let plan = Plan { name, model, options: options.on_cpu(), symbols: Vec::new() };
@@ -144,6 +149,18 @@ impl Backend for OnnxRuntime {
         let (bound, shared, sizes) = (None, Vec::new(), None);
         let session = Arc::new(session);
         Ok(Box::new(OnnxSession { bound, session, inputs, outputs, placement, left, notices, shared, plan, sizes }))
+    }
+}
+
+/// Whether a model in memory holds all its weights itself. The runtime would look for the others in the current folder, or
+/// wherever the file says.
+fn check(name: &str, model: &[u8]) -> Result<()> {
+    let refused = |what: String| Error::new(ErrorKind::Runtime, format!("{name}: {what}"));
+    match onnx::beside(model).map_err(|error| refused(format!("no ONNX model: {}", error.chain())))?.first() {
+        None => Ok(()),
+        Some(file) => {
+            Err(refused(format!("its weights lie in another file, `{file}`: bring it in by `eyear model import`")))
+        }
     }
 }
 

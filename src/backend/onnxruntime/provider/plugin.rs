@@ -17,7 +17,8 @@ pub(super) struct Plugin;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {
-    /// The library.
+    /// The library: a path, or the name of one beside the ONNX Runtime library. A name is not looked up in the current
+    /// folder: it is code.
     library: PathBuf,
     /// What it is registered as; the file's name where nothing is said. A name that ends in `.virtual` lets some plug-ins
     /// offer devices that are not there, for compiling.
@@ -109,6 +110,10 @@ impl Provider for Plugin {
 
     fn append(&self, wanted: &Wanted, builder: SessionBuilder) -> Result<SessionBuilder> {
         let Options { library, register, device, options } = wanted.options()?;
+        let library = match library.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => super::super::runtime()?.library.with_file_name(library),
+            _ => std::path::absolute(&library).unwrap_or(library),
+        };
         let stem = library.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let all = devices(wanted, &library, &register.unwrap_or(stem))?;
         let has: Vec<&str> = all.iter().map(|device| told(device).kind).collect();

@@ -1,0 +1,98 @@
+//! The front door: [`open`] a taught part to judge by it and to write of it, [`teach`] one from good samples. What a part was
+//! taught with is found by the name and the digest that it holds, the board by its name, what `eyear prepare` chose and what is
+//! built once in the user's cache; what is said otherwise goes before. The command line goes through here too.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! # fn main() -> eyear::Result<()> {
+//! # let home = tempfile::tempdir().map_err(|error| eyear::Error::io("make", Path::new("/tmp"), error))?;
+//! # let part = home.path().join("paper");
+//! eyear::open::teach(&part).good(["tests/data/paper/train/good"]).run()?;
+//!
+//! let mut inspector = eyear::open::open(&part).threads(1).inspector()?;
+//! let frame = eyear::source::recording::read(Path::new("tests/data/paper/test/good/PA_BDP01_TL_S_ND_01_2.png"))?;
+//! let report = inspector.judge(&frame.into())?;
+//! assert_eq!(report.verdict.as_str(), "pass");
+//! # Ok(())
+//! # }
+//! ```
+
+mod prepared;
+mod setup;
+mod teaching;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::setup::settings;
+use crate::board::Provider;
+use crate::error::Result;
+use crate::inspect::{Inspector, Writer};
+use crate::memory::pair::Taught;
+
+pub use prepared::{Prepared, Tried, Way, library};
+pub use setup::{Notes, Packages, Setup, of_sense, usual_name};
+pub use teaching::{Lessons, Teaching, samples_of};
+
+/// The package that writes where none is named.
+pub const WRITER: &str = "eyear-small";
+
+/// Opens the part in a folder. Nothing is read before [`Opening::inspector`].
+pub fn open(part: impl AsRef<Path>) -> Opening {
+    Opening { part: part.as_ref().to_path_buf(), setup: Setup::default() }
+}
+
+/// Teaches the part in a folder. Nothing is done before [`Teaching::run`].
+pub fn teach<'a>(part: impl AsRef<Path>) -> Teaching<'a> {
+    Teaching::new(part.as_ref())
+}
+
+/// Takes the last teaching of the part in a folder back, and gives the part that is current then. `waits` hears when another
+/// process teaches it, for whose end this waits.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when nothing is known of what was before.
+pub fn undo(part: &Path, waits: &dyn Fn()) -> Result<Taught> {
+    Taught::undo(part, waits)?;
+    Taught::load(part)
+}
+
+/// Opens what was taught: see [`open`].
+#[derive(Clone)]
+#[must_use = "nothing is opened until an inspector is asked for"]
+pub struct Opening {
+    part: PathBuf,
+    setup: Setup,
+}
+
+impl Opening {
+    settings!();
+
+    /// Judges by the part. One inspector serves one thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no part, or the package that it was taught with or
+    /// the runtime is not here; [`ErrorKind::Config`](crate::ErrorKind::Config) when another package is named, or a file is wrong;
+    /// [`ErrorKind::Integrity`](crate::ErrorKind::Integrity) when a file was changed.
+    pub fn inspector(&self) -> Result<Inspector> {
+        self.setup.inspector(Taught::load(&self.part)?, &self.part)
+    }
+
+    /// So many inspectors, one a thread, which share what was taught and the weights, and divide the processors among them.
+    ///
+    /// # Errors
+    /// As [`Opening::inspector`].
+    pub fn inspectors(&self, streams: usize) -> Result<Vec<Inspector>> {
+        self.setup.inspectors(Taught::load(&self.part)?, &self.part, streams)
+    }
+
+    /// Writes of what an inspector judges, by the package [`WRITER`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the part was taught with an encoder that this package has no words for;
+    /// else as [`Opening::inspector`].
+    pub fn writer(&self, inspector: &Inspector) -> Result<Writer> {
+        self.setup.writer(WRITER, inspector)
+    }
+}
