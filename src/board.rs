@@ -420,7 +420,9 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
         let mut files: Vec<String> = fs::read_dir(dir)
             .unwrap()
-            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string())
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().to_string())
             .collect();
         let mut listed: Vec<String> = BOARDS.iter().map(|(name, _)| (*name).to_string()).collect();
         files.sort();

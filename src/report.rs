@@ -462,6 +462,11 @@ impl ReasonCode {
         }
     }
 
+    /// In words, such as `too dark`.
+    pub fn words(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+
     /// Of a sense whose sample is missing.
     pub const fn missing(sense: Sense) -> Self {
         match sense {

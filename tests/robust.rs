@@ -64,7 +64,7 @@ fn pictures_are_judged_worsened_beside_the_clean_ones() {
     // A strong blur leaves nothing to judge by, and says so.
     let blur = row(&robust, "blur");
     assert_eq!((&blur["level"], &blur["unit"]), (&json!(1.0), &json!("%")));
-    assert_eq!((&blur["invalid"], &blur["reasons"]["out of focus"]), (&json!([3, 3]), &json!(6)), "{blur}");
+    assert_eq!((&blur["invalid"], &blur["reasons"]["out_of_focus"]), (&json!([3, 3]), &json!(6)), "{blur}");
     assert!(blur["overkill"]["count"] == 3 && blur["rest"]["judged"] == json!([0, 0]), "{blur}");
     assert!(blur["aupro"].is_number() && blur["aupro"] != clean["aupro"], "{blur}");
     // The sticker is for good ones, the camouflage for bad ones.
@@ -162,13 +162,14 @@ fn each_sense_of_what_is_seen_and_heard_is_dropped_and_worsened() {
     let clean = &rows(&both)[0];
     assert!(clean["joint_auroc"].is_number() && clean["degraded"] == json!([0, 0]), "{clean}");
     assert_eq!((&clean["joint_auroc"], &clean["escape"]), (&both["joint_auroc"], &both["escape"]));
-    for (name, missing, left) in
-        [("no picture", "image_auroc", "audio_auroc"), ("no sound", "audio_auroc", "image_auroc")]
-    {
+    for (name, code, missing, left) in [
+        ("no picture", "no_image", "image_auroc", "audio_auroc"),
+        ("no sound", "no_sound", "audio_auroc", "image_auroc"),
+    ] {
         let without = row(&both, name);
         assert!(without[missing].is_null() && without[left] == clean[left], "{without}");
         assert_eq!((&without["degraded"], &without["invalid"]), (&json!([2, 3]), &json!([0, 0])), "{without}");
-        assert_eq!(without["reasons"], json!({ name: 5 }));
+        assert_eq!(without["reasons"], json!({ code: 5 }));
         // The other sense has the word.
         assert_eq!(without["joint_auroc"], without[left], "{without}");
     }
@@ -179,7 +180,7 @@ fn each_sense_of_what_is_seen_and_heard_is_dropped_and_worsened() {
     once.dedup();
     assert_eq!(once, ways);
     let blur = row(&both, "blur");
-    assert_eq!((&blur["degraded"], &blur["reasons"]["out of focus"]), (&json!([2, 3]), &json!(5)), "{blur}");
+    assert_eq!((&blur["degraded"], &blur["reasons"]["out_of_focus"]), (&json!([2, 3]), &json!(5)), "{blur}");
     assert_eq!(blur["audio_auroc"], clean["audio_auroc"]);
     // A part of one sense has none to drop.
     refused(

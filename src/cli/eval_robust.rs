@@ -55,7 +55,7 @@ pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
         columns.push(("contradicted", |row, _| counted(row.words.as_ref().and_then(|words| words.contradicted))));
     }
     columns.push(("refused as", |row, _| {
-        row.reasons.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+        row.reasons.iter().map(|(reason, count)| format!("{} {count}", reason.words())).collect::<Vec<_>>().join(", ")
     }));
     let mut table: Vec<Vec<String>> = vec![columns.iter().map(|(heading, _)| heading.to_string()).collect()];
     table.extend(rows.iter().map(|row| columns.iter().map(|(_, of)| of(row, clean)).collect()));

@@ -1067,8 +1067,11 @@ mod tests {
             refused(&["train/scratch/1.png", "test/good/1.png"]),
             "SET/train: expected a folder `good`, or files whose names say `normal`, found the folder `scratch`"
         );
-        let none = "expected pictures (jpg, jpeg, png, bmp, tif, tiff, pnm, ppm, pgm, webp), sounds (wav, flac) or clips \
-                    (avi, mp4, mov, mkv, webm), found 1 other file such as `1.txt`";
+        let [pictures, sounds, clips] =
+            [EXTENSIONS, SOUND_EXTENSIONS, CLIP_EXTENSIONS].map(|endings| endings.join(", "));
+        let none = format!(
+            "expected pictures ({pictures}), sounds ({sounds}) or clips ({clips}), found 1 other file such as `1.txt`"
+        );
         assert_eq!(refused(&["train/good/1.txt", "test/good/1.png"]), format!("SET/train/good: {none}"));
         let mixed = "SET holds sounds and pictures: a data set is of one kind";
         assert_eq!(refused(&["train/good/1.wav", "test/good/1.png"]), mixed);

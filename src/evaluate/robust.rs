@@ -150,7 +150,7 @@ pub struct Worsened {
     /// Good and bad samples of which one sense was refused or is not there, so that the other decided.
     pub degraded: [usize; 2],
     /// Why samples or senses of them were refused, and how often.
-    pub reasons: BTreeMap<String, usize>,
+    pub reasons: BTreeMap<ReasonCode, usize>,
     /// How those that were not refused were judged.
     pub rest: Rest,
     /// How all were worded, where they were.
@@ -313,7 +313,7 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
     let is_refused = |report: &Report| report.verdict == Verdict::Invalid;
     let mut reasons = BTreeMap::new();
     for reason in judged.iter().flat_map(|j| refusals(&j.report)) {
-        *reasons.entry(reason.as_str().to_string()).or_insert(0) += 1;
+        *reasons.entry(reason).or_insert(0) += 1;
     }
     let rest: Vec<&Judged> = judged.iter().filter(|j| !is_refused(&j.report)).collect();
     let scores: Vec<f64> = rest.iter().map(|j| strangeness(&j.report, paired)).collect();
@@ -477,7 +477,7 @@ mod tests {
         assert_eq!(missed, ([0, 0], 0, 2), "{dark:?}");
         // 60 and 80 become 34, which is refused, and 47, 110 becomes 66, the square 63.
         let darker = find(&rows, "darker", -1.5);
-        assert_eq!((darker.invalid, &darker.reasons), ([1, 0], &BTreeMap::from([("too dark".to_string(), 1)])));
+        assert_eq!((darker.invalid, &darker.reasons), ([1, 0], &BTreeMap::from([(ReasonCode::TooDark, 1)])));
         assert_eq!((darker.overkill.unwrap().count, darker.overkill.unwrap().of), (1, 2), "{darker:?}");
         let rest = &darker.rest;
         assert_eq!((rest.judged, rest.overkill.unwrap().count, rest.overkill.unwrap().of), ([1, 2], 0, 1), "{rest:?}");

@@ -268,7 +268,7 @@ fn robust(figures: &Figures) -> String {
             html += &of_rate(own.kind, clean.words.as_ref().and_then(|words| words.kind));
             html += &of_rate(own.contradicted, None);
         }
-        let reasons = row.reasons.iter().map(|(reason, count)| format!("{} {count}", escape(reason)));
+        let reasons = row.reasons.iter().map(|(reason, count)| format!("{} {count}", reason.words()));
         html += &format!("<td>{}</td></tr>\n", reasons.collect::<Vec<_>>().join(", "));
     }
     html + "</table></div>\n"
@@ -346,7 +346,7 @@ mod tests {
     use crate::evaluate::run::{KindFigures, Latency};
     use crate::evaluate::words::{WordFigures, WordsOfKind, Wrong};
     use crate::manifest::Sense;
-    use crate::report::Report;
+    use crate::report::{ReasonCode, Report};
     use crate::sample::PixelFormat;
     use crate::testing;
 
@@ -519,7 +519,7 @@ mod tests {
             unsure: [1, 2],
             invalid,
             degraded: [0, 0],
-            reasons: BTreeMap::from([("<too dark>".to_string(), 3)]),
+            reasons: BTreeMap::from([(ReasonCode::TooDark, 3)]),
             rest: Rest { judged: [27, 4], auroc: None, overkill: Rate::new(0, 27, 0.95).unwrap(), escape: None },
             words: None,
         };
@@ -532,7 +532,7 @@ mod tests {
             "10.0 % (3 / 30) <small>+10.0</small>",
             "3 + 0",
             "0.0 % (0 / 27)",
-            "&lt;too dark&gt; 3",
+            "too dark 3",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }
