@@ -189,7 +189,7 @@ fn names_do_not_steer_a_terminal_and_litter_is_no_picture() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(!said(&output).contains('\u{1b}') && !told.contains('\u{1b}'), "{told}{}", said(&output));
-    assert_eq!(said(&output).lines().count(), 5, "{}", said(&output));
+    assert_eq!(said(&output).lines().count(), 6, "{}", said(&output));
     assert!(said(&output).contains("a\\u{1b}[31m\\nb.png"), "{}", said(&output));
     assert!(told.contains("note: not used: 1 other file (1 .avif)") && told.lines().count() == 2, "{told}");
     // Copies teach nothing; the one that is left is enough.
@@ -239,8 +239,8 @@ fn what_shows_nothing_is_not_taught_and_a_mask_is_not_stretched() {
     let output = teach(&mask(30, 30, 1));
     let told = said(&output);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("use 16 of 256 levels (the brightest is 15)") && told.contains("in 16 want"), "{told}");
-    assert!(told.contains("sizes differ: ") && told.contains("3.png 200 x 200"), "{told}");
+    assert!(told.contains("use 17 of 256 levels (the brightest is 16)") && told.contains("in 16 want"), "{told}");
+    assert!(told.contains("sizes differ: most good pictures have 200 x 200 pixels"), "{told}");
     let output = teach(&mask(60, 30, 65_535));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
@@ -461,7 +461,7 @@ fn a_full_disk_leaves_the_old_part_as_it_was() {
     assert!(held(&part) == before, "{:?}", held(&part).keys());
     assert_eq!(eyear(&["inspect", &part, &good]).status.code(), Some(0));
     // Where there was no part, there is none now, and no half one.
-    assert!(held(&fresh).is_empty(), "{:?}", held(&fresh).keys());
+    assert!(!Path::new(&fresh).exists() || held(&fresh).is_empty(), "a half part");
     refused(&["inspect", &fresh, &good], &["no part in", &fresh]);
     // What is still possible on a full disk: going back, for it only renames.
     assert_eq!(eyear(&["teach", &part, "--add", "--good", &good]).status.code(), Some(0));

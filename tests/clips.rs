@@ -278,7 +278,10 @@ fn clips_are_taught_alone_and_of_one_length() {
     refused(&["teach", part, "--good", GOOD, picture], &["12 clips", "1 pictures", "taught from these alone"]);
     refused(&["teach", part, "--good", GOOD, "--kind", "texture"], &["`kind`", "the good samples are clips"]);
     refused(&["teach", part, "--good", GOOD, "--bearing", "none.toml"], &["`bearing` is for sounds", "clips"]);
-    refused(&["teach", gripper(), "--add", "--good", picture], &["was taught from clips", "names pictures"]);
+    refused(
+        &["teach", gripper(), "--add", "--good", picture],
+        &["was taught from clips", "the good samples are pictures"],
+    );
     refused(&["inspect", gripper(), picture], &["t001.jpg"]);
     refused(&["eval", "tests/data/gripper", "--robust"], &["--robust is not for clips"]);
     let both = dir.path().join("both");

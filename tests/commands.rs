@@ -52,7 +52,9 @@ fn broken_biscuits_are_stranger_than_whole_ones() {
     assert_eq!(bad.status.code(), Some(1));
     let (good, bad) = (lines(&good), lines(&bad));
     assert_eq!((good.len(), bad.len()), (7, 10));
-    let numbers = |of: &[Value], field: &str| -> Vec<f64> { of.iter().map(|l| l[field].as_f64().unwrap()).collect() };
+    let numbers = |of: &[Value], field: &str| -> Vec<f64> {
+        of.iter().map(|l| l["senses"][0][field].as_f64().unwrap()).collect()
+    };
     let most = |of: &[f64]| of.iter().copied().fold(f64::MIN, f64::max);
     let least = |of: &[f64]| of.iter().copied().fold(f64::MAX, f64::min);
     // The first good picture shows the tray's edge, which no taught one has there: it is strange too. Each broken biscuit is
@@ -154,7 +156,7 @@ fn a_part_with_a_fixed_layout_is_found_however_it_lies() {
     let turned = dir.path().join("turned.png");
     image::open(&picture).unwrap().rotate180().save(&turned).unwrap();
     let turned = lines(&eyear(&["inspect", part, "--json", &turned.display().to_string()])).remove(0);
-    let number = |line: &Value, field: &str| line["pose"][field].as_f64().unwrap();
+    let number = |line: &Value, field: &str| line["senses"][0]["pose"][field].as_f64().unwrap();
     assert!((number(&turned, "turn_deg") - number(&upright, "turn_deg")).abs() > 170.0, "{turned}");
     assert!((number(&turned, "correlation") - number(&upright, "correlation")).abs() < 0.1, "{turned}");
     // The missing screw is found at the opposite place.
@@ -185,7 +187,7 @@ fn one_golden_picture_tells_a_missing_screw() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let pixels = |folder: &str| -> Vec<f64> {
         let judged = lines(&eyear(&["inspect", &part, "--json", folder]));
-        judged.iter().map(|line| line["pixels"].as_f64().unwrap()).collect()
+        judged.iter().map(|line| line["senses"][0]["pixels"].as_f64().unwrap()).collect()
     };
     let (good, bad) = (pixels("tests/data/screws4/test/good"), pixels("tests/data/screws4/test/missing"));
     let pairs = good.iter().flat_map(|good| bad.iter().map(move |bad| bad > good));

@@ -289,7 +289,10 @@ fn an_imported_backbone_teaches_and_judges() {
     let taught = eyear(&["teach", &part, "--model", &package, "--good", GOOD]);
     assert_eq!(taught.status.code(), Some(0), "{}", String::from_utf8_lossy(&taught.stderr));
     let judged = lines(&eyear(&["inspect", &part, "--model", &package, "--json", &good[1]]));
-    assert_eq!((&judged[0]["judged_by"]["precision"], &judged[0]["verdict"]), (&json!("fp32"), &json!("pass")));
+    assert_eq!(
+        (&judged[0]["senses"][0]["encoded_by"]["precision"], &judged[0]["verdict"]),
+        (&json!("fp32"), &json!("pass"))
+    );
     refused(&import(MAPS, &package, &good[0]), &[&package, "is there already"]);
     let other = dir.path().join("other").display().to_string();
     refused(&import(MAPS, &other, &good[0]), &["--mean and --scale are missing", "123.675"]);

@@ -223,7 +223,7 @@ fn a_part_is_judged_by_the_package_it_was_taught_with_wherever_that_is() {
     let good = papers(dir.path(), "good", 0..4);
     taught(&part, &good, &["--input", "96x96", "--model", &mine]);
     let picture = files("tests/data/paper/test/good").remove(0);
-    let by = |output: &Output| lines(output)[0]["judged_by"]["model"].clone();
+    let by = |output: &Output| lines(output)[0]["senses"][0]["encoded_by"]["model"].clone();
     assert_eq!(by(&eyear(&["inspect", &part, "--json", &picture])), "vision-lite0 7");
     assert_eq!(by(&eyear(&["inspect", &part, "--json", "--model", &mine, &picture])), "vision-lite0 7");
     assert_eq!(eyear(&["teach", &part, "--add", "--good", &picture]).status.code(), Some(0));
@@ -268,7 +268,7 @@ fn each_sense_may_have_a_package_of_its_own() {
     let folder = dir.path().join("good").display().to_string();
     taught(&part, &folder, &["--input", "96x96", "--model", &mine, "--model", "sound-lite0"]);
     let judged = eyear(&["inspect", &part, "--json", "--model", &mine, text(&good)]);
-    assert_eq!(lines(&judged)[0]["judged_by"]["model"], "vision-lite0 7", "{}", errors(&judged));
+    assert_eq!(lines(&judged)[0]["senses"][0]["encoded_by"]["model"], "vision-lite0 7", "{}", errors(&judged));
     let teach = |models: &[&str], words: &[&str]| {
         refused(&[&["teach", &part, "--good", &folder], models].concat(), words);
     };

@@ -117,7 +117,7 @@ def label_heard(line, kind, fault, rest):
     planes = [np.abs(stft(samples, machines.RATE, nperseg=512, noverlap=352)[2]) ** 2 for samples in (fault, rest)]
     hz, seconds = machines.RATE / 512, 160 / machines.RATE
     for i, finding in enumerate(line["findings"][:FINDINGS]):
-        heard = finding["heard"]
+        heard = finding["data"]
         labels[i] = 0
         if kind is None:
             continue
@@ -143,7 +143,7 @@ def label_moved(line, kind, clip):
     frames, height, width = clip.frames.shape[:3]
     rows, columns = clip.fault.shape[1:]
     for i, finding in enumerate(line["findings"][:FINDINGS]):
-        moved = finding["moved"]
+        moved = finding["data"]
         labels[i] = 0
         if kind is None:
             continue
@@ -181,7 +181,10 @@ def keep(path, samples, family):
 
 def told_of(line, kinds, found):
     shown = line["findings"][:FINDINGS]
-    findings = [{"place": f["place"], "area": f["area_share"], "heard": f.get("heard"), "moved": f.get("moved")} for f in shown]
+    data = lambda finding, what: finding["data"] if finding["what"] == what else None
+    findings = [
+        {"place": f["place"], "area": f["area_share"], "heard": data(f, "heard"), "moved": data(f, "moved")} for f in shown
+    ]
     more = len(line["findings"]) - len(findings)
     told = {"file": line["file"], "verdict": line["verdict"], "p": line["p_value"], "kinds": kinds, "found": found}
     return told | {"findings": findings, "more": more}

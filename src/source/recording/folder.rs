@@ -175,8 +175,11 @@ impl Walk {
             if name.as_encoded_bytes().starts_with(b".") || LITTER.iter().any(|litter| name == *litter) {
                 continue;
             }
-            let is_link = entry.file_type().map_err(|error| Error::io("read", &path, error))?.is_symlink();
+            let unread = |error| Error::io("read", &path, error);
+            let own = entry.file_type().map_err(unread)?;
+            let is_link = own.is_symlink();
             match fs::metadata(&path) {
+                Err(error) if own.is_dir() => return Err(unread(error)),
                 Ok(kind) if kind.is_dir() && is_link => {
                     let leads_back = fs::canonicalize(&path).is_ok_and(|target| within.starts_with(target));
                     if leads_back { self.others.links.push(path) } else { links.push(path) }
