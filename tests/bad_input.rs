@@ -291,8 +291,8 @@ fn pictures_of_odd_sides_are_taught_and_judged_or_refused_but_never_a_panic() {
             noise(width, height, seed).save(folder.join(format!("{seed}.png"))).unwrap();
         }
         for kind in [&[][..], &["--kind", "texture"], &["--kind", "framed"], &["--kind", "golden"]] {
-            let part =
-                folder.join(format!("part{}", kind.len().min(1)) + kind.last().unwrap_or(&"")).display().to_string();
+            let name = format!("{width}x{height}-part{}", kind.last().unwrap_or(&""));
+            let part = dir.path().join(name).display().to_string();
             let output = eyear(&[&["teach", &part], kind, &["--good", text(&folder)]].concat());
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
             let case = format!("{width} x {height} {kind:?}: {told}");

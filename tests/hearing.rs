@@ -271,10 +271,11 @@ fn what_is_judged_is_what_is_measured_of_channels_and_offsets() {
     // A channel that is wired the wrong way round takes the other away.
     let report = judged(16_000, 2, &stereo(&|x| -x));
     assert_eq!(report["verdict"], "invalid", "{report}");
-    assert!(report["reason"].as_str().unwrap().starts_with("too quiet: "), "{report}");
+    assert!(report["reason"]["text"].as_str().unwrap().starts_with("too quiet: "), "{report}");
     let report = judged(16_000, 2, &stereo(&|_| 0.0));
     assert_eq!(report["verdict"], "invalid", "{report}");
-    assert_eq!(report["reason"], "silent: 1 of 2 channels, taught with 0");
+    assert_eq!(report["reason"]["text"], "silent: 1 of 2 channels, taught with 0");
+    assert_eq!(report["reason"]["code"], "silent");
     // No ear hears where zero is.
     let plain = judged(16_000, 1, &good);
     for offset in [0.003, -0.01, 0.1] {

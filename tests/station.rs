@@ -1069,7 +1069,7 @@ fn a_station_that_listens_tells_what_it_heard() {
     for report in rubbing {
         let words = all.iter().find(|line| line["moment"] == report["moment"] && !line["written"].is_null()).unwrap();
         let text = words["written"]["text"].as_str().unwrap();
-        assert!(words["written"]["senses"][0]["sense"] == "audio" && text.contains(" dB"), "{words}");
+        assert!(words["written"]["senses"][0]["sense"] == "sound" && text.contains(" dB"), "{words}");
         let kept = format!("kept/{}-{:06}.txt", report["unix_ms"], report["moment"].as_u64().unwrap());
         assert!(fs::read_to_string(dir.path().join(kept)).unwrap().starts_with(text), "{words}");
     }
@@ -1149,7 +1149,7 @@ fn a_station_judges_by_eye_and_ear_and_by_what_is_left_of_them() {
         (senses, written["text"].as_str().unwrap().to_string())
     };
     let (of, words) = senses(&rubbing);
-    assert!(of == ["image", "audio"] && words.contains(" dB"), "{of:?}: {words}");
+    assert!(of == ["image", "sound"] && words.contains(" dB"), "{of:?}: {words}");
     let (of, words) = senses(&first);
     assert!(of == ["image"] && words.contains("Nothing could be heard"), "{of:?}: {words}");
     drop(running);

@@ -126,14 +126,14 @@ fn of_two_that_teach_at_once_neither_undoes_the_other() {
     taught(&part, &papers(dir.path(), "first", 0..1), &["--input", "96x96"]);
     for round in 0..2 {
         let start = |i: usize| {
-            let good = papers(dir.path(), &format!("{round}-{i}"), 1 + i..2 + i);
+            let good = papers(dir.path(), &format!("{round}-{i}"), 1 + 2 * round + i..2 + 2 * round + i);
             let mut command = Command::new(env!("CARGO_BIN_EXE_eyear"));
             command.args(["teach", &part, "--add", "--good", &good]).stdout(Stdio::null()).stderr(Stdio::null());
             command.current_dir(ROOT).spawn().unwrap()
         };
         let mut both = [start(0), start(1)];
         both.iter_mut().for_each(|child| assert_eq!(child.wait().unwrap().code(), Some(0)));
-        assert_eq!(good_in(&part), 3 + 2 * round);
+        assert_eq!(good_in(&part), 3 + 2 * round as i64);
         assert!(is_judged(&eyear(&["inspect", &part, &files("tests/data/paper/train/good")[0]])));
     }
     // What is made for a lock goes with it where nothing was taught.
@@ -324,7 +324,8 @@ fn all_works_where_nothing_can_be_written_but_a_folder() {
     let (dir, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let part = dir.path().join("part");
     taught(text(&part), &papers(dir.path(), "good", 0..4), &["--input", "96x96"]);
-    let (part, picture) = (text(&part), &*files("tests/data/paper/test/good")[0]);
+    let pictures = files("tests/data/paper/test/good");
+    let (part, picture, other) = (text(&part), &*pictures[0], &*pictures[1]);
     let file = dir.path().join("line.toml");
     let evidence = state.path().join("evidence");
     let [camera, reports] = ["camera", "reports"].map(|table| match table {
@@ -345,7 +346,7 @@ fn all_works_where_nothing_can_be_written_but_a_folder() {
         &["model", "check", "tests/data/foreign/maps.onnx"],
         &["doctor"],
         &["teach", text(&new), "--good", picture, "--input", "96x96"],
-        &["teach", text(&new), "--add", "--good", picture],
+        &["teach", text(&new), "--add", "--good", other],
         &["run", text(&file)],
     ];
     for arguments in right {

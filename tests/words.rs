@@ -179,10 +179,10 @@ fn a_clip_is_told_by_its_times_its_place_and_what_moves_in_each_language() {
             }
             bad += 1;
             for finding in findings.iter().take(4) {
-                let moved = &finding["moved"];
+                let moved = &finding["data"];
                 let [from, until] = [0, 1].map(|i| moved["seconds"][i].as_f64().unwrap());
                 assert!(text.contains(&format!("{from:.1} {to} {until:.1}")), "{moved}: {text}");
-                let place = moved["place"].as_str().unwrap();
+                let place = &*moved["position"].as_str().unwrap().replace('_', " ");
                 assert!(language == "zh" || text.to_lowercase().contains(place), "{place}: {text}");
                 assert!(moved["character"] != "less" || text.contains(less), "{moved}: {text}");
             }

@@ -249,7 +249,8 @@ fn tell_strays(path: &Path, found: &[PathBuf]) -> Result<()> {
     }
     let mut used = BTreeSet::new();
     for folder in found {
-        let Pair { picture, sound } = recording::pair(folder)?.unwrap_or_default();
+        // Of one that cannot be used, why is told when its turn comes.
+        let Pair { picture, sound } = recording::pair(folder).ok().flatten().unwrap_or_default();
         used.extend(picture.into_iter().chain(sound));
     }
     let all = recording::listed(&[path.to_path_buf()], |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;

@@ -103,10 +103,15 @@ pub fn both(dir: &Path) -> Result<[PathBuf; 2]> {
 /// The folders beneath `paths`, or these themselves, that hold a [`pair`], sorted; none where pictures and sounds lie
 /// otherwise.
 ///
+/// A folder that nearly is one is given too: why it cannot be used is told when it is read, and the rest is not lost for it.
+///
 /// # Errors
-/// As [`pair`].
+/// [`ErrorKind::Io`] when a folder cannot be read.
 pub fn pairs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let is_pair = |dir: &Path| Ok(pair(dir)?.is_some());
+    let is_pair = |dir: &Path| match pair(dir) {
+        Err(error) if error.kind() == ErrorKind::Input => Ok(true),
+        pair => Ok(pair?.is_some()),
+    };
     let found = paths.iter().filter(|path| path.is_dir()).map(|path| folder::folders(path, &is_pair));
     Ok(found.collect::<Result<Vec<_>>>()?.concat())
 }
