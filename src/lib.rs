@@ -1,5 +1,17 @@
 //! Offline inspection on the edge: taught from a few good parts, decided by calibrated numbers.
 //!
+//! [`teach()`] makes a part from good samples; [`open()`] finds it again with the model that it was taught with and gives an
+//! [`Inspector`], which judges samples ([`Moment`]) of images, sounds and clips. A [`Report`] says the [`Verdict`], why, and what
+//! was found where. A [`Writer`] puts it into words.
+//!
+//! ```no_run
+//! let mut inspector = eyear::open("biscuit").inspector()?;
+//! let frame = eyear::source::recording::read("biscuit.jpg".as_ref())?;
+//! let report = inspector.judge(&frame.into())?;
+//! println!("{} p = {:.4}", report.verdict.as_str(), report.p_value);
+//! # Ok::<(), eyear::Error>(())
+//! ```
+//!
 //! The modules are listed in the order a sample meets them. Imports go one way, from the end of the list to
 //! its beginning; `tests/layers.rs` holds the house to that.
 
@@ -49,6 +61,10 @@ pub mod engine;
 mod testing;
 
 pub use error::{Error, ErrorKind, Result};
+pub use inspect::{Inspector, Writer};
+pub use open::{open, teach};
+pub use report::{Finding, Report, Verdict};
+pub use sample::{Clip, Frame, Moment, Sound};
 
 /// The program of the README, which is compiled with the tests.
 #[cfg(doctest)]

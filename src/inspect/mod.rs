@@ -1,8 +1,8 @@
 //! A sample and a taught part → a [`Report`]: the heart of the library. An [`Inspector`] starts no thread of its own beyond
 //! the pool that the search shares; a robot can call it from its own loop.
 //!
-//! Each sense is a room: [`image`], [`sound`] and [`clip`] hold what is particular to one, behind a small trait that [`core`]
-//! calls; [`joint`] is the rule over several senses.
+//! Each sense is a room: `image`, `sound` and `clip` hold what is particular to one, behind a small trait that `core` calls;
+//! `joint` is the rule over several senses.
 
 mod clip;
 mod core;
