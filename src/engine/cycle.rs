@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Asked, Belongs, DEAF, Judge};
 use crate::align::film::Film;
 use crate::error::Result;
-use crate::report::{Filmed, Reason, ReasonCode};
+use crate::report::{Filmed, Reason, ReasonCode, Report};
 use crate::sample::Moment;
 use crate::station::{Cycle, Trigger};
 use crate::time::Stamp;
@@ -57,13 +57,17 @@ impl Judge<'_> {
         let shown = clip.iter().flat_map(|clip| clip.frames());
         let frame = shown.min_by_key(|frame| frame.stamp.ns.abs_diff(asked.ns)).cloned();
         let moment = Moment { frame, clip, ..Moment::default() };
-        let mut report = match why {
-            None => self.report_on(&moment)?,
-            Some(why) => self.invalid(Reason::new(ReasonCode::NoClip, why)),
-        };
-        report.degraded |= film.lost > 0;
         let of = Filmed { ms: span.as_secs_f64() * 1e3, frames: film.frames, lost: film.lost };
-        let end = from.after(span).min(Stamp::now());
-        self.deliver(moment, Belongs { film: Some(of), ..Belongs::default() }, report, Some(end))
+        let of = Belongs { film: Some(of), ..Belongs::default() };
+        let end = Some(from.after(span).min(Stamp::now()));
+        let lossy = |report: &mut Report| report.degraded |= film.lost > 0;
+        match why {
+            None => self.report_on(moment, of, end, &lossy),
+            Some(why) => {
+                let mut report = self.invalid(Reason::new(ReasonCode::NoClip, why));
+                lossy(&mut report);
+                self.deliver(moment, of, report, end, None)
+            }
+        }
     }
 }

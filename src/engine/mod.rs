@@ -34,9 +34,9 @@ use crossbeam::channel::{self, Receiver, Sender};
 use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
-use crate::inspect::{Inspector, Writer};
+use crate::inspect::{Inspector, Shown, Writer};
 use crate::manifest::Sense;
-use crate::report::{Filmed, Heard, Judged, Reason, ReasonCode, Report, Verdict, Written};
+use crate::report::{Filmed, Heard, Judged, Provenance, Reason, ReasonCode, Report, Verdict, Written};
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
@@ -244,6 +244,7 @@ pub fn run(
         });
         let part = part.transpose()?;
         drop(events);
+        let judged_by = inspector.as_ref().map(|inspector| inspector.judged_by().clone()).unwrap_or_default();
         let mut judge = Judge {
             station,
             inspector,
@@ -264,7 +265,7 @@ pub fn run(
             took: None,
             warming: Warming::new(std::mem::take(&mut outside.standby))?,
             news: Vec::new(),
-            evidence: None,
+            judged_by,
         };
         stats.warming(judge.warming.is_on());
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
@@ -419,16 +420,8 @@ struct Judge<'a> {
     warming: Warming,
     /// What happened to the inspector and is not told yet.
     news: Vec<Event>,
-    /// Of the moment that was judged last, where it is to be written of.
-    evidence: Option<Result<Vec<(Sense, Evidence)>>>,
-}
-
-/// Whether a moment with this verdict is to be written of.
-fn is_written_of(of: Of, verdict: Verdict) -> bool {
-    match of {
-        Of::NotPassed => verdict != Verdict::Pass,
-        Of::All => true,
-    }
+    /// The part, for what cannot be judged.
+    judged_by: Provenance,
 }
 
 impl Judge<'_> {
@@ -657,81 +650,97 @@ impl Judge<'_> {
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let film = self.mailbox.clip(&frame);
         let moment = Moment { frame: Some(frame), film, sound, clip: None };
-        let report = self.report_on(&moment)?;
         let from = moment.frame.as_ref().map(|frame| frame.stamp);
-        self.deliver(moment, Belongs { sound: heard, film: None }, report, from)
+        self.report_on(moment, Belongs { sound: heard, film: None }, from, &|_| ())
     }
 
     /// What is heard where there is no camera.
     fn listen(&mut self, at: Stamp, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let moment = Moment { sound, ..Moment::default() };
-        let report = self.report_on(&moment)?;
-        self.deliver(moment, Belongs { sound: heard, film: None }, report, Some(at))
+        self.report_on(moment, Belongs { sound: heard, film: None }, Some(at), &|_| ())
     }
 
-    /// The report on a moment; its evidence is kept where it will be written of.
-    fn report_on(&mut self, moment: &Moment) -> Result<Report> {
+    /// Judges a moment and delivers the report on it, after `add` has put in what the station alone knows.
+    fn report_on(&mut self, moment: Moment, of: Belongs, from: Option<Stamp>, add: &dyn Fn(&mut Report)) -> Result<()> {
+        let Some(inspector) = self.inspector.take() else {
+            let mut report = self.invalid(Reason::new(ReasonCode::NotJudged, "not judged"));
+            add(&mut report);
+            return self.deliver(moment, of, report, from, None);
+        };
+        let outcome = self.report_by(inspector, moment, of, from, add);
+        self.inspector = Some(inspector);
+        outcome
+    }
+
+    fn report_by(
+        &mut self,
+        inspector: &mut Inspector,
+        moment: Moment,
+        of: Belongs,
+        from: Option<Stamp>,
+        add: &dyn Fn(&mut Report),
+    ) -> Result<()> {
         let start = Instant::now();
-        self.evidence = None;
-        let Some(inspector) = &mut self.inspector else {
-            return Ok(self.invalid(Reason::new(ReasonCode::NotJudged, "not judged")));
-        };
-        let words = self.station.words.as_ref().filter(|_| self.tasks.is_some());
-        let mut judge = |inspector: &mut Inspector| {
-            let inspection = inspector.judge(moment)?;
-            let wanted = words.is_some_and(|words| is_written_of(words.of, inspection.verdict));
-            self.evidence = wanted.then(|| inspection.evidence());
-            Ok::<_, Error>(inspection.into_report())
-        };
-        let report = match judge(inspector) {
+        let inspection = match inspector.judge(&moment) {
             Err(error) if error.kind() == ErrorKind::Runtime => {
                 let (another, event) = self.warming.fall_back(error)?;
                 self.news.push(event);
                 self.stats.warming(self.warming.is_on());
-                **inspector = another;
-                judge(inspector)
+                *inspector = another;
+                inspector.judge(&moment)
             }
-            report => report,
+            inspection => inspection,
         };
         self.took = Some(start.elapsed());
-        match report {
+        let (mut report, shown) = match inspection {
             Err(error) if error.kind() == ErrorKind::Input => {
                 let source = if moment.frame.is_some() { &self.stats.camera } else { &self.stats.microphone };
                 source.count(FaultKind::Damaged, 1);
-                Ok(self.invalid(Reason::new(ReasonCode::Unreadable, error.chain())))
+                (self.invalid(Reason::new(ReasonCode::Unreadable, error.chain())), None)
             }
-            report => report,
-        }
+            inspection => {
+                let (report, shown) = inspection?.split();
+                (report, Some(shown))
+            }
+        };
+        add(&mut report);
+        self.deliver(moment, of, report, from, shown)
     }
 
     /// What cannot be judged.
     fn invalid(&self, reason: Reason) -> Report {
-        let judged_by = self.inspector.as_ref().map(|inspector| inspector.judged_by().clone());
-        Report::invalid(reason, judged_by.unwrap_or_default())
+        Report::invalid(reason, self.judged_by.clone())
     }
 
     /// No picture came: a part that is heard too is judged by what was heard last.
     fn blind(&mut self) -> Result<()> {
-        self.evidence = None;
         let why = format!("no image: {}", self.stats.camera.why_none());
-        let code = if self.station.cycle.is_some() { ReasonCode::NoClip } else { ReasonCode::NoImage };
-        let mut report = self.invalid(Reason::new(code, why.clone()));
         let (mut moment, mut heard) = (Moment::default(), None);
         if self.inspector.as_ref().is_some_and(|inspector| inspector.sense(Sense::Sound).is_some()) {
             let back = self.station.sound.after() + 2 * LOOK;
             let last = Stamp::now().before(back);
             let (sound, of_it) = self.sound_at(last)?.unwrap_or_default();
             (moment.sound, heard) = (sound, of_it);
-            if moment.sound.is_some() {
-                report = self.report_on(&moment)?;
-                // Where the microphone has heard something, the camera's fault is still the reason.
-                report.explain(Sense::Image, &why);
-            }
         }
-        self.deliver(moment, Belongs { sound: heard, film: None }, report, None)
+        let belongs = Belongs { sound: heard, film: None };
+        if moment.sound.is_some() {
+            // Where the microphone has heard something, the camera's fault is still the reason.
+            return self.report_on(moment, belongs, None, &|report| report.explain(Sense::Image, &why));
+        }
+        let code = if self.station.cycle.is_some() { ReasonCode::NoClip } else { ReasonCode::NoImage };
+        let report = self.invalid(Reason::new(code, why));
+        self.deliver(moment, belongs, report, None, None)
     }
 
-    fn deliver(&mut self, moment: Moment, of: Belongs, mut report: Report, from: Option<Stamp>) -> Result<()> {
+    /// Sends a verdict to the sinks, and then what was `shown` to whoever writes of it: the verdict waits for no words.
+    fn deliver(
+        &mut self,
+        moment: Moment,
+        of: Belongs,
+        mut report: Report,
+        from: Option<Stamp>,
+        shown: Option<Shown<'_>>,
+    ) -> Result<()> {
         let Belongs { sound, film } = of;
         let now = Stamp::now();
         let faults = self.stats.unreported();
@@ -762,10 +771,13 @@ impl Judge<'_> {
                 return Err(Error::new(ErrorKind::Io, "a sink has ended"));
             }
         }
-        let wanted = self.station.words.as_ref().is_some_and(|words| is_written_of(words.of, judged.report.verdict));
-        if let (Some(tasks), true) = (self.tasks.as_ref().filter(|_| wanted), self.inspector.is_some()) {
+        let wanted = self.station.words.as_ref().is_some_and(|words| match words.of {
+            Of::NotPassed => judged.report.verdict != Verdict::Pass,
+            Of::All => true,
+        });
+        if let Some(tasks) = self.tasks.as_ref().filter(|_| wanted) {
             // A moment that was not judged has none, and its reason is all that can be told.
-            let evidence = self.evidence.take().unwrap_or(Ok(Vec::new()));
+            let evidence = shown.map_or(Ok(Vec::new()), |shown| shown.evidence(&judged.report));
             let gone = tasks.put(Task { judged, evidence });
             self.stats.words(|words| words.dropped += gone);
         }

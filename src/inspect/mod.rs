@@ -112,7 +112,7 @@ impl Inspector {
                 joint::report(joint.as_ref(), &self.senses, judged, &self.judged_by)
             }
         };
-        Ok(Inspection { inspector: self, frame: moment.frame.clone(), report })
+        Ok(Inspection { shown: Shown { inspector: self, frame: moment.frame.clone() }, report })
     }
 
     /// The inspector of each sense, in the order image, sound, clip.
@@ -151,25 +151,45 @@ fn judge_or_leave_out(one: &mut SenseInspector, moment: &Moment) -> Result<(Sens
 
 /// A sample that was judged: its report, and what there is to say of it.
 pub struct Inspection<'a> {
-    inspector: &'a Inspector,
-    frame: Option<Frame>,
+    shown: Shown<'a>,
     report: Report,
 }
 
-impl Inspection<'_> {
+/// What was encoded of the sample that was judged last; no other can be judged while it is held.
+pub struct Shown<'a> {
+    inspector: &'a Inspector,
+    frame: Option<Frame>,
+}
+
+impl Shown<'_> {
+    /// As [`Inspection::evidence`], by the `report` on that sample.
+    ///
+    /// # Errors
+    /// As [`Inspection::evidence`].
+    pub fn evidence(&self, report: &Report) -> Result<Vec<(Sense, Evidence)>> {
+        let of = |one: &SenseInspector| {
+            let own = report.sense(one.sense()).filter(|own| own.is_valid())?;
+            let frame = own.picture.as_ref().or(self.frame.as_ref())?;
+            let findings: Vec<&Finding> = report.findings_of(one.sense()).collect();
+            Some(one.evidence(own, &findings, frame).map(|evidence| (one.sense(), evidence)))
+        };
+        self.inspector.senses.iter().filter_map(of).collect()
+    }
+}
+
+impl<'a> Inspection<'a> {
     /// What the model that words reports is shown of the sample, sense by sense. A sense that could not judge has nothing to
     /// say.
     ///
     /// # Errors
     /// [`ErrorKind::Runtime`] when the runtime lost what it had encoded.
     pub fn evidence(&self) -> Result<Vec<(Sense, Evidence)>> {
-        let of = |one: &SenseInspector| {
-            let report = self.report.sense(one.sense()).filter(|report| report.is_valid())?;
-            let frame = report.picture.as_ref().or(self.frame.as_ref())?;
-            let findings: Vec<&Finding> = self.report.findings_of(one.sense()).collect();
-            Some(one.evidence(report, &findings, frame).map(|evidence| (one.sense(), evidence)))
-        };
-        self.inspector.senses.iter().filter_map(of).collect()
+        self.shown.evidence(&self.report)
+    }
+
+    /// The report, to be sent off before its evidence is gathered.
+    pub fn split(self) -> (Report, Shown<'a>) {
+        (self.report, self.shown)
     }
 
     /// The report alone.
