@@ -212,6 +212,20 @@ fn a_mask_of_any_depth_is_what_a_person_sees() {
 }
 
 #[test]
+fn where_defects_are_is_told_by_any_label_in_any_depth() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mask.png");
+    let read = |picture: DynamicImage| {
+        picture.save(&path).unwrap();
+        recording::read_ground_truth(&path).unwrap().pixels().to_vec()
+    };
+    let labels = |values: [u16; 4]| image::ImageBuffer::from_raw(4, 1, values.to_vec()).unwrap();
+    assert_eq!(read(DynamicImage::ImageLuma16(labels([0, 1, 2, 65_535]))), [0, 255, 255, 255]);
+    let labels = image::GrayImage::from_raw(4, 1, vec![0, 1, 2, 255]).unwrap();
+    assert_eq!(read(DynamicImage::ImageLuma8(labels)), [0, 255, 255, 255]);
+}
+
+#[test]
 fn half_a_jpeg_is_told_even_where_its_thumbnail_is_whole() {
     let thumbnail = encoded(&DynamicImage::ImageRgb8(fields()), ImageFormat::Jpeg);
     let noise = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, (x ^ y) as u8]));

@@ -310,7 +310,7 @@ impl<'a> CsvLine<'a> {
 
 /// The mask of a sample: of several, all.
 fn read_mask(path: &Path) -> eyear::Result<Frame> {
-    masks::read(path, &recording::read)
+    masks::read(path, &recording::read_ground_truth)
 }
 
 /// Tells of samples in the folder of the data sets that none of them uses.

@@ -175,7 +175,7 @@ impl Words<'_> {
         let written = self.writer.borrow_mut().write(report, evidence, &asked, &mut |_| ())?;
         let mask = match (frame, &sample.mask) {
             (Some(frame), Some(path)) => {
-                Some(Mask::new(&masks::read(path, &recording::read)?, [frame.width(), frame.height()]))
+                Some(Mask::new(&masks::read(path, &recording::read_ground_truth)?, [frame.width(), frame.height()]))
             }
             _ => None,
         };

@@ -6,7 +6,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits, Luma};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Frame, PixelFormat};
@@ -143,20 +143,37 @@ pub fn read(path: &Path) -> Result<Frame> {
 /// # Errors
 /// As [`read`].
 pub fn read_mask(path: &Path) -> Result<Frame> {
+    let mask = levels(path)?;
+    let first = mask.iter().copied().find(|&value| value > 0).unwrap_or(0);
+    let is_label = mask.iter().all(|&value| value == 0 || value == first);
+    let is_label = is_label && mask.contains(&0);
+    from_level(&mask, if is_label { 1 } else { 128 * 257 })
+}
+
+/// Reads where the defects of a picture are: a grey picture of 0 and 255. Whatever is not black is a defect, however deep the
+/// file is and whichever label stands there.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_ground_truth(path: &Path) -> Result<Frame> {
+    from_level(&levels(path)?, 1)
+}
+
+/// The grey levels of a picture file, brought to 16 bits.
+fn levels(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>> {
     let name = path.display().to_string();
     let bytes = match open::open(path)? {
         Opened::File(_, length) if length > MAX_BYTES => return Err(too_long(&name)),
         Opened::File(file, length) => bytes_of(file, length, &name)?,
         Opened::Pipe(pipe) => bytes_of(pipe, 0, &name)?,
     };
-    let mask = picture(&bytes, &name)?.into_luma16();
-    let (width, height) = (mask.width() as usize, mask.height() as usize);
-    let first = mask.iter().copied().find(|&value| value > 0).unwrap_or(0);
-    let is_label = mask.iter().all(|&value| value == 0 || value == first);
-    let is_label = is_label && mask.contains(&0);
-    let least = if is_label { 1 } else { 128 * 257 };
-    let pixels: Vec<u8> = mask.iter().map(|&value| if value >= least { 255 } else { 0 }).collect();
-    Frame::new(pixels, PixelFormat::Grey8, width, height)
+    Ok(picture(&bytes, &name)?.into_luma16())
+}
+
+/// 255 from the level `least` on, else 0.
+fn from_level(levels: &ImageBuffer<Luma<u16>, Vec<u16>>, least: u16) -> Result<Frame> {
+    let pixels: Vec<u8> = levels.iter().map(|&value| if value >= least { 255 } else { 0 }).collect();
+    Frame::new(pixels, PixelFormat::Grey8, levels.width() as usize, levels.height() as usize)
 }
 
 /// Reads a picture from an open file or standard input, of which about `length` bytes are expected; `name` is used in
