@@ -303,8 +303,28 @@ pub struct Moment {
     pub clip: Vec<Frame>,
     /// The sound around the picture.
     pub sound: Option<Sound>,
+    /// The clip of a motion, where that is what is judged or taught from.
+    pub film: Option<Clip>,
     /// What the operator says of the part.
     pub text: Option<String>,
+}
+
+impl From<Frame> for Moment {
+    fn from(frame: Frame) -> Self {
+        Self { frame: Some(frame), ..Self::default() }
+    }
+}
+
+impl From<Sound> for Moment {
+    fn from(sound: Sound) -> Self {
+        Self { sound: Some(sound), ..Self::default() }
+    }
+}
+
+impl From<Clip> for Moment {
+    fn from(film: Clip) -> Self {
+        Self { film: Some(film), ..Self::default() }
+    }
 }
 
 #[cfg(test)]

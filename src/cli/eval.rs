@@ -16,15 +16,15 @@ use eyear::evaluate::robust::{self, Hands};
 use eyear::evaluate::run::{self, Evaluation, Figures};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
-use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
+use eyear::manifest::{EncoderSpec, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
 use eyear::report::Report;
-use eyear::sample::{Frame, Sound};
+use eyear::sample::{Frame, Moment, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
-use eyear::teach::{self, Lesson, Readers, Wishes};
+use eyear::teach::{self, GoodSamples, TeachConfig, TeachReport};
 
 use super::{ModelArguments, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
 
@@ -130,8 +130,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 (cut, paths) = windows_of(&paths, arguments, &read)?;
                 let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
                 let groups = cut.as_ref().map_or_else(Vec::new, |cut| cut.groups(&paths));
-                let (taught, lessons) = teach(arguments, &dataset, &paths, groups, &read_good)?;
-                for (_, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
+                let (taught, reports) = teach(arguments, &dataset, &paths, &groups, &read_good)?;
+                for (_, reason) in reports.iter().flat_map(|report| &report.skipped) {
                     outcome = Outcome::Incomplete;
                     complain(&format!("skipped: {reason}"));
                 }
@@ -253,55 +253,36 @@ fn teach(
     arguments: &Arguments,
     dataset: &Dataset,
     paths: &[PathBuf],
-    groups: Vec<usize>,
+    groups: &[usize],
     read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
-) -> Result<(Taught, Vec<Lesson>)> {
-    let model = &arguments.model;
-    let sense = dataset.sense();
-    let precision = |manifest: &Manifest, sense| -> Result<Precision> {
-        Ok(arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?)
+) -> Result<(Taught, Vec<TeachReport>)> {
+    let (model, paired) = (&arguments.model, dataset.is_paired());
+    let senses = if paired { vec![Sense::Image, Sense::Audio] } else { vec![dataset.sense()] };
+    let mut teachers = Vec::new();
+    for &sense in &senses {
+        let manifest = model.manifest_of(sense, senses.len())?;
+        let precision = arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?;
+        let mut teacher = model.teacher(sense, &manifest, precision)?;
+        if let Some(input) = arguments.input.filter(|_| sense == Sense::Image) {
+            teacher.resize(input)?;
+        }
+        teachers.push(teacher);
+    }
+    let config =
+        TeachConfig { overkill: arguments.overkill, kind: arguments.kind, ..TeachConfig::new(dataset.name.clone()) };
+    let read = |path: &Path, sense: Sense| match sense {
+        Sense::Audio if !paired => read_good(path).map(Moment::from),
+        _ => recording::moment(path, sense),
     };
-    let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
-    let wishes = Wishes { name, overkill, kind, mask: None, groups };
     let bar = progress_bar("teaching")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let (taught, lessons) = if dataset.is_paired() {
-        let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
-        let [of_sight, of_hearing] = [model.manifest_of_both(Sense::Image)?, model.manifest_of_both(Sense::Audio)?];
-        let mut eye = model.eye(&of_sight, precision(&of_sight, Sense::Image)?, arguments.input)?;
-        let mut ear = model.ear(&of_hearing, precision(&of_hearing, Sense::Audio)?)?;
-        let readers = Readers { picture: &recording::read, sound: &sound::read };
-        let manifests = [&of_sight, &of_hearing];
-        let (pair, lessons) =
-            teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, &files, &readers, &progress)?;
-        (Taught::Both(Box::new(pair)), lessons.into())
-    } else {
-        let manifest = model.manifest(sense)?;
-        let precision = precision(&manifest, sense)?;
-        let (part, lesson) = match sense {
-            Sense::Image => {
-                let mut eye = model.eye(&manifest, precision, arguments.input)?;
-                teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, &progress)?
-            }
-            Sense::Audio => {
-                let mut ear = model.ear(&manifest, precision)?;
-                let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
-                teach::teach_sounds(&mut ear, &manifest, &wishes, paths, read_good, &progress)?
-            }
-            Sense::Clip => {
-                let mut eye = model.eye_of(sense, &manifest, precision)?;
-                let wishes = Wishes { kind: Some(Kind::Clip), ..wishes };
-                let by = (&mut eye, &mut kymograph(&manifest)?);
-                teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, &progress)?
-            }
-        };
-        (Taught::One(Box::new(part)), vec![lesson])
-    };
+    let samples = GoodSamples { groups, ..GoodSamples::new(paths, &read) };
+    let taught = teach::teach(&mut teachers, &config, samples, &progress)?;
     bar.finish_and_clear();
-    Ok((taught, lessons))
+    Ok(taught)
 }
 
 /// Refuses what is not for clips.

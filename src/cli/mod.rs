@@ -31,12 +31,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use eyear::backend::{self, Backend, Options};
 use eyear::board::{Board, Provider};
-use eyear::inspect::{Ear, Eye, MomentInspector};
+use eyear::inspect::MomentInspector;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE, TILE_CELLS};
 use eyear::sink::draw::Tiles;
 use eyear::source::recording;
+use eyear::teach::Teacher;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
@@ -131,12 +132,14 @@ impl ModelArguments {
         Ok(Manifest::find(self.package(sense))?)
     }
 
-    /// Of a part that takes a package for each of two senses.
-    fn manifest_of_both(&self, sense: Sense) -> Result<Manifest> {
-        if let Some(model) = &self.model {
-            bail!("--model names one package, `{model}`, and a part that is seen and heard takes two: leave it out");
+    /// Of a part of so many senses. One name cannot be that of two packages.
+    fn manifest_of(&self, sense: Sense, senses: usize) -> Result<Manifest> {
+        match &self.model {
+            Some(model) if senses > 1 => {
+                bail!("--model names one package, `{model}`, and a part that is seen and heard takes two: leave it out")
+            }
+            _ => self.manifest(sense),
         }
-        self.manifest(sense)
     }
 
     /// The board that is named.
@@ -170,25 +173,18 @@ impl ModelArguments {
         self.backend.backend
     }
 
-    fn eye(&self, manifest: &Manifest, precision: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
-        let mut eye = self.eye_of(Sense::Image, manifest, precision)?;
-        if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
-            eye.encoder().resize(height, width)?;
-        }
-        Ok(eye)
-    }
-
-    /// What looks at the pictures of a sense.
-    fn eye_of(&self, sense: Sense, manifest: &Manifest, precision: Precision) -> Result<Eye> {
-        let eye = Eye::open(manifest, sense, precision, self.backend(), &self.options_of(manifest, precision)?)?;
-        told(eye.notices());
-        Ok(eye)
+    /// What teaches a sense by a package in a precision.
+    fn teacher(&self, sense: Sense, manifest: &Manifest, precision: Precision) -> Result<Teacher> {
+        let teacher =
+            Teacher::open(sense, manifest, precision, self.backend(), &self.options_of(manifest, precision)?)?;
+        told(teacher.notices());
+        Ok(teacher)
     }
 
     /// So many inspectors, which share the weights and divide the processors among them.
     fn inspectors(&self, taught: Taught, streams: usize) -> Result<Vec<MomentInspector>> {
-        let both = matches!(taught, Taught::Both(_));
-        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
+        let senses = taught.parts().len();
+        let manifest = |sense| self.manifest_of(sense, senses);
         let first = self.clone().divided(streams).inspector(taught)?;
         let others = (1..streams).map(|_| first.fork(&manifest)).collect::<Result<Vec<_>>>()?;
         Ok(std::iter::once(first).chain(others).collect())
@@ -204,8 +200,8 @@ impl ModelArguments {
     }
 
     fn inspector(&self, taught: Taught) -> Result<MomentInspector> {
-        let both = matches!(taught, Taught::Both(_));
-        let manifest = |sense| if both { self.manifest_of_both(sense) } else { self.manifest(sense) };
+        let senses = taught.parts().len();
+        let manifest = |sense| self.manifest_of(sense, senses);
         let mut chosen = BTreeMap::new();
         for part in taught.parts() {
             let sense = part.card.kind.sense();
@@ -215,12 +211,6 @@ impl ModelArguments {
         let inspector = MomentInspector::new::<anyhow::Error>(taught, &manifest, self.backend(), &options)?;
         inspector.inspectors().iter().for_each(|one| told(one.notices()));
         Ok(inspector)
-    }
-
-    fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
-        let ear = Ear::open(manifest, precision, self.backend(), &self.options_of(manifest, precision)?)?;
-        told(ear.notices());
-        Ok(ear)
     }
 }
 
@@ -274,13 +264,12 @@ fn cache() -> Option<PathBuf> {
 
 /// The part in a folder, for a command that looks at pictures alone.
 fn seen_part(dir: &Path) -> Result<Part> {
-    match Taught::load(dir)? {
-        Taught::One(part) if part.card.kind.sense() == Sense::Image => Ok(*part),
-        taught => {
-            let samples = taught.parts()[0].card.kind.sense().samples();
-            bail!("part `{}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these", taught.name())
-        }
+    let taught = Taught::load(dir)?;
+    if taught.joint().is_some() || taught.parts()[0].card.kind.sense() != Sense::Image {
+        let samples = taught.parts()[0].card.kind.sense().samples();
+        bail!("part `{}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these", taught.name())
     }
+    Ok(taught.into_parts().remove(0))
 }
 
 /// Whether a file is one of what a sense takes.

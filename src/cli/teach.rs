@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::inspect::kymograph;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::prepare::bearing::Bearing;
 use eyear::sample::{Frame, PixelFormat};
 use eyear::source::recording;
-use eyear::teach::{self, Lesson, Readers, Wishes};
+use eyear::teach::{self, GoodSamples, TeachConfig, TeachReport};
 
 use super::{ModelArguments, Outcome, complain, progress_bar};
 
@@ -63,8 +62,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         Taught::undo(dir)?;
         let mut out = std::io::stdout().lock();
         let taught = Taught::load(dir)?;
-        let good = taught.parts()[0].card.good;
-        writeln!(out, "{}: the last teaching was taken back, {good} good {}", dir.display(), samples(&taught))?;
+        let (good, samples) = (taught.parts()[0].card.good, taught.samples());
+        writeln!(out, "{}: the last teaching was taken back, {good} good {samples}", dir.display())?;
         return Ok(Outcome::Good);
     }
     if !(arguments.overkill > 0.0 && arguments.overkill < 1.0) {
@@ -75,138 +74,120 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let meant = listed(&arguments.good)?;
-    if matches!(meant, Meant::Pictures(_) | Meant::Clips(_)) && arguments.bearing.is_some() {
-        bail!("--bearing is for sounds, and --good names {}", meant.as_str());
-    }
-    let (taught, lessons) = match (arguments.add, &meant) {
-        (true, _) => add(arguments, &meant, &progress)?,
-        (false, Meant::Pictures(paths)) => anew(arguments, paths, &progress)?,
-        (false, Meant::Sounds(paths)) => from_sounds(arguments, paths, &progress)?,
-        (false, Meant::Clips(paths)) => from_clips(arguments, paths, &progress)?,
-        (false, Meant::Pairs(pairs)) => from_pairs(arguments, pairs, &progress)?,
+    let good = GoodFiles::listed(&arguments.good)?;
+    let samples = GoodSamples::new(&good.names, &recording::moment);
+    let (mut taught, reports) = match arguments.add {
+        true => add(arguments, &good, samples, &progress)?,
+        false => anew(arguments, &good, samples, &progress)?,
     };
+    taught.save(dir)?;
     bar.finish_and_clear();
-    tell(dir, &taught, &lessons)?;
-    let whole = lessons.iter().all(|lesson| lesson.skipped.is_empty());
+    tell(dir, &taught, &reports)?;
+    let whole = reports.iter().all(|report| report.skipped.is_empty());
     Ok(if whole { Outcome::Good } else { Outcome::Incomplete })
 }
 
-/// The good samples that are meant.
-enum Meant {
-    Pictures(Vec<PathBuf>),
-    Sounds(Vec<PathBuf>),
-    Clips(Vec<PathBuf>),
-    /// A picture and a sound of each part.
-    Pairs(Vec<[PathBuf; 2]>),
+/// The good samples that are meant: files, or folders that hold one for each sense.
+struct GoodFiles {
+    senses: Vec<Sense>,
+    names: Vec<PathBuf>,
 }
 
-impl Meant {
-    const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pictures(_) => "pictures",
-            Self::Sounds(_) => "sounds",
-            Self::Clips(_) => "clips",
-            Self::Pairs(_) => "pictures with sounds",
+impl GoodFiles {
+    /// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips.
+    fn listed(good: &[PathBuf]) -> Result<Self> {
+        let folders = recording::pairs(good)?;
+        if !folders.is_empty() {
+            folders.iter().try_for_each(|folder| recording::both(folder).map(drop))?;
+            return Ok(Self { senses: vec![Sense::Image, Sense::Audio], names: folders });
         }
+        let files = recording::list(good, |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
+        // A file that is named is a picture where its ending tells of nothing else.
+        let of = |path: &Path| [Sense::Clip, Sense::Audio].into_iter().find(|sense| super::is_sample(*sense)(path));
+        let count = |sense| files.iter().filter(|path| of(path).unwrap_or(Sense::Image) == sense).count();
+        let [pictures, sounds, clips] = Sense::ALL.map(count);
+        if clips > 0 && sounds + pictures > 0 {
+            bail!(
+                "--good names {clips} clips beside {sounds} sounds and {pictures} pictures: a part of clips is taught from \
+                 these alone"
+            );
+        }
+        if sounds > 0 && pictures > 0 {
+            bail!(
+                "--good names {sounds} sounds and {pictures} pictures: teach a part from one kind, or from a folder for \
+                 each part that holds cam0 and mic0"
+            );
+        }
+        let sense = files.first().and_then(|path| of(path)).unwrap_or(Sense::Image);
+        Ok(Self { senses: vec![sense], names: files })
+    }
+
+    /// What they are, for people.
+    fn samples(&self) -> String {
+        self.senses.iter().map(|sense| sense.samples()).collect::<Vec<_>>().join(" with ")
+    }
+
+    /// Refuses flags that are for other samples.
+    fn check(&self, arguments: &Arguments) -> Result<()> {
+        let Arguments { kind, mask, roi, input, bearing, .. } = arguments;
+        let of_pictures = kind.is_some() || mask.is_some() || roi.is_some() || input.is_some();
+        let samples = self.samples();
+        if of_pictures && !self.senses.contains(&Sense::Image) {
+            bail!("--kind, --mask, --roi and --input are for pictures, and --good names {samples}");
+        }
+        if bearing.is_some() && !self.senses.contains(&Sense::Audio) {
+            bail!("--bearing is for sounds, and --good names {samples}");
+        }
+        Ok(())
     }
 }
 
-/// What a part was taught from, for people.
-const fn samples(taught: &Taught) -> &'static str {
-    match taught {
-        Taught::One(part) => part.card.kind.sense().samples(),
-        Taught::Both(_) => "pictures with sounds",
-    }
-}
+type Reported = (Taught, Vec<TeachReport>);
 
-/// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips.
-fn listed(good: &[PathBuf]) -> Result<Meant> {
-    let folders = recording::pairs(good)?;
-    if !folders.is_empty() {
-        let files = folders.iter().map(|folder| recording::both(folder)).collect::<eyear::Result<_>>()?;
-        return Ok(Meant::Pairs(files));
-    }
-    let is_other = |path: &Path| recording::sound::is_sound(path) || recording::clip::is_clip(path);
-    let files = recording::list(good, |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
-    let (others, pictures): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|path| is_other(path));
-    let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
-        others.into_iter().partition(|path| recording::clip::is_clip(path));
-    match (clips.len(), sounds.len(), pictures.len()) {
-        (0, 1.., 1..) => bail!(
-            "--good names {} sounds and {} pictures: teach a part from one kind, or from a folder for each part that holds \
-             cam0 and mic0",
-            sounds.len(),
-            pictures.len()
-        ),
-        (1.., others, more) if others + more > 0 => bail!(
-            "--good names {} clips beside {} sounds and {} pictures: a part of clips is taught from these alone",
-            clips.len(),
-            sounds.len(),
-            pictures.len()
-        ),
-        (1.., ..) => Ok(Meant::Clips(clips)),
-        (0, 1.., _) => Ok(Meant::Sounds(sounds)),
-        _ => Ok(Meant::Pictures(pictures)),
-    }
-}
-
-type Lessons = Vec<Lesson>;
-
-const READERS: Readers<'static> = Readers { picture: &recording::read, sound: &recording::sound::read };
-
-fn from_pairs(
+fn anew(
     arguments: &Arguments,
-    pairs: &[[PathBuf; 2]],
+    good: &GoodFiles,
+    samples: GoodSamples,
     progress: &dyn Fn(usize, usize),
-) -> Result<(Taught, Lessons)> {
-    let pictures: Vec<PathBuf> = pairs.iter().map(|[picture, _]| picture.clone()).collect();
-    let mask = mask(arguments, &pictures)?;
-    let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
-    let wishes =
-        Wishes { name: name(arguments), overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
-    let [of_sight, of_hearing] = both_manifests(arguments)?;
-    let mut eye = arguments.model.eye(&of_sight, arguments.precision(&of_sight, Sense::Image)?, arguments.input)?;
-    let mut ear = arguments.model.ear(&of_hearing, arguments.precision(&of_hearing, Sense::Audio)?)?;
-    let manifests = [&of_sight, &of_hearing];
-    let (mut pair, lessons) = teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, pairs, &READERS, progress)?;
-    pair.hearing.card.bearing = bearing;
-    pair.save(&arguments.part)?;
-    Ok((Taught::Both(Box::new(pair)), lessons.into()))
-}
-
-fn both_manifests(arguments: &Arguments) -> Result<[Manifest; 2]> {
-    Ok([arguments.model.manifest_of_both(Sense::Image)?, arguments.model.manifest_of_both(Sense::Audio)?])
-}
-
-fn from_sounds(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
-    if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
-        bail!("--kind, --mask, --roi and --input are for pictures, and --good names sounds");
+) -> Result<Reported> {
+    good.check(arguments)?;
+    let config = TeachConfig {
+        name: arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned()),
+        overkill: arguments.overkill,
+        kind: arguments.kind,
+        mask: mask(arguments, &good.names)?,
+        bearing: arguments.bearing.as_deref().map(bearing).transpose()?,
+    };
+    let mut teachers = Vec::new();
+    for &sense in &good.senses {
+        let manifest = arguments.model.manifest_of(sense, good.senses.len())?;
+        let mut teacher = arguments.model.teacher(sense, &manifest, arguments.precision(&manifest, sense)?)?;
+        if let Some(input) = arguments.input.filter(|_| sense == Sense::Image) {
+            teacher.resize(input)?;
+        }
+        teachers.push(teacher);
     }
-    let bearing = arguments.bearing.as_deref().map(bearing).transpose()?;
-    let (name, overkill) = (name(arguments), arguments.overkill);
-    let wishes = Wishes { name, overkill, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
-    let manifest = arguments.model.manifest(Sense::Audio)?;
-    let mut ear = arguments.model.ear(&manifest, arguments.precision(&manifest, Sense::Audio)?)?;
-    let (mut part, lesson) =
-        teach::teach_sounds(&mut ear, &manifest, &wishes, paths, &recording::sound::read, progress)?;
-    part.card.bearing = bearing;
-    part.save(&arguments.part)?;
-    Ok((Taught::One(Box::new(part)), vec![lesson]))
+    Ok(teach::teach(&mut teachers, &config, samples, progress)?)
 }
 
-fn from_clips(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
-    if arguments.kind.is_some() || arguments.mask.is_some() || arguments.roi.is_some() || arguments.input.is_some() {
-        bail!("--kind, --mask, --roi and --input are for pictures, and --good names clips");
+fn add(
+    arguments: &Arguments,
+    good: &GoodFiles,
+    samples: GoodSamples,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Reported> {
+    let (dir, taught) = (&arguments.part, Taught::load(&arguments.part)?);
+    let (was, given) = (taught.samples(), good.samples());
+    if was != given {
+        bail!("{} was taught from {was}, and --good names {given}", dir.display());
     }
-    let (name, overkill) = (name(arguments), arguments.overkill);
-    let wishes = Wishes { name, overkill, kind: Some(Kind::Clip), mask: None, groups: Vec::new() };
-    let manifest = arguments.model.manifest(Sense::Clip)?;
-    let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, arguments.precision(&manifest, Sense::Clip)?)?;
-    let by = (&mut eye, &mut kymograph(&manifest)?);
-    let (mut part, lesson) = teach::teach_clips(by, &manifest, &wishes, paths, &recording::clip::read, progress)?;
-    part.save(&arguments.part)?;
-    Ok((Taught::One(Box::new(part)), vec![lesson]))
+    let mut teachers = Vec::new();
+    for (&sense, part) in good.senses.iter().zip(taught.parts()) {
+        let manifest = arguments.model.manifest_of(sense, good.senses.len())?;
+        same_model(dir, part, &manifest)?;
+        teachers.push(arguments.model.teacher(sense, &manifest, part.card.model.precision)?);
+    }
+    Ok(teach::add(&mut teachers, taught, samples, progress)?)
 }
 
 /// The bearing that a file describes.
@@ -226,26 +207,11 @@ impl Arguments {
     }
 }
 
-fn name(arguments: &Arguments) -> String {
-    arguments.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned())
-}
-
-fn anew(arguments: &Arguments, paths: &[PathBuf], progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
-    let name = name(arguments);
-    let manifest = arguments.model.manifest(Sense::Image)?;
-    let mask = mask(arguments, paths)?;
-    let wishes = Wishes { name, overkill: arguments.overkill, kind: arguments.kind, mask, groups: Vec::new() };
-    let mut eye = arguments.model.eye(&manifest, arguments.precision(&manifest, Sense::Image)?, arguments.input)?;
-    let (mut part, lesson) = teach::teach(&mut eye, &manifest, &wishes, paths, &recording::read, progress)?;
-    part.save(&arguments.part)?;
-    Ok((Taught::One(Box::new(part)), vec![lesson]))
-}
-
 /// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
 fn mask(arguments: &Arguments, paths: &[PathBuf]) -> Result<Option<Frame>> {
     let mask = arguments.mask.as_deref().map(recording::read).transpose()?;
     let Some([x, y, width, height]) = arguments.roi else { return Ok(mask) };
-    let like = match (&mask, paths.iter().find_map(|path| recording::read(path).ok())) {
+    let like = match (&mask, paths.iter().find_map(|path| recording::moment(path, Sense::Image).ok()?.frame)) {
         (Some(mask), _) => [mask.width(), mask.height()],
         (None, Some(picture)) => [picture.width(), picture.height()],
         (None, None) => bail!("none of {} good pictures can be read", paths.len()),
@@ -273,54 +239,6 @@ fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-fn add(arguments: &Arguments, meant: &Meant, progress: &dyn Fn(usize, usize)) -> Result<(Taught, Lessons)> {
-    let dir = &arguments.part;
-    let wrong = |taught: &Taught| {
-        let (was, given) = (samples(taught), meant.as_str());
-        anyhow::anyhow!("{} was taught from {was}, and --good names {given}", dir.display())
-    };
-    match (Taught::load(dir)?, meant) {
-        (Taught::Both(pair), Meant::Pairs(files)) => {
-            let [of_sight, of_hearing] = both_manifests(arguments)?;
-            same_model(dir, &pair.sight, &of_sight)?;
-            same_model(dir, &pair.hearing, &of_hearing)?;
-            let (model, heard) = (&pair.sight.card.model, &pair.hearing.card.model);
-            let mut eye = arguments.model.eye(&of_sight, model.precision, Some(model.input))?;
-            let mut ear = arguments.model.ear(&of_hearing, heard.precision)?;
-            let (mut pair, lessons) = teach::add_pairs((&mut eye, &mut ear), *pair, files, &READERS, progress)?;
-            pair.save(dir)?;
-            Ok((Taught::Both(Box::new(pair)), lessons.into()))
-        }
-        (Taught::One(mut part), Meant::Pictures(paths)) if part.card.kind.sense() == Sense::Image => {
-            let manifest = arguments.model.manifest(Sense::Image)?;
-            same_model(dir, &part, &manifest)?;
-            let (precision, input) = (part.card.model.precision, part.card.model.input);
-            let mut eye = arguments.model.eye(&manifest, precision, Some(input))?;
-            let lesson = teach::add(&mut eye, &mut part, paths, &recording::read, progress)?;
-            part.save(dir)?;
-            Ok((Taught::One(part), vec![lesson]))
-        }
-        (Taught::One(mut part), Meant::Sounds(paths)) if part.card.kind.sense() == Sense::Audio => {
-            let manifest = arguments.model.manifest(Sense::Audio)?;
-            same_model(dir, &part, &manifest)?;
-            let mut ear = arguments.model.ear(&manifest, part.card.model.precision)?;
-            let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read, progress)?;
-            part.save(dir)?;
-            Ok((Taught::One(part), vec![lesson]))
-        }
-        (Taught::One(mut part), Meant::Clips(paths)) if part.card.kind.sense() == Sense::Clip => {
-            let manifest = arguments.model.manifest(Sense::Clip)?;
-            same_model(dir, &part, &manifest)?;
-            let mut eye = arguments.model.eye_of(Sense::Clip, &manifest, part.card.model.precision)?;
-            let by = (&mut eye, &mut kymograph(&manifest)?);
-            let lesson = teach::add_clips(by, &mut part, paths, &recording::clip::read, progress)?;
-            part.save(dir)?;
-            Ok((Taught::One(part), vec![lesson]))
-        }
-        (taught, _) => Err(wrong(&taught)),
-    }
-}
-
 fn same_model(dir: &Path, part: &Part, manifest: &Manifest) -> Result<()> {
     let taught = &part.card.model;
     if taught.digest != manifest.digest() {
@@ -329,29 +247,27 @@ fn same_model(dir: &Path, part: &Part, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-fn tell(dir: &Path, taught: &Taught, lessons: &[Lesson]) -> Result<()> {
+fn tell(dir: &Path, taught: &Taught, reports: &[TeachReport]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (path, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
+    for (path, reason) in reports.iter().flat_map(|report| &report.skipped) {
         complain(&format!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() }));
     }
-    for (part, lesson) in taught.parts().into_iter().zip(lessons) {
-        tell_one(&mut out, dir, part, lesson)?;
+    for (part, report) in taught.parts().iter().zip(reports) {
+        tell_one(&mut out, dir, part, report)?;
     }
-    if let Taught::Both(pair) = taught {
-        match &pair.bond {
-            Some(bond) => writeln!(
-                out,
-                "  picture and sound belong together: a good one's own sound suits it better than another's in {:.0} % of \
-                 trials",
-                100.0 * bond.power
-            )?,
-            None => writeln!(out, "  picture and sound of a good part are no more alike than those of two")?,
-        }
+    match taught.joint().map(|joint| joint.bond.as_ref()) {
+        Some(Some(bond)) => writeln!(
+            out,
+            "  picture and sound belong together: a good one's own sound suits it better than another's in {:.0} % of trials",
+            100.0 * bond.power
+        )?,
+        Some(None) => writeln!(out, "  picture and sound of a good part are no more alike than those of two")?,
+        None => {}
     }
     Ok(())
 }
 
-fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
+fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, report: &TeachReport) -> Result<()> {
     let card = &part.card;
     let samples = card.kind.sense().samples();
     writeln!(
@@ -362,8 +278,8 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
     )?;
-    if !lesson.why.is_empty() {
-        writeln!(out, "  looked at as {}: {}", card.kind.as_str(), lesson.why)?;
+    if !report.why.is_empty() {
+        writeln!(out, "  looked at as {}: {}", card.kind.as_str(), report.why)?;
     }
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
@@ -375,16 +291,16 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
             card.overkill
         )?;
     }
-    match (lesson.sufficiency.more, lesson.sufficiency.sort) {
+    match (report.sufficiency.more, report.sufficiency.sort) {
         (0, _) => writeln!(out, "  enough good {samples}: new ones look like those seen")?,
         (more, "") => writeln!(out, "  {more} more good {samples} would help")?,
         (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
-    for (path, p) in lesson.suspects.iter().take(5) {
+    for (path, p) in report.suspects.iter().take(5) {
         writeln!(out, "  look at {}: unlike the other good {samples} (p = {p:.4})", path.display())?;
     }
-    if lesson.suspects.len() > 5 {
-        writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;
+    if report.suspects.len() > 5 {
+        writeln!(out, "  and {} more like it", report.suspects.len() - 5)?;
     }
     Ok(())
 }

@@ -634,7 +634,7 @@ impl Judge<'_> {
 
     fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
         let clip = self.mailbox.clip(&frame);
-        let moment = Moment { frame: Some(frame), clip, sound, text: None };
+        let moment = Moment { frame: Some(frame), clip, sound, ..Moment::default() };
         let report = self.report_on(&moment, None)?;
         let from = moment.frame.as_ref().map(|frame| frame.stamp);
         self.deliver(moment, Belongs { sound: heard, film: None }, report, from)

@@ -53,7 +53,11 @@ impl Ear {
     }
 }
 
-pub(super) fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
+/// What makes pictures of sounds for the sound encoder of a package.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] when the package has none.
+pub fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
     let spec = manifest.encoder(Sense::Audio)?.spectrogram;
     // `Manifest::read` let none through without it.
     let missing =

@@ -26,8 +26,8 @@ use crate::prepare::steady::{GROUPS, Steady};
 use crate::report::{self, Expected, Heatmap, Provenance, RanOn, Report, Steps, Times, Verdict};
 use crate::sample::{Clip, Frame, Sound};
 
-pub use ear::Ear;
-use ear::{describe, name_rhythm, spectrograph, steady_findings, striking};
+pub use ear::{Ear, spectrograph};
+use ear::{describe, name_rhythm, steady_findings, striking};
 use evidence::{Evidence, Measured, Watched};
 pub use eye::{Eye, Look};
 pub use moment::MomentInspector;
@@ -111,10 +111,10 @@ impl Inspector {
         let ran_on = ran_on.collect();
         let look = Look::new(&eye, part.card.kind, part.learned.levels.iter().map(|level| level.weights.ncols()));
         let limit = part.judgement.calibration.limit(part.card.overkill);
-        let fixture = part.reference.as_ref().map(Fixture::new).transpose()?;
+        let fixture = part.reference().map(Fixture::new).transpose()?;
         let sense = part.card.kind.sense();
         let kymograph = (sense == Sense::Clip).then(|| kymograph(manifest)).transpose()?;
-        if let (Some(kymograph), Some(motion)) = (&kymograph, &part.motion) {
+        if let (Some(kymograph), Some(motion)) = (&kymograph, part.motion()) {
             let (cells, side) = (kymograph.steps() * kymograph.cells().pow(2), kymograph.still_side());
             let fits = eye.grid().iter().product::<usize>() == cells;
             let tensors = [
@@ -129,7 +129,7 @@ impl Inspector {
         }
         let heard = sense == Sense::Audio;
         let spectrograph = heard.then(|| spectrograph(manifest)).transpose()?;
-        let steady = match (&part.card.sound, &part.usual, &spectrograph) {
+        let steady = match (&part.card.sound, part.usual(), &spectrograph) {
             (Some(sound), Some(usual), Some(spectrograph)) => {
                 let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
                 let steady = Steady::new(rate, sound.steady_samples, bands)?;
@@ -194,8 +194,8 @@ impl Inspector {
         self.eye.encode()?;
         let encoded = Instant::now();
 
-        let Part { learned, golden, judgement, card, .. } = &*self.part;
-        let mut distances = self.eye.compare(learned, golden.as_ref(), &mut self.look)?;
+        let Part { learned, judgement, card, .. } = &*self.part;
+        let mut distances = self.eye.compare(learned, self.part.golden(), &mut self.look)?;
         distances.steady = steady;
         let Standard { local, global, pixels, steady } = judgement.standard(distances);
         let steady =
@@ -261,7 +261,7 @@ impl Inspector {
     /// [`ErrorKind::Runtime`] when the runtime lost what it had seen.
     pub fn evidence(&self, report: &Report, frame: &Frame) -> Result<Evidence> {
         let picture = report.picture.as_ref().unwrap_or(frame);
-        let clip = self.kymograph.as_ref().zip(self.part.motion.as_ref());
+        let clip = self.kymograph.as_ref().zip(self.part.motion());
         let clip = clip.map(|(kymograph, usual)| Watched::new(kymograph, usual));
         let measured = Measured { loudness: self.loudness, clip };
         evidence::gather(&self.eye, &self.look, &self.part, report, picture, measured)
@@ -282,7 +282,7 @@ impl Inspector {
         let heard = Loudness::of(sound)?;
         self.loudness = Some(heard);
         let (mut off, mut strikes) = (None, None);
-        if let (Some(steady), Some(usual)) = (&mut self.steady, &self.part.usual) {
+        if let (Some(steady), Some(usual)) = (&mut self.steady, self.part.usual()) {
             let mut values = vec![0.0; steady.values()];
             // Too short for it, a sound has the wrong length too.
             if steady.run(spectrograph.mono(), spectrograph.level(), &mut values).is_ok() {
@@ -327,7 +327,7 @@ impl Inspector {
         let prepared = start.elapsed().as_secs_f64() * 1e3;
         let mut report = self.judge(&frame, None)?;
         report.ms.prepare += prepared;
-        let (Some(kymograph), Some(usual)) = (&self.kymograph, &self.part.motion) else { return Ok(report) };
+        let (Some(kymograph), Some(usual)) = (&self.kymograph, self.part.motion()) else { return Ok(report) };
         report.findings = match self.cannot_be_watched(kymograph.filmed()) {
             Some(reason) => {
                 (report.verdict, report.reason) = (Verdict::Invalid, reason);

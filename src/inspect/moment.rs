@@ -52,24 +52,28 @@ impl MomentInspector {
             let sense = part.card.kind.sense();
             Ok(Inspector::new(&manifest(sense)?, part, backend, &options(sense))?)
         };
-        let senses = match taught {
-            Taught::One(part) => match part.card.kind.sense() {
-                Sense::Image => Senses::Sight(Box::new(open(*part)?)),
-                Sense::Audio => Senses::Hearing(Box::new(open(*part)?)),
-                Sense::Clip => Senses::Motion(Box::new(open(*part)?)),
-            },
-            Taught::Both(pair) => {
-                let calibration = calibrated(&pair.held_out());
-                let limit = calibration.limit(pair.sight.card.overkill);
-                let bond = pair.bond.map(|bond| {
+        let (joint, digest) = (taught.joint().cloned(), taught.digest().to_string());
+        let parts = taught.into_parts().into_iter().map(open).collect::<Result<Vec<_>, E>>()?;
+        let senses = match (<[Inspector; 2]>::try_from(parts), joint) {
+            (Ok([mut sight, mut hearing]), Some(joint)) => {
+                let calibration = calibrated(joint.held_out());
+                let limit = calibration.limit(sight.part.card.overkill);
+                let bond = joint.bond.map(|bond| {
                     let calibration = bond.calibration();
                     (bond, calibration)
                 });
-                let (mut sight, mut hearing) = (open(pair.sight)?, open(pair.hearing)?);
                 for one in [&mut sight, &mut hearing] {
-                    one.judged_by.part_digest.clone_from(&pair.digest);
+                    one.judged_by.part_digest.clone_from(&digest);
                 }
                 Senses::Both(Box::new(Both { sight, hearing, bond, calibration, limit }))
+            }
+            (parts, _) => {
+                let one = Box::new(parts.map_or_else(|mut parts| parts.remove(0), |[first, _]| first));
+                match one.part.card.kind.sense() {
+                    Sense::Image => Senses::Sight(one),
+                    Sense::Audio => Senses::Hearing(one),
+                    Sense::Clip => Senses::Motion(one),
+                }
             }
         };
         Ok(Self { senses })

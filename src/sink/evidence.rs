@@ -202,7 +202,7 @@ mod tests {
         };
         let sound = Sound::new(vec![0.25, -1.0, 0.0, 1.0], 8000, 2).unwrap();
         let clip = (0..frames).map(frame).collect();
-        Moment { frame: Some(frame(frames - 1)), clip, sound: Some(sound), text: None }
+        Moment { frame: Some(frame(frames - 1)), clip, sound: Some(sound), ..Moment::default() }
     }
 
     #[test]
