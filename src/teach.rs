@@ -4,7 +4,7 @@
 //! are encoded, remembered, and held out of memory to calibrate it. What is particular to a sense lies in `image`, `sound` and
 //! `clip`, behind one trait; `joint` is about samples of several senses, `copies` about samples that show the same.
 //!
-//! GoodSamples are read one at a time, and of each only its summary and a share of its patches is kept: the more samples, the
+//! Good samples are read one at a time, and of each only its summary and a share of its patches is kept: the more samples, the
 //! smaller the share, so that their number does not decide how much memory is needed.
 
 mod add;
@@ -71,7 +71,7 @@ pub struct GoodSamples<'a> {
 }
 
 impl<'a> GoodSamples<'a> {
-    /// GoodSamples of which each is its own.
+    /// Good samples of which each is its own.
     pub fn new(names: &'a [PathBuf], read: &'a dyn Fn(&Path, Sense) -> Result<Moment>) -> Self {
         Self { names, groups: &[], read }
     }
@@ -90,9 +90,9 @@ impl<'a> GoodSamples<'a> {
 pub struct TeachReport {
     /// Why images are aligned as they are; empty where that was wanted.
     pub why: String,
-    /// GoodSamples that cannot be read or taught, with the reason.
+    /// Samples that cannot be read or taught, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// GoodSamples that look unlike the other good ones: likely bad ones among them. Share of good samples at least as
+    /// Samples that look unlike the other good ones: likely bad ones among them. Share of good samples at least as
     /// anomalous.
     pub suspects: Vec<(PathBuf, f64)>,
     /// How many more good samples would help, and of what sort.
@@ -394,9 +394,10 @@ mod tests {
     }
 
     /// Noise as a picture, and as half a second of sound: that of `click` is half as long, `mute` has none, `dark` has no
-    /// picture, and `gone` cannot be read.
+    /// picture, `gone` cannot be read, nothing is seen in `black` nor heard in `silent`, and `again a` shows what `a` does.
     fn read(name: &Path, _: Sense) -> Result<Moment> {
         let name = name.to_str().unwrap();
+        let name = name.strip_prefix("again ").unwrap_or(name);
         if name == "gone" {
             return Err(Error::new(ErrorKind::Io, "gone: cannot read"));
         }
@@ -405,9 +406,15 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         };
-        let pixels: Vec<u8> = (0..64 * 64).map(|_| draw()).collect();
+        let mut pixels: Vec<u8> = (0..64 * 64).map(|_| draw()).collect();
         let length = if name == "click" { 4000 } else { 8000 };
-        let samples: Vec<f32> = (0..length).map(|_| f32::from(draw()) / 255.0 - 0.5).collect();
+        let mut samples: Vec<f32> = (0..length).map(|_| f32::from(draw()) / 255.0 - 0.5).collect();
+        if name == "black" {
+            pixels.fill(0);
+        }
+        if name == "silent" {
+            samples.fill(0.0);
+        }
         let frame = Frame::new(pixels, PixelFormat::Grey8, 64, 64).unwrap();
         let sound = Sound::new(samples, 16_000, 1).unwrap();
         let (frame, sound) = ((name != "dark").then_some(frame), (name != "mute").then_some(sound));
@@ -456,6 +463,31 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_teaches_nothing_and_is_told_with_what_it_is_a_copy_of() {
+        let good = names(&["a", "again a", "b"]);
+        let config = TeachConfig { kind: Some(Kind::Texture), ..TeachConfig::new("noise") };
+        let (taught, reports) = teach(&mut [of_images()], &config, GoodSamples::new(&good, &read), &|_, _| ()).unwrap();
+        assert_eq!(taught.parts()[0].card.good, 2);
+        assert_eq!(reports[0].copies, [(good[1].clone(), good[0].clone())]);
+        let more = names(&["again b", "c"]);
+        let (taught, reports) = add(&mut [of_images()], taught, GoodSamples::new(&more, &read), &|_, _| ()).unwrap();
+        assert_eq!((taught.parts()[0].card.good, taught.parts()[0].held_out.len()), (3, 3));
+        assert_eq!(reports[0].copies, [(more[0].clone(), more[0].clone())]);
+        let none = add(&mut [of_images()], taught, GoodSamples::new(&more[1..], &read), &|_, _| ()).unwrap_err();
+        assert_eq!(none.message(), "none of 1 good pictures can be taught: c was taught already");
+    }
+
+    #[test]
+    fn a_mask_of_another_shape_than_the_images_is_refused() {
+        let mask = Frame::new(vec![255u8; 64 * 32], PixelFormat::Grey8, 64, 32).ok();
+        let (config, good) = (TeachConfig { mask, ..TeachConfig::new("noise") }, names(&["gone", "a"]));
+        let told = teach(&mut [of_images()], &config, GoodSamples::new(&good, &read), &|_, _| ()).unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Input);
+        let expected = "the mask has 64 x 32 pixels, the good pictures 64 x 64: draw it on one of them";
+        assert_eq!(told.message(), expected);
+    }
+
+    #[test]
     fn what_a_sense_does_not_know_is_refused() {
         let names = names(&["a"]);
         let refused = |teacher: Teacher, config: TeachConfig| {
@@ -491,12 +523,15 @@ mod tests {
     #[test]
     fn of_a_part_of_two_senses_a_sample_that_one_cannot_take_is_left_out_whole() {
         let mut teachers = [of_images(), teacher(Sense::Sound, "sound-lite0")];
-        let names = names(&["a", "mute", "dark", "b", "gone"]);
-        let samples = GoodSamples { groups: &[4, 4, 5, 5, 6], ..GoodSamples::new(&names, &read) };
+        let names = names(&["a", "mute", "dark", "b", "gone", "again b", "black", "silent"]);
+        let samples = GoodSamples { groups: &[4, 4, 5, 5, 6, 6, 6, 6], ..GoodSamples::new(&names, &read) };
         let whole = joint::Whole::of(&mut teachers, samples).unwrap();
         assert_eq!((whole.names, whole.groups), (vec![names[0].clone(), names[3].clone()], vec![4, 5]));
         let why: Vec<&str> = whole.skipped.iter().map(|(_, why)| &**why).collect();
-        assert_eq!(why, ["mute: no sound", "dark: no picture", "gone: cannot read"]);
+        assert_eq!(why[..3], ["mute: no sound", "dark: no picture", "gone: cannot read"]);
+        assert!(why[3].starts_with("black: nothing is to be seen: it is black"), "{}", why[3]);
+        assert!(why[4].starts_with("silent: silent: 100 % of the time there is no sound"), "{}", why[4]);
+        assert_eq!(whole.copies, [(names[5].clone(), names[3].clone())]);
         let none = GoodSamples::new(&names[1..2], &read);
         let told = joint::Whole::of(&mut teachers, none).err().unwrap();
         let expected = "of none of 1 good parts both picture and sound can be taught: mute: no sound";

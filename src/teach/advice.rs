@@ -9,7 +9,7 @@ use crate::prepare::quality::Quality;
 /// Whether the good samples cover what good parts look like.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sufficiency {
-    /// GoodSamples that would still teach something; 0 when enough were seen.
+    /// Samples that would still teach something; 0 when enough were seen.
     pub more: usize,
     /// Of which sort, such as `mostly darker ones`; empty when no sort stands out.
     pub sort: &'static str,

@@ -16,7 +16,7 @@ use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::sample::{Frame, Sense};
 
-/// GoodSamples that the projection is learned from, at most: enough patches, and they are encoded twice.
+/// Samples that the projection is learned from, at most: enough patches, and they are encoded twice.
 const METRIC_SAMPLES: usize = 48;
 
 /// Which memory judges which good sample: that of all samples of other folds.
@@ -136,7 +136,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// Measures each good sample by the memory without its fold. GoodSamples are looked at a second time rather than kept: what
+    /// Measures each good sample by the memory without its fold. Samples are looked at a second time rather than kept: what
     /// is needed stays that of the bank.
     fn measure_held_out(
         &mut self,
