@@ -8,14 +8,13 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::{Ear, Inspector};
-use eyear::manifest::{Manifest, Precision};
-use eyear::memory::part::Kind;
+use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::prepare::listen;
 use eyear::prepare::mel::{Mel, MelSpec};
 use eyear::prepare::resample::Resampler;
 use eyear::prepare::rhythm::{Rhythm, VALUES};
 use eyear::source::recording::{self, sound};
-use eyear::teach::{Wishes, teach_sounds};
+use eyear::teach::{GoodSamples, TeachConfig, Teacher, teach};
 
 const RATE: u32 = 16_000;
 
@@ -66,10 +65,10 @@ fn encode(c: &mut Criterion) {
             })
         });
     }
-    let wishes =
-        Wishes { name: "machine".into(), overkill: 0.01, kind: Some(Kind::Sound), mask: None, groups: Vec::new() };
-    let mut ear = Ear::open(&manifest, Precision::Int8, BACKENDS[0], &options).unwrap();
-    let (part, _) = teach_sounds(&mut ear, &manifest, &wishes, &good, &sound::read, &|_, _| ()).unwrap();
+    let teacher = Teacher::open(Sense::Sound, &manifest, Precision::Int8, BACKENDS[0], &options).unwrap();
+    let samples = GoodSamples::new(&good, &recording::moment);
+    let (taught, _) = teach(&mut [teacher], &TeachConfig::new("machine"), samples, &|_, _| ()).unwrap();
+    let part = taught.into_parts().remove(0);
     let mut inspector = Inspector::of_part(&manifest, part, BACKENDS[0], &options).unwrap();
     group.bench_function("hear/int8", |b| b.iter(|| inspector.judge(black_box(&moment)).unwrap().into_report()));
     group.finish();

@@ -13,7 +13,7 @@ use eyear::prepare::fixture::Fixture;
 use eyear::prepare::pixels::Planes;
 use eyear::prepare::quality;
 use eyear::source::recording;
-use eyear::teach::{Wishes, teach};
+use eyear::teach::{GoodSamples, TeachConfig, Teacher, teach};
 
 fn stages(c: &mut Criterion) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
@@ -21,11 +21,14 @@ fn stages(c: &mut Criterion) {
     let threads = Options { threads: 1, ..Options::default() };
     for (set, kind) in [("paper", Kind::Texture), ("screws4", Kind::Golden)] {
         let good = recording::list(&[data.join(set).join("train/good")], recording::is_picture).unwrap();
-        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
+        let config = TeachConfig { kind: Some(kind), ..TeachConfig::new(set) };
+        let teacher = Teacher::open(Sense::Image, &manifest, Precision::Int8, BACKENDS[0], &threads).unwrap();
+        let samples = GoodSamples::new(&good, &recording::moment);
+        let (taught, _) = teach(&mut [teacher], &config, samples, &|_, _| ()).unwrap();
+        let part = taught.into_parts().remove(0);
         let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], &threads).unwrap();
-        let (part, _) = teach(&mut eye, &manifest, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
-        let (learned, golden) = (part.learned.clone(), part.golden.clone());
-        let fixture = part.reference.as_ref().map(|reference| Fixture::new(reference).unwrap());
+        let (learned, golden) = (part.learned.clone(), part.golden().cloned());
+        let fixture = part.reference().map(|reference| Fixture::new(reference).unwrap());
         let picture: PathBuf = good[0].clone();
         let bytes = std::fs::read(&picture).unwrap();
         let frame = recording::decode(&bytes, "picture").unwrap();

@@ -8,10 +8,10 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Sampling};
-use eyear::inspect::{Asked, Eye, Inspector, Writer};
+use eyear::inspect::{Asked, Inspector, Writer};
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::source::recording;
-use eyear::teach::{Wishes, teach};
+use eyear::teach::{GoodSamples, TeachConfig, Teacher, teach};
 
 /// Tokens of a report, about.
 const TOKENS: usize = 60;
@@ -41,10 +41,10 @@ fn words(c: &mut Criterion) {
     group.finish();
 
     let good = recording::list(&[data.join("train/good")], recording::is_picture).unwrap();
-    let wishes = Wishes { name: "biscuit".into(), overkill: 0.01, kind: None, mask: None, groups: Vec::new() };
-    let mut eye = Eye::open(&seen, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
-    let (part, _) = teach(&mut eye, &seen, &wishes, &good, &recording::read, &|_, _| ()).unwrap();
-    let mut inspector = Inspector::of_part(&seen, part, BACKENDS[0], &options).unwrap();
+    let teacher = Teacher::open(Sense::Image, &seen, Precision::Int8, BACKENDS[0], &options).unwrap();
+    let samples = GoodSamples::new(&good, &recording::moment);
+    let (taught, _) = teach(&mut [teacher], &TeachConfig::new("biscuit"), samples, &|_, _| ()).unwrap();
+    let mut inspector = Inspector::of_part(&seen, taught.into_parts().remove(0), BACKENDS[0], &options).unwrap();
     let mut writer = Writer::open(&small, Precision::Int8, BACKENDS[0], &options).unwrap();
     let picture = recording::list(&[data.join("test/broken")], recording::is_picture).unwrap().remove(0);
     let frame = recording::read(&picture).unwrap();

@@ -33,7 +33,7 @@ use crate::memory::pair::Taught;
 
 pub use prepared::{Prepared, Tried, Way, library};
 pub use setup::{Notes, Packages, Setup, of_sense, usual_name};
-pub use teaching::{Lessons, Teaching, samples_of};
+pub use teaching::{Reported, Teaching};
 
 /// The package that writes where none is named.
 pub const WRITER: &str = "eyear-small";

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use eyear::backend::{BACKENDS, Options};
-use eyear::inspect::{Eye, Inspector};
+use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::Kind;
 use eyear::prepare::image::Preparer;
@@ -23,7 +23,7 @@ use eyear::prepare::rhythm::{self, Rhythm};
 use eyear::sample::{Colour, Frame, Moment, PixelFormat};
 use eyear::source::recording;
 use eyear::source::ring::{self, Samples};
-use eyear::teach::{self, Wishes};
+use eyear::teach::{self, GoodSamples, TeachConfig, Teacher};
 use eyear::time::Stamp;
 
 /// More bytes than this are large.
@@ -212,9 +212,11 @@ fn measure() {
     for (set, kind, [calls, larges, most]) in MOST {
         let files: Vec<PathBuf> =
             recording::list(&[root.join("tests/data").join(set).join("train/good")], recording::is_picture).unwrap();
-        let mut eye = Eye::open(&manifest, Sense::Image, Precision::Int8, BACKENDS[0], &options).unwrap();
-        let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
-        let (part, _) = teach::teach(&mut eye, &manifest, &wishes, &files[..6], &recording::read, &|_, _| {}).unwrap();
+        let teacher = Teacher::open(Sense::Image, &manifest, Precision::Int8, BACKENDS[0], &options).unwrap();
+        let config = TeachConfig { kind: Some(kind), ..TeachConfig::new(set) };
+        let samples = GoodSamples::new(&files[..6], &recording::moment);
+        let (taught, _) = teach::teach(&mut [teacher], &config, samples, &|_, _| {}).unwrap();
+        let part = taught.into_parts().remove(0);
         let mut inspector = Inspector::of_part(&manifest, part, BACKENDS[0], &options).unwrap();
         let frames: Vec<Moment> = files[..4].iter().map(|file| recording::read(file).unwrap().into()).collect();
         for frame in frames.iter().chain(&frames) {

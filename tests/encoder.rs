@@ -8,14 +8,14 @@ use eyear::Result;
 use eyear::backend::{BACKENDS, Backend, Info, Options, Placement, Session};
 use eyear::board::Provider;
 use eyear::encode::MapEncoder;
-use eyear::inspect::{Eye, Inspector};
+use eyear::inspect::Inspector;
 use eyear::manifest::{Format, Manifest, Precision, Sense};
 use eyear::memory::part::{Kind, Part};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Planes;
 use eyear::report::Verdict;
 use eyear::source::recording;
-use eyear::teach::{self, Wishes};
+use eyear::teach::{self, GoodSamples, TeachConfig, Teacher};
 use eyear::tensor::TensorSpec;
 
 fn package() -> Manifest {
@@ -230,10 +230,11 @@ impl Session for StuckSession {
 }
 
 fn taught(manifest: &Manifest, set: &str, kind: Kind) -> Part {
-    let mut eye = Eye::open(manifest, Sense::Image, Precision::Int8, BACKENDS[0], &Options::default()).unwrap();
-    let wishes = Wishes { name: set.into(), overkill: 0.01, kind: Some(kind), mask: None, groups: Vec::new() };
+    let teacher = Teacher::open(Sense::Image, manifest, Precision::Int8, BACKENDS[0], &Options::default()).unwrap();
+    let config = TeachConfig { kind: Some(kind), ..TeachConfig::new(set) };
     let good: Vec<PathBuf> = pictures(&format!("tests/data/{set}/train/good")).into_iter().take(6).collect();
-    teach::teach(&mut eye, manifest, &wishes, &good, &recording::read, &|_, _| {}).unwrap().0
+    let samples = GoodSamples::new(&good, &recording::moment);
+    teach::teach(&mut [teacher], &config, samples, &|_, _| {}).unwrap().0.into_parts().remove(0)
 }
 
 #[test]

@@ -15,7 +15,6 @@ use eyear::engine::streams;
 use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
-use eyear::memory::pair::Taught;
 use eyear::memory::part::Part;
 use eyear::open::{self, Tried, of_sense};
 use eyear::source::recording;
@@ -107,12 +106,12 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let (setup, taught) = (arguments.model.setup(), super::seen_part(part)?);
     let packages = setup.of_part(&taught, part)?;
     let manifest = of_sense(&packages, Sense::Image)?;
-    let Taught::One(seen) = taught else { bail!("part {} was taught from pictures with sounds", part.display()) };
+    let seen = taught.into_parts().remove(0);
     if let Some(streams) = arguments.streams {
-        return at_once(arguments, manifest, *seen, &files, [streams, rounds]);
+        return at_once(arguments, manifest, seen, &files, [streams, rounds]);
     }
     let options = setup.options_of(manifest, seen.card.model.precision)?;
-    let mut inspector = Inspector::of_part(manifest, *seen, setup.backend, &options)?;
+    let mut inspector = Inspector::of_part(manifest, seen, setup.backend, &options)?;
     inspector.senses().iter().for_each(|one| setup.tell(one.notices()));
 
     let done = Arc::new(AtomicBool::new(false));

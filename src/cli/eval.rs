@@ -16,7 +16,7 @@ use eyear::evaluate::robust::{self, Hands};
 use eyear::evaluate::run::{self, Evaluation, Figures, Scored, Seen};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
-use eyear::manifest::{EncoderSpec, Manifest, Precision, Sense};
+use eyear::manifest::{EncoderSpec, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
 use eyear::open::of_sense;
@@ -24,7 +24,7 @@ use eyear::sample::{Frame, Moment, Sound};
 use eyear::sink::draw::Tiles;
 use eyear::sink::figures;
 use eyear::source::recording::{self, Pair, sound};
-use eyear::teach::{self, Lesson, Readers, Wishes};
+use eyear::teach::{self, GoodSamples, TeachConfig, TeachReport};
 use serde::Serialize;
 
 use super::inspect::csv_line;
@@ -158,8 +158,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 (cut, paths) = windows_of(&paths, arguments, &read)?;
                 let read_good = |path: &Path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read));
                 let groups = cut.as_ref().map_or_else(Vec::new, |cut| cut.groups(&paths));
-                let (taught, lessons) = teach(arguments, &dataset, &paths, groups, &read_good)?;
-                for (_, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
+                let (taught, reports) = teach(arguments, &dataset, &paths, &groups, &read_good)?;
+                for (_, reason) in reports.iter().flat_map(|report| &report.skipped) {
                     outcome = Outcome::Incomplete;
                     complain(&format!("skipped: {reason}"));
                 }
@@ -332,56 +332,41 @@ fn teach(
     arguments: &Arguments,
     dataset: &Dataset,
     paths: &[PathBuf],
-    groups: Vec<usize>,
+    groups: &[usize],
     read_good: &dyn Fn(&Path) -> eyear::Result<Sound>,
-) -> Result<(Taught, Vec<Lesson>)> {
-    let (setup, sense) = (arguments.model.setup(), dataset.sense());
-    let senses = if dataset.is_paired() { vec![Sense::Image, Sense::Sound] } else { vec![sense] };
+) -> Result<(Taught, Vec<TeachReport>)> {
+    let (setup, paired) = (arguments.model.setup(), dataset.is_paired());
+    let senses = if paired { vec![Sense::Image, Sense::Sound] } else { vec![dataset.sense()] };
     let packages = setup.usual(&senses)?;
-    let precision = |manifest: &Manifest, sense| -> Result<Precision> {
-        Ok(arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?)
+    let mut teachers = Vec::new();
+    for &sense in &senses {
+        let manifest = of_sense(&packages, sense)?;
+        let precision = arguments.precision.map_or_else(|| manifest.encoder(sense).map(EncoderSpec::usual), Ok)?;
+        let mut teacher = setup.teacher(sense, manifest, precision)?;
+        if let Some(input) = arguments.input.filter(|_| sense == Sense::Image) {
+            teacher.resize(input)?;
+        }
+        teachers.push(teacher);
+    }
+    if paired {
+        paths.iter().try_for_each(|path| recording::both(path).map(drop))?;
+    }
+    let config =
+        TeachConfig { overkill: arguments.overkill, kind: arguments.kind, ..TeachConfig::new(dataset.name.clone()) };
+    let read = |path: &Path, sense: Sense| match sense {
+        Sense::Sound if paired => read_good(&recording::both(path)?[1]).map(Moment::from),
+        Sense::Sound => read_good(path).map(Moment::from),
+        _ => recording::moment(path, sense),
     };
-    let (name, overkill, kind) = (dataset.name.clone(), arguments.overkill, arguments.kind);
-    let wishes = Wishes { name, overkill, kind, mask: None, groups };
     let bar = progress_bar("teaching")?;
     let progress = |done: usize, all: usize| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
     };
-    let (taught, lessons) = if dataset.is_paired() {
-        let files: Vec<[PathBuf; 2]> = paths.iter().map(|path| recording::both(path)).collect::<eyear::Result<_>>()?;
-        let (of_sight, of_hearing) = (of_sense(&packages, Sense::Image)?, of_sense(&packages, Sense::Sound)?);
-        let mut eye = setup.eye(Sense::Image, of_sight, precision(of_sight, Sense::Image)?, arguments.input)?;
-        let mut ear = setup.ear(of_hearing, precision(of_hearing, Sense::Sound)?)?;
-        let readers = Readers { picture: &recording::read, sound: &sound::read };
-        let manifests = [of_sight, of_hearing];
-        let (pair, lessons) =
-            teach::teach_pairs((&mut eye, &mut ear), manifests, &wishes, &files, &readers, &progress)?;
-        (Taught::Both(Box::new(pair)), lessons.into())
-    } else {
-        let manifest = of_sense(&packages, sense)?;
-        let precision = precision(manifest, sense)?;
-        let (part, lesson) = match sense {
-            Sense::Image => {
-                let mut eye = setup.eye(sense, manifest, precision, arguments.input)?;
-                teach::teach(&mut eye, manifest, &wishes, paths, &recording::read, &progress)?
-            }
-            Sense::Sound => {
-                let mut ear = setup.ear(manifest, precision)?;
-                let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
-                teach::teach_sounds(&mut ear, manifest, &wishes, paths, read_good, &progress)?
-            }
-            Sense::Clip => {
-                let mut eye = setup.eye(sense, manifest, precision, None)?;
-                let wishes = Wishes { kind: Some(Kind::Clip), ..wishes };
-                let by = (&mut eye, &mut kymograph(manifest)?);
-                teach::teach_clips(by, manifest, &wishes, paths, &recording::clip::read, &progress)?
-            }
-        };
-        (Taught::One(Box::new(part)), vec![lesson])
-    };
+    let samples = GoodSamples { groups, ..GoodSamples::new(paths, &read) };
+    let taught = teach::teach(&mut teachers, &config, samples, &progress)?;
     bar.finish_and_clear();
-    Ok((taught, lessons))
+    Ok(taught)
 }
 
 /// Refuses what is not for clips.

@@ -225,20 +225,17 @@ fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathB
 
 /// What is judged, for people, and the files or folders that are meant.
 pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>)> {
-    let one = match taught {
-        Taught::One(part) => part,
-        Taught::Both(_) => {
-            let mut folders = Vec::new();
-            for path in paths {
-                let found = recording::pairs(std::slice::from_ref(path))?;
-                tell_strays(path, &found)?;
-                // One that holds nothing is told when its turn comes, so that the rest is judged.
-                folders.extend(if found.is_empty() { vec![path.clone()] } else { found });
-            }
-            return Ok(("parts", folders));
+    if taught.joint().is_some() {
+        let mut folders = Vec::new();
+        for path in paths {
+            let found = recording::pairs(std::slice::from_ref(path))?;
+            tell_strays(path, &found)?;
+            // One that holds nothing is told when its turn comes, so that the rest is judged.
+            folders.extend(if found.is_empty() { vec![path.clone()] } else { found });
         }
-    };
-    let sense = one.card.kind.sense();
+        return Ok(("parts", folders));
+    }
+    let sense = taught.parts()[0].card.kind.sense();
     Ok((sense.samples(), listed(paths, super::is_sample(sense))?))
 }
 

@@ -181,13 +181,12 @@ fn provider(text: &str) -> Result<Provider, String> {
 
 /// The part in a folder, for a command that looks at pictures alone.
 fn seen_part(dir: &Path) -> Result<Taught> {
-    match Taught::load(dir)? {
-        taught @ Taught::One(_) if taught.parts()[0].card.kind.sense() == Sense::Image => Ok(taught),
-        taught => {
-            let samples = open::samples_of(&taught);
-            bail!("part `{}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these", taught.name())
-        }
+    let taught = Taught::load(dir)?;
+    if taught.joint().is_some() || taught.parts()[0].card.kind.sense() != Sense::Image {
+        let (name, samples) = (taught.name(), taught.samples());
+        bail!("part `{name}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these")
     }
+    Ok(taught)
 }
 
 /// Whether a file is one of what a sense takes.

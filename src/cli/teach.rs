@@ -9,7 +9,7 @@ use eyear::manifest::Precision;
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::open;
-use eyear::teach::Lesson;
+use eyear::teach::TeachReport;
 
 use super::table::shown;
 use super::{ModelArguments, Outcome, complain, progress_bar};
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let waits = || complain(&format!("note: another process teaches {}: waiting until it is done", dir.display()));
         let taught = open::undo(dir, &waits)?;
         let good = taught.parts()[0].card.good;
-        let (samples, name) = (open::samples_of(&taught), shown(&dir.display().to_string()));
+        let (samples, name) = (taught.samples(), shown(&dir.display().to_string()));
         writeln!(std::io::stdout().lock(), "{name}: the last teaching was taken back, {good} good {samples}")?;
         return Ok(Outcome::Good);
     }
@@ -88,10 +88,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             .precision(arguments.precision)
             .input(arguments.input),
     };
-    let (taught, lessons) = teaching.run()?;
+    let (taught, reports) = teaching.run()?;
     bar.finish_and_clear();
-    tell(dir, &taught, &lessons)?;
-    let whole = lessons.iter().all(|lesson| lesson.skipped.is_empty());
+    tell(dir, &taught, &reports)?;
+    let whole = reports.iter().all(|report| report.skipped.is_empty());
     Ok(if whole { Outcome::Good } else { Outcome::Incomplete })
 }
 
@@ -106,29 +106,27 @@ fn rectangle(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-fn tell(dir: &Path, taught: &Taught, lessons: &[Lesson]) -> Result<()> {
+fn tell(dir: &Path, taught: &Taught, reports: &[TeachReport]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (path, reason) in lessons.iter().flat_map(|lesson| &lesson.skipped) {
+    for (path, reason) in reports.iter().flat_map(|report| &report.skipped) {
         complain(&format!("skipped: {}", if reason.is_empty() { path.display().to_string() } else { reason.clone() }));
     }
-    for (part, lesson) in taught.parts().into_iter().zip(lessons) {
-        tell_one(&mut out, dir, part, lesson)?;
+    for (part, report) in taught.parts().iter().zip(reports) {
+        tell_one(&mut out, dir, part, report)?;
     }
-    if let Taught::Both(pair) = taught {
-        match &pair.bond {
-            Some(bond) => writeln!(
-                out,
-                "  picture and sound belong together: a good one's own sound suits it better than another's in {:.0} % of \
-                 trials",
-                100.0 * bond.power
-            )?,
-            None => writeln!(out, "  picture and sound of a good part are no more alike than those of two")?,
-        }
+    match taught.joint().map(|joint| joint.bond.as_ref()) {
+        Some(Some(bond)) => writeln!(
+            out,
+            "  picture and sound belong together: a good one's own sound suits it better than another's in {:.0} % of trials",
+            100.0 * bond.power
+        )?,
+        Some(None) => writeln!(out, "  picture and sound of a good part are no more alike than those of two")?,
+        None => {}
     }
     Ok(())
 }
 
-fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Lesson) -> Result<()> {
+fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, report: &TeachReport) -> Result<()> {
     let card = &part.card;
     let samples = card.kind.sense().samples();
     writeln!(
@@ -139,10 +137,10 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         part.learned.levels.iter().map(|level| level.bank.nrows()).sum::<usize>(),
         100.0 * card.overkill
     )?;
-    if !lesson.why.is_empty() {
-        writeln!(out, "  looked at as {}: {}", card.kind.as_str(), lesson.why)?;
+    if !report.why.is_empty() {
+        writeln!(out, "  looked at as {}: {}", card.kind.as_str(), report.why)?;
     }
-    if let [(copy, original), rest @ ..] = &lesson.copies[..] {
+    if let [(copy, original), rest @ ..] = &report.copies[..] {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more copies", rest.len()) };
         let of =
             if copy == original { "what was taught already".into() } else { shown(&original.display().to_string()) };
@@ -152,7 +150,7 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
             shown(&copy.display().to_string())
         )?;
     }
-    lesson.notes.iter().try_for_each(|note| writeln!(out, "  {}", shown(note)))?;
+    report.notes.iter().try_for_each(|note| writeln!(out, "  {}", shown(note)))?;
     let proven = part.judgement.calibration.proven();
     if proven > card.overkill {
         let needed = (1.0 / card.overkill).ceil() as usize - 1;
@@ -163,17 +161,17 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
             card.overkill
         )?;
     }
-    match (lesson.sufficiency.more, lesson.sufficiency.sort) {
+    match (report.sufficiency.more, report.sufficiency.sort) {
         (0, _) => writeln!(out, "  enough good {samples}: new ones look like those seen")?,
         (more, "") => writeln!(out, "  {more} more good {samples} would help")?,
         (more, sort) => writeln!(out, "  {more} more good {samples} would help, {sort}")?,
     }
-    for (path, p) in lesson.suspects.iter().take(5) {
+    for (path, p) in report.suspects.iter().take(5) {
         let path = shown(&path.display().to_string());
         writeln!(out, "  look at {path}: unlike the other good {samples} (p = {p:.4})")?;
     }
-    if lesson.suspects.len() > 5 {
-        writeln!(out, "  and {} more like it", lesson.suspects.len() - 5)?;
+    if report.suspects.len() > 5 {
+        writeln!(out, "  and {} more like it", report.suspects.len() - 5)?;
     }
     Ok(())
 }

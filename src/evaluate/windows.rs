@@ -81,7 +81,7 @@ impl Windows {
     }
 
     /// A number of the file that each of `names` is of: windows of one file have the same, as
-    /// [`Wishes::groups`](crate::teach::Wishes::groups) wants it.
+    /// [`GoodSamples::groups`](crate::teach::GoodSamples::groups) wants it.
     pub fn groups(&self, names: &[PathBuf]) -> Vec<usize> {
         let file = |name| self.named.get(name).map_or(name, |(file, _)| file);
         let mut numbers: BTreeMap<&PathBuf, usize> = BTreeMap::new();

@@ -45,7 +45,7 @@ impl Watched {
     pub(super) fn open(spec: ClipSpec, part: &Part, grid: [usize; 2]) -> Result<Self> {
         let mut kymograph = Kymograph::new(spec);
         kymograph.pace(part.card.clip.map(|clip| clip.rate[0]));
-        if let Some(motion) = &part.motion {
+        if let Some(motion) = part.motion() {
             let (cells, side) = (kymograph.steps() * kymograph.cells().pow(2), kymograph.still_side());
             let fits = grid.iter().product::<usize>() == cells;
             let tensors = [
@@ -81,7 +81,7 @@ impl Modality for Watched {
     }
 
     fn findings(&self, part: &Part, report: &mut SenseReport, picture: &Frame) -> Vec<Finding> {
-        let (kymograph, Some(usual)) = (&self.kymograph, &part.motion) else { return Vec::new() };
+        let (kymograph, Some(usual)) = (&self.kymograph, part.motion()) else { return Vec::new() };
         let tiled = Tiled { tiles: kymograph.tiles(), cells: kymograph.cells() };
         let at = |[step, y, x]: [usize; 3]| (step * tiled.cells + y) * tiled.cells + x;
         let moves = |cell| kymograph.motion()[at(cell)].max(usual.most[at(cell)]);
@@ -120,7 +120,7 @@ impl Modality for Watched {
     /// good clips. And how the clip differs, moment by moment, from good ones.
     fn describe(&self, part: &Part, finding: &Finding) -> Described {
         let mut described = Described::default();
-        let (Some(movement), Some(usual)) = (finding.moved(), &part.motion) else { return described };
+        let (Some(movement), Some(usual)) = (finding.moved(), part.motion()) else { return described };
         let Filmed { seconds: whole, size: [width, height], .. } = self.kymograph.filmed();
         let (one_hot, rest) = described.measures.split_at_mut(MotionCharacter::ALL.len());
         evidence::mark(one_hot, MotionCharacter::ALL.iter().position(|character| *character == movement.character));

@@ -201,7 +201,7 @@ impl SenseInspector {
     /// sample cannot be judged.
     fn compare(&mut self, picture: &Frame, invalid: Option<Reason>) -> Result<SenseReport> {
         let Part { learned, judgement, card, ignored, .. } = &*self.part;
-        let mut distances = self.eye.compare(learned, self.part.golden.as_ref(), &mut self.look)?;
+        let mut distances = self.eye.compare(learned, self.part.golden(), &mut self.look)?;
         distances.steady = self.modality.stationary();
         let Standard { local, global, pixels, steady } = judgement.standard(distances);
         let score = judgement.score(distances);

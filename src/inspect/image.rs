@@ -20,7 +20,7 @@ pub(super) struct Image {
 
 impl Image {
     pub(super) fn open(part: &Part) -> Result<Self> {
-        Ok(Self { fixture: part.reference.as_ref().map(Fixture::new).transpose()? })
+        Ok(Self { fixture: part.reference().map(Fixture::new).transpose()? })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::fuse;
 use crate::manifest::Sense;
 use crate::memory::bond::Bond;
 use crate::memory::calibrate::Calibration;
-use crate::memory::pair::Pair;
+use crate::memory::pair::Taught;
 use crate::report::{Finding, Provenance, Reason, ReasonCode, Report, SCHEMA, SenseReport, Times, Verdict};
 
 /// How the senses of a part are judged together.
@@ -22,15 +22,17 @@ pub(super) struct Joint {
 }
 
 impl Joint {
-    pub(super) fn new(pair: &Pair) -> Self {
-        let calibration = calibrated(&pair.held_out());
-        let overkill = pair.sight.card.overkill;
+    /// `None` where one sense was taught alone.
+    pub(super) fn of(taught: &Taught) -> Option<Self> {
+        let joint = taught.joint()?;
+        let calibration = calibrated(joint.held_out());
+        let overkill = taught.parts()[0].card.overkill;
         let limit = calibration.limit(overkill);
-        let bond = pair.bond.clone().map(|bond| {
+        let bond = joint.bond.clone().map(|bond| {
             let calibration = bond.calibration();
             (bond, calibration)
         });
-        Self { bond, calibration, limit, overkill }
+        Some(Self { bond, calibration, limit, overkill })
     }
 
     /// Cross-modal consistency of the sample that the senses judged last.

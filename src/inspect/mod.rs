@@ -29,7 +29,7 @@ pub use core::SenseInspector;
 use evidence::Evidence;
 pub use eye::{Eye, Look};
 use joint::Joint;
-pub use sound::Ear;
+pub use sound::{Ear, spectrograph};
 pub use writer::{Asked, Writer};
 
 /// Judges samples by whatever a part was taught. One inspector serves one thread; [`Inspector::fork`] makes one for another.
@@ -53,18 +53,12 @@ impl Inspector {
         options: &dyn Fn(Sense) -> Options,
     ) -> Result<Self, E> {
         let judged_by = Provenance { part: taught.name().into(), part_digest: taught.digest().into() };
-        let (parts, joint) = match taught {
-            Taught::One(part) => (vec![*part], None),
-            Taught::Both(pair) => {
-                let joint = Joint::new(&pair);
-                (vec![pair.sight, pair.hearing], Some(joint))
-            }
-        };
+        let joint = Joint::of(&taught);
         let open = |part: Part| {
             let sense = part.card.kind.sense();
             Ok::<_, E>(SenseInspector::new(&manifest(sense)?, part, backend, &options(sense))?)
         };
-        let senses = parts.into_iter().map(open).collect::<Result<_, E>>()?;
+        let senses = taught.into_parts().into_iter().map(open).collect::<Result<_, E>>()?;
         Ok(Self { senses, joint, judged_by })
     }
 

@@ -60,7 +60,11 @@ impl Ear {
     }
 }
 
-pub(super) fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
+/// What makes pictures of sounds for the sound encoder of a package.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] when the package has none.
+pub fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
     let spec = manifest.encoder(Sense::Sound)?.spectrogram;
     // `Manifest::read` let none through without it.
     let missing =
@@ -83,7 +87,7 @@ pub(super) struct Heard {
 
 impl Heard {
     pub(super) fn open(spectrograph: Spectrograph, part: &Part) -> Result<Self> {
-        let steady = match (&part.card.sound, &part.usual) {
+        let steady = match (&part.card.sound, part.usual()) {
             (Some(sound), Some(usual)) => {
                 let SpectrogramSpec { rate, bands, .. } = spectrograph.spec();
                 let steady = Steady::new(rate, sound.steady_samples, bands)?;
@@ -99,7 +103,7 @@ impl Heard {
     /// Measures the sound that was pictured last as a whole.
     fn measure(&mut self, part: &Part) {
         (self.off, self.strikes) = (None, None);
-        let (Some(steady), Some(usual)) = (&mut self.steady, &part.usual) else { return };
+        let (Some(steady), Some(usual)) = (&mut self.steady, part.usual()) else { return };
         // A sound that is too short for it has the wrong length too.
         if steady.run(self.spectrograph.mono(), self.spectrograph.level(), &mut self.values).is_ok() {
             self.off = Some(steady.groups().map(|group| usual.off(&self.values, &group)));

@@ -1,6 +1,7 @@
-//! A part that is seen and heard: two parts, taught from the same good samples in the same order.
+//! What a folder holds: a part of one sense, or a part of each of two senses, taught from the same good samples in the same
+//! order.
 //!
-//! Nothing else need be kept. What was held out of each tells how strange the same good sample is to both senses, so how
+//! Nothing else need be kept. What was held out of each tells how anomalous the same good sample is to both senses, so how
 //! the senses depend on each other is known; each part's own calibration is that of the sense left alone. How the senses'
 //! p-values become one is left to `fuse`.
 
@@ -13,36 +14,31 @@ use sha2::{Digest as _, Sha256};
 use super::bond::Bond;
 use super::calibrate::Calibration;
 use super::folder::{self, Lock};
-use super::part::{FORMAT, Part};
+use super::part::{FORMAT, Part, check_format};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{Sense, hex, wrong_at};
 
-/// What a station was taught of a part that it sees and hears.
+/// What was taught: a part of each sense.
 #[derive(Debug, Clone)]
-pub struct Pair {
-    /// By its pictures.
-    pub sight: Part,
-    /// By its sounds.
-    pub hearing: Part,
-    /// Whether a picture and a sound belong together, where that shows.
+pub struct Taught {
+    /// One, or two: by images, then by sounds.
+    parts: Vec<Part>,
+    joint: Option<Joint>,
+    digest: String,
+}
+
+/// What is known of two senses together.
+#[derive(Debug, Clone)]
+pub struct Joint {
+    /// Whether an image and a sound belong together, where that shows.
     pub bond: Option<Bond>,
-    /// sha256 of `part.toml`; empty while the part was never saved.
-    pub digest: String,
+    held_out: Vec<Vec<f64>>,
 }
 
-/// What a folder holds: a part of one sense, or of two.
-#[derive(Debug, Clone)]
-pub enum Taught {
-    /// Seen, or heard.
-    One(Box<Part>),
-    /// Seen and heard.
-    Both(Box<Pair>),
-}
-
-/// `part.toml` of a pair.
+/// `part.toml` of a part of two senses.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Card {
+struct JointCard {
     format: u32,
     name: String,
     sight: Half,
@@ -59,7 +55,33 @@ struct Half {
     sha256: String,
 }
 
+/// The senses that a part may join, with their tables in `part.toml`.
+const JOINED: [(&str, Sense); 2] = [("sight", Sense::Image), ("hearing", Sense::Sound)];
+
 impl Taught {
+    /// Of one part; or of two that were taught from the same good samples, by images, then by sounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when parts of other senses are given, or two whose numbers of samples differ.
+    pub fn new(parts: Vec<Part>) -> Result<Self> {
+        let joint = match &parts[..] {
+            [_] => None,
+            [seen, heard] if [seen, heard].map(sense_of) == JOINED.map(|(_, sense)| sense) => {
+                Some(Joint::of(seen, heard)?)
+            }
+            others => {
+                let senses: Vec<&str> = others.iter().map(|part| sense_of(part).samples()).collect();
+                let what = format!(
+                    "a part is taught from pictures, sounds, clips, or pictures with sounds, found parts taught from [{}]",
+                    senses.join(", ")
+                );
+                return Err(Error::new(ErrorKind::Config, what));
+            }
+        };
+        let digest = if joint.is_none() { parts[0].digest.clone() } else { String::new() };
+        Ok(Self { parts, joint, digest })
+    }
+
     /// Reads what is in folder `dir`; where that is taught anew meanwhile, what is in it then.
     ///
     /// # Errors
@@ -70,41 +92,40 @@ impl Taught {
 
     fn read(dir: &Path) -> Result<Self> {
         let (path, text) = folder::read(dir)?;
-        let is_pair = text.parse::<toml::Table>().is_ok_and(|card| card.contains_key("sight"));
-        if !is_pair {
-            return Ok(Self::One(Box::new(Part::load(dir)?)));
+        let is_joint = text.parse::<toml::Table>().is_ok_and(|card| card.contains_key(JOINED[0].0));
+        if !is_joint {
+            return Self::new(vec![Part::load(dir)?]);
         }
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
-        let card: Card = toml::from_str(&text).map_err(|error| wrong(wrong_at(&text, &error)))?;
-        if card.format != FORMAT {
-            return Err(wrong(format!("`format` is {}, this build reads {FORMAT}: teach the part again", card.format)));
-        }
-        let half = |field: &str, half: &Half, sense: Sense| {
-            if !folder::is_plain(&half.folder) {
-                return Err(wrong(format!("`{field}.folder` must be a plain folder name, got `{}`", half.folder)));
+        let card: JointCard = toml::from_str(&text).map_err(|error| wrong(wrong_at(&text, &error)))?;
+        check_format(card.format).map_err(wrong)?;
+        let halves = JOINED.into_iter().zip([&card.sight, &card.hearing]);
+        let parts = halves.map(|((field, sense), half)| half.load(&path, field, sense)).collect::<Result<Vec<_>>>()?;
+        let taught = Self::new(parts).map_err(|error| wrong(error.message().to_string()))?;
+        Ok(Self { digest: hex(&Sha256::digest(text.as_bytes())), ..taught })
+    }
+
+    /// Writes it to the folder that is locked and makes it the current part; the one before stays as one step back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
+    pub fn save(&mut self, lock: &Lock) -> Result<()> {
+        let name = self.name().to_string();
+        self.digest = match &mut self.parts[..] {
+            [part] => {
+                part.save(lock)?;
+                part.digest.clone()
             }
-            let part = Part::load(&dir.join(&half.folder))?;
-            if part.digest != half.sha256 {
-                let what = format!(
-                    "{}: sha256 of its card is {}, {} promises {}",
-                    dir.join(&half.folder).display(),
-                    part.digest,
-                    path.display(),
-                    half.sha256
-                );
-                return Err(Error::new(ErrorKind::Integrity, what));
+            [seen, heard, ..] => {
+                let sight = Half::save(lock.dir(), JOINED[0].0, seen)?;
+                let hearing = Half::save(lock.dir(), JOINED[1].0, heard)?;
+                let text = JointCard { format: FORMAT, name, sight, hearing }.text()?;
+                folder::replace(lock, None, &text)?;
+                hex(&Sha256::digest(text.as_bytes()))
             }
-            if part.card.kind.sense() != sense {
-                return Err(wrong(format!("`{field}` must be taught from {}", sense.samples())));
-            }
-            Ok(part)
+            [] => String::new(),
         };
-        let sight = half("sight", &card.sight, Sense::Image)?;
-        let hearing = half("hearing", &card.hearing, Sense::Sound)?;
-        let digest = hex(&Sha256::digest(text.as_bytes()));
-        let mut pair = Pair::new(sight, hearing).map_err(|error| wrong(error.message().to_string()))?;
-        pair.digest = digest;
-        Ok(Self::Both(Box::new(pair)))
+        Ok(())
     }
 
     /// Goes one step back: what was taught before the last change is current again. `waits` hears when another teaches.
@@ -115,100 +136,149 @@ impl Taught {
         folder::undo(dir, waits)
     }
 
-    /// Writes it to the folder that is locked, as [`Part::save`] and [`Pair::save`].
-    ///
-    /// # Errors
-    /// As these.
-    pub fn save(&mut self, lock: &Lock) -> Result<()> {
-        match self {
-            Self::One(part) => part.save(lock),
-            Self::Both(pair) => pair.save(lock),
-        }
-    }
-
     /// The part's name.
     pub fn name(&self) -> &str {
-        &self.parts()[0].card.name
+        &self.parts[0].card.name
     }
 
-    /// sha256 of its `part.toml`; empty while it was never saved.
+    /// sha256 of `part.toml`; empty while it was never saved.
     pub fn digest(&self) -> &str {
-        match self {
-            Self::One(part) => &part.digest,
-            Self::Both(pair) => &pair.digest,
-        }
+        &self.digest
     }
 
-    /// The part of each sense; sight first.
-    pub fn parts(&self) -> Vec<&Part> {
-        match self {
-            Self::One(part) => vec![part],
-            Self::Both(pair) => vec![&pair.sight, &pair.hearing],
-        }
+    /// The part of each sense, at least one; that of images first.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The same, for who has no use for the rest.
+    pub fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+
+    /// What is known of its senses together, where there are several.
+    pub fn joint(&self) -> Option<&Joint> {
+        self.joint.as_ref()
+    }
+
+    /// What it was taught from, for people: `pictures`, or `pictures with sounds`.
+    pub fn samples(&self) -> String {
+        self.parts.iter().map(|part| sense_of(part).samples()).collect::<Vec<_>>().join(" with ")
     }
 }
 
-impl Pair {
-    /// From parts that were taught from the same good samples.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] when they were not: when their numbers of samples differ.
-    pub fn new(sight: Part, hearing: Part) -> Result<Self> {
+fn sense_of(part: &Part) -> Sense {
+    part.card.kind.sense()
+}
+
+impl Joint {
+    /// Of parts that were taught from the same good samples.
+    fn of(seen: &Part, heard: &Part) -> Result<Self> {
         let counts = |part: &Part| [part.held_out.len(), part.summaries.nrows()];
-        let (seen, heard) = (counts(&sight), counts(&hearing));
-        if seen != heard {
-            let what = format!("`sight` knows {} good samples, `hearing` {}: teach the part again", seen[1], heard[1]);
+        let [sight, hearing] = [counts(seen), counts(heard)];
+        if sight != hearing {
+            let what =
+                format!("`sight` knows {} good samples, `hearing` {}: teach the part again", sight[1], hearing[1]);
             return Err(Error::new(ErrorKind::Config, what));
         }
-        let bond = Bond::learn(
-            (&sight.learned.shape, sight.summaries.view()),
-            (&hearing.learned.shape, hearing.summaries.view()),
-        );
-        Ok(Self { sight, hearing, bond, digest: String::new() })
+        let bond =
+            Bond::learn((&seen.learned.shape, seen.summaries.view()), (&heard.learned.shape, heard.summaries.view()));
+        let p_values = |part: &Part| {
+            let scores: Vec<f32> = part.held_out.iter().map(|good| part.judgement.score(good.distances)).collect();
+            Calibration::left_out(&scores, part.judgement.known())
+        };
+        let mut columns = vec![p_values(seen), p_values(heard)];
+        columns.extend(bond.as_ref().map(|bond| Calibration::left_out(&bond.left_out, 0.0)));
+        let held_out = (0..columns[0].len()).map(|i| columns.iter().map(|column| column[i]).collect()).collect();
+        Ok(Self { bond, held_out })
     }
 
     /// The p-values of each held-out good sample by its senses, and by its bond where there is one, as a new sample's
     /// would be.
-    pub fn held_out(&self) -> Vec<Vec<f64>> {
-        let of = |part: &Part| {
-            let scores: Vec<f32> = part.held_out.iter().map(|good| part.judgement.score(good.distances)).collect();
-            Calibration::left_out(&scores, part.judgement.known())
-        };
-        let mut columns = vec![of(&self.sight), of(&self.hearing)];
-        columns.extend(self.bond.as_ref().map(|bond| Calibration::left_out(&bond.left_out, 0.0)));
-        (0..columns[0].len()).map(|i| columns.iter().map(|column| column[i]).collect()).collect()
-    }
-
-    /// Writes the pair to the folder that is locked and makes it the current part; the one before stays as one step back.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
-    pub fn save(&mut self, lock: &Lock) -> Result<()> {
-        let dir = lock.dir();
-        let (sight, hearing) = (half(dir, "sight", &mut self.sight)?, half(dir, "hearing", &mut self.hearing)?);
-        let card = Card { format: FORMAT, name: self.sight.card.name.clone(), sight, hearing };
-        let written = toml::to_string(&card)
-            .map_err(|error| Error::caused(ErrorKind::Config, "cannot write the part's card", error))?;
-        let text = format!("# A part taught to eyear by pictures and sounds: a folder for each sense.\n{written}");
-        folder::replace(lock, None, &text)?;
-        self.digest = hex(&Sha256::digest(text.as_bytes()));
-        Ok(())
+    pub fn held_out(&self) -> &[Vec<f64>] {
+        &self.held_out
     }
 }
 
-/// Writes one sense's part beside, and gives it the name that its digest says. Where there is such a part already it stays
-/// as it is, for the current card may name it, unless it was damaged: then it is mended.
-fn half(dir: &Path, sense: &str, part: &mut Part) -> Result<Half> {
-    let failed = |error| Error::io("write", dir, error);
-    let unheard = || ();
-    let beside = tempfile::Builder::new().prefix(folder::WRITING).tempdir_in(dir).map_err(failed)?;
-    part.save(&Lock::take(beside.path(), &unheard)?)?;
-    let name = format!("{sense}-{}", &part.digest[..12]);
-    let path = dir.join(&name);
-    if !path.exists() {
-        fs::rename(beside.path(), &path).map_err(|error| Error::io("write", &path, error))?;
-    } else if !Part::load(&path).is_ok_and(|there| there.digest == part.digest) {
-        part.save(&Lock::take(&path, &unheard)?)?;
+impl JointCard {
+    fn text(&self) -> Result<String> {
+        let written = toml::to_string(self)
+            .map_err(|error| Error::caused(ErrorKind::Config, "cannot write the part's card", error))?;
+        Ok(format!("# A part taught to eyear by pictures and sounds: a folder for each sense.\n{written}"))
     }
-    Ok(Half { folder: name, sha256: part.digest.clone() })
+}
+
+impl Half {
+    /// Reads the part that table `field` of the card at `path` promises.
+    fn load(&self, path: &Path, field: &str, sense: Sense) -> Result<Part> {
+        let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
+        if !folder::is_plain(&self.folder) {
+            return Err(wrong(format!("`{field}.folder` must be a plain folder name, got `{}`", self.folder)));
+        }
+        let dir = path.with_file_name(&self.folder);
+        let part = Part::load(&dir)?;
+        if part.digest != self.sha256 {
+            let (dir, path) = (dir.display(), path.display());
+            let what = format!("{dir}: sha256 of its card is {}, {path} promises {}", part.digest, self.sha256);
+            return Err(Error::new(ErrorKind::Integrity, what));
+        }
+        if sense_of(&part) != sense {
+            return Err(wrong(format!("`{field}` must be taught from {}", sense.samples())));
+        }
+        Ok(part)
+    }
+
+    /// Writes one sense's part beside, and gives it the name that its digest says. Where there is such a part already it stays
+    /// as it is, for the current card may name it, unless it was damaged: then it is mended.
+    fn save(dir: &Path, sense: &str, part: &mut Part) -> Result<Self> {
+        let failed = |error| Error::io("write", dir, error);
+        let unheard = || ();
+        let beside = tempfile::Builder::new().prefix(folder::WRITING).tempdir_in(dir).map_err(failed)?;
+        part.save(&Lock::take(beside.path(), &unheard)?)?;
+        let name = format!("{sense}-{}", &part.digest[..12]);
+        let path = dir.join(&name);
+        if !path.exists() {
+            fs::rename(beside.path(), &path).map_err(|error| Error::io("write", &path, error))?;
+        } else if !Part::load(&path).is_ok_and(|there| there.digest == part.digest) {
+            part.save(&Lock::take(&path, &unheard)?)?;
+        }
+        Ok(Self { folder: name, sha256: part.digest.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::memory::part::Kind;
+    use crate::memory::part::testing::part;
+
+    #[test]
+    fn parts_of_image_and_sound_join_and_are_read_again_and_others_are_refused() {
+        let refused = |kinds: &[Kind]| {
+            let error = Taught::new(kinds.iter().map(|kind| part(*kind)).collect()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            error.message().to_string()
+        };
+        assert!(refused(&[]).ends_with("found parts taught from []"));
+        assert!(refused(&[Kind::Texture, Kind::Golden]).ends_with("[pictures, pictures]"));
+        assert!(refused(&[Kind::Sound, Kind::Texture]).ends_with("[sounds, pictures]"));
+        assert!(refused(&[Kind::Texture, Kind::Sound, Kind::Clip]).ends_with("[pictures, sounds, clips]"));
+        let mut fewer = part(Kind::Sound);
+        fewer.held_out.pop();
+        assert!(Taught::new(vec![part(Kind::Golden), fewer]).is_err());
+        for kinds in [&[Kind::Golden, Kind::Sound][..], &[Kind::Clip]] {
+            let dir = TempDir::new().unwrap();
+            let mut taught = Taught::new(kinds.iter().map(|kind| part(*kind)).collect()).unwrap();
+            taught.save(&Lock::take(dir.path(), &|| ()).unwrap()).unwrap();
+            let read = Taught::load(dir.path()).unwrap();
+            assert_eq!((read.digest(), read.name()), (taught.digest(), "part"));
+            assert_eq!((read.digest().len(), read.samples()), (64, taught.samples()));
+            assert_eq!(read.parts().iter().map(|part| part.card.kind).collect::<Vec<_>>(), kinds);
+            let joint = [&read, &taught].map(|taught| taught.joint().map(Joint::held_out));
+            assert!(joint[0] == joint[1] && joint[0].is_some() == (kinds.len() == 2), "{joint:?}");
+            assert!(joint[0].into_iter().flatten().all(|good| good.len() == 2), "a p-value by each sense: {joint:?}");
+        }
+    }
 }

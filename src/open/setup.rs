@@ -9,11 +9,12 @@ use super::prepared;
 use crate::backend::{BACKENDS, Backend, Options};
 use crate::board::{Board, Provider};
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::{Ear, Eye, Inspector, Writer};
+use crate::inspect::{Inspector, Writer};
 use crate::installed;
 use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::pair::Taught;
 use crate::memory::part::Part;
+use crate::teach::Teacher;
 
 /// Model packages by the sense that they encode for.
 pub type Packages = BTreeMap<Sense, Manifest>;
@@ -131,7 +132,7 @@ impl Setup {
         let parts = taught.parts();
         let senses: Vec<Sense> = parts.iter().map(|part| part.card.kind.sense()).collect();
         let mut packages = self.named(&senses)?;
-        for (part, sense) in parts.into_iter().zip(senses) {
+        for (part, sense) in parts.iter().zip(senses) {
             match packages.get(&sense) {
                 Some(named) if named.digest() != part.card.model.digest => return Err(another(part, named)),
                 Some(_) => {}
@@ -281,27 +282,14 @@ impl Setup {
         self
     }
 
-    /// What looks at the pictures of a sense, of `input` height and width where these are said.
+    /// What teaches a sense by its package in a precision.
     ///
     /// # Errors
-    /// As [`Eye::open`].
-    pub fn eye(&self, sense: Sense, manifest: &Manifest, of: Precision, input: Option<[usize; 2]>) -> Result<Eye> {
-        let mut eye = Eye::open(manifest, sense, of, self.backend, &self.options_of(manifest, of)?)?;
-        self.tell(eye.notices());
-        if let Some([height, width]) = input.filter(|input| *input != eye.encoder().size()) {
-            eye.encoder().resize(height, width)?;
-        }
-        Ok(eye)
-    }
-
-    /// What listens.
-    ///
-    /// # Errors
-    /// As [`Ear::open`].
-    pub fn ear(&self, manifest: &Manifest, precision: Precision) -> Result<Ear> {
-        let ear = Ear::open(manifest, precision, self.backend, &self.options_of(manifest, precision)?)?;
-        self.tell(ear.notices());
-        Ok(ear)
+    /// As [`Teacher::open`].
+    pub fn teacher(&self, sense: Sense, manifest: &Manifest, of: Precision) -> Result<Teacher> {
+        let teacher = Teacher::open(sense, manifest, of, self.backend, &self.options_of(manifest, of)?)?;
+        self.tell(teacher.notices());
+        Ok(teacher)
     }
 
     /// Judges by what was taught, which lies in `dir`.

@@ -5,20 +5,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::setup::{Packages, Setup, of_sense, settings};
+use super::setup::{Setup, of_sense, settings};
 use crate::board::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::inspect::kymograph;
 use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::folder::Lock;
 use crate::memory::pair::Taught;
-use crate::memory::part::{Kind, Part};
+use crate::memory::part::Kind;
 use crate::prepare::bearing::Bearing;
 use crate::sample::{Frame, PixelFormat};
 use crate::source::recording::{self, Others};
-use crate::teach::{self, Lesson, Readers, Wishes};
-
-const READERS: Readers<'static> = Readers { picture: &recording::read, sound: &recording::sound::read_sample };
+use crate::teach::{self, GoodSamples, TeachConfig, TeachReport};
 
 /// Teaches a part: see [`teach`](super::teach).
 #[must_use = "nothing is taught until it is run"]
@@ -38,7 +35,7 @@ pub struct Teaching<'a> {
 }
 
 /// A part, and what was noticed while each of its senses was taught.
-pub type Lessons = (Taught, Vec<Lesson>);
+pub type Reported = (Taught, Vec<TeachReport>);
 
 impl<'a> Teaching<'a> {
     pub(super) fn new(part: &Path) -> Self {
@@ -129,7 +126,7 @@ impl<'a> Teaching<'a> {
     /// [`ErrorKind::Config`] when what is said does not go together; [`ErrorKind::Input`] when no good sample can be read;
     /// [`ErrorKind::Unavailable`] when a package or the runtime is missing; [`ErrorKind::Io`] when the part cannot be written.
     /// What was in the folder is then untouched.
-    pub fn run(self) -> Result<Lessons> {
+    pub fn run(self) -> Result<Reported> {
         if !(self.overkill > 0.0 && self.overkill < 1.0) {
             return Err(wrong(format!("`overkill` must be a share between 0 and 1, got {}", self.overkill)));
         }
@@ -141,24 +138,24 @@ impl<'a> Teaching<'a> {
         if self.add {
             return self.add_to(&good);
         }
-        let (mut taught, lessons) = self.anew(&good)?;
+        let (mut taught, reports) = self.anew(&good)?;
         taught.save(&Lock::take(&self.part, &self.waits())?)?;
-        Ok((taught, lessons))
+        Ok((taught, reports))
     }
 
     /// Whether what is said is for what is given.
     fn check(&self, good: &Good) -> Result<()> {
         let of_pictures = self.kind.is_some() || self.mask.is_some() || self.roi.is_some() || self.input.is_some();
-        let samples = good.as_str();
-        match good {
-            Good::Pictures(_) | Good::Clips(_) if self.bearing.is_some() => {
-                Err(wrong(format!("`bearing` is for sounds, and the good samples are {samples}")))
-            }
-            Good::Sounds(_) | Good::Clips(_) if of_pictures => Err(wrong(format!(
-                "`kind`, `mask`, `roi` and `input` are for pictures, and the good samples are {samples}"
-            ))),
-            _ => Ok(()),
+        let (samples, has) = (good.samples(), |sense| good.senses.contains(&sense));
+        if self.bearing.is_some() && !has(Sense::Sound) {
+            return Err(wrong(format!("`bearing` is for sounds, and the good samples are {samples}")));
         }
+        if of_pictures && !has(Sense::Image) {
+            let what =
+                format!("`kind`, `mask`, `roi` and `input` are for pictures, and the good samples are {samples}");
+            return Err(wrong(what));
+        }
+        Ok(())
     }
 
     fn waits(&self) -> impl Fn() {
@@ -174,58 +171,27 @@ impl<'a> Teaching<'a> {
         }
     }
 
-    fn anew(&self, good: &Good) -> Result<Lessons> {
-        let Self { setup, progress, .. } = self;
-        let packages = setup.usual(good.senses())?;
-        let package = |sense| {
-            let manifest = of_sense(&packages, sense)?;
-            Ok::<_, Error>((manifest, self.precision_of(manifest, sense)?))
-        };
+    fn anew(&self, good: &Good) -> Result<Reported> {
+        let packages = self.setup.usual(&good.senses)?;
         let name = self.part.file_name().map_or("part".into(), |name| name.to_string_lossy().into_owned());
         let bearing = self.bearing.as_deref().map(bearing).transpose()?;
         let mask = self.mask_of(good)?;
-        let wishes = Wishes { name, overkill: self.overkill, kind: self.kind, mask, groups: Vec::new() };
-        match good {
-            Good::Pictures(paths) => {
-                let (manifest, precision) = package(Sense::Image)?;
-                let mut eye = setup.eye(Sense::Image, manifest, precision, self.input)?;
-                let (part, lesson) = teach::teach(&mut eye, manifest, &wishes, paths, &recording::read, progress)?;
-                Ok(one(part, lesson))
+        let config = TeachConfig { name, overkill: self.overkill, kind: self.kind, mask, bearing };
+        let mut teachers = Vec::new();
+        for &sense in &good.senses {
+            let manifest = of_sense(&packages, sense)?;
+            let mut teacher = self.setup.teacher(sense, manifest, self.precision_of(manifest, sense)?)?;
+            if let Some(input) = self.input.filter(|_| sense == Sense::Image) {
+                teacher.resize(input)?;
             }
-            Good::Sounds(paths) => {
-                let (manifest, precision) = package(Sense::Sound)?;
-                let wishes = Wishes { kind: Some(Kind::Sound), ..wishes };
-                let mut ear = setup.ear(manifest, precision)?;
-                let read = &recording::sound::read_sample;
-                let (mut part, lesson) = teach::teach_sounds(&mut ear, manifest, &wishes, paths, read, progress)?;
-                part.card.bearing = bearing;
-                Ok(one(part, lesson))
-            }
-            Good::Clips(paths) => {
-                let (manifest, precision) = package(Sense::Clip)?;
-                let wishes = Wishes { kind: Some(Kind::Clip), ..wishes };
-                let mut eye = setup.eye(Sense::Clip, manifest, precision, None)?;
-                let by = (&mut eye, &mut kymograph(manifest)?);
-                let read = &recording::clip::read;
-                let (part, lesson) = teach::teach_clips(by, manifest, &wishes, paths, read, progress)?;
-                Ok(one(part, lesson))
-            }
-            Good::Pairs(files) => {
-                let (of_sight, seen) = package(Sense::Image)?;
-                let (of_hearing, heard) = package(Sense::Sound)?;
-                let mut eye = setup.eye(Sense::Image, of_sight, seen, self.input)?;
-                let mut ear = setup.ear(of_hearing, heard)?;
-                let manifests = [of_sight, of_hearing];
-                let by = (&mut eye, &mut ear);
-                let (mut pair, lessons) = teach::teach_pairs(by, manifests, &wishes, files, &READERS, progress)?;
-                pair.hearing.card.bearing = bearing;
-                Ok((Taught::Both(Box::new(pair)), lessons.into()))
-            }
+            teachers.push(teacher);
         }
+        let samples = GoodSamples::new(&good.names, &recording::moment);
+        teach::teach(&mut teachers, &config, samples, self.progress)
     }
 
     /// From reading to writing nobody else may change the part: what they add meanwhile would be lost.
-    fn add_to(&self, good: &Good) -> Result<Lessons> {
+    fn add_to(&self, good: &Good) -> Result<Reported> {
         let stays = [
             ("kind", self.kind.is_some()),
             ("mask", self.mask.is_some()),
@@ -239,55 +205,29 @@ impl<'a> Teaching<'a> {
         }
         let lock = Lock::of(&self.part, &self.waits())?;
         let taught = Taught::load(&self.part)?;
-        if samples_of(&taught) != good.as_str() {
-            let (part, was, given) = (self.part.display(), samples_of(&taught), good.as_str());
+        let (was, given) = (taught.samples(), good.samples());
+        if was != given {
+            let part = self.part.display();
             return Err(wrong(format!("{part} was taught from {was}, and the good samples are {given}")));
         }
         let packages = self.setup.of_part(&taught, &self.part)?;
-        let (mut taught, lessons) = self.added(taught, good, &packages)?;
-        taught.save(&lock)?;
-        Ok((taught, lessons))
-    }
-
-    fn added(&self, taught: Taught, good: &Good, packages: &Packages) -> Result<Lessons> {
-        let Self { setup, progress, .. } = self;
-        match (taught, good) {
-            (Taught::Both(pair), Good::Pairs(files)) => {
-                let (seen, heard) = (&pair.sight.card.model, &pair.hearing.card.model);
-                let of_sight = of_sense(packages, Sense::Image)?;
-                let mut eye = setup.eye(Sense::Image, of_sight, seen.precision, Some(seen.input))?;
-                let mut ear = setup.ear(of_sense(packages, Sense::Sound)?, heard.precision)?;
-                let (pair, lessons) = teach::add_pairs((&mut eye, &mut ear), *pair, files, &READERS, progress)?;
-                Ok((Taught::Both(Box::new(pair)), lessons.into()))
-            }
-            (Taught::One(mut part), Good::Pictures(paths)) => {
-                let (manifest, model) = (of_sense(packages, Sense::Image)?, &part.card.model);
-                let mut eye = setup.eye(Sense::Image, manifest, model.precision, Some(model.input))?;
-                let lesson = teach::add(&mut eye, &mut part, paths, &recording::read, progress)?;
-                Ok(one(*part, lesson))
-            }
-            (Taught::One(mut part), Good::Sounds(paths)) => {
-                let mut ear = setup.ear(of_sense(packages, Sense::Sound)?, part.card.model.precision)?;
-                let lesson = teach::add_sounds(&mut ear, &mut part, paths, &recording::sound::read_sample, progress)?;
-                Ok(one(*part, lesson))
-            }
-            (Taught::One(mut part), Good::Clips(paths)) => {
-                let manifest = of_sense(packages, Sense::Clip)?;
-                let mut eye = setup.eye(Sense::Clip, manifest, part.card.model.precision, None)?;
-                let by = (&mut eye, &mut kymograph(manifest)?);
-                let lesson = teach::add_clips(by, &mut part, paths, &recording::clip::read, progress)?;
-                Ok(one(*part, lesson))
-            }
-            (taught, _) => Err(wrong(format!("a part of {} cannot take {}", samples_of(&taught), good.as_str()))),
+        let mut teachers = Vec::new();
+        for (&sense, part) in good.senses.iter().zip(taught.parts()) {
+            let manifest = of_sense(&packages, sense)?;
+            teachers.push(self.setup.teacher(sense, manifest, part.card.model.precision)?);
         }
+        let samples = GoodSamples::new(&good.names, &recording::moment);
+        let (mut taught, reports) = teach::add(&mut teachers, taught, samples, self.progress)?;
+        taught.save(&lock)?;
+        Ok((taught, reports))
     }
 
     /// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
     fn mask_of(&self, good: &Good) -> Result<Option<Frame>> {
         let mask = self.mask.as_deref().map(recording::read_mask).transpose()?;
         let Some([x, y, width, height]) = self.roi else { return Ok(mask) };
-        let Some(picture) = good.pictures().find_map(|path| recording::read(path).ok()) else {
-            let what = format!("none of {} good pictures can be read", good.pictures().count());
+        let Some(picture) = good.first_picture() else {
+            let what = format!("none of {} good pictures can be read", good.names.len());
             return Err(Error::new(ErrorKind::Input, what));
         };
         let like = [picture.width(), picture.height()];
@@ -316,16 +256,17 @@ impl<'a> Teaching<'a> {
     }
 }
 
-/// The good samples that are meant.
-enum Good {
-    Pictures(Vec<PathBuf>),
-    Sounds(Vec<PathBuf>),
-    Clips(Vec<PathBuf>),
-    /// A picture and a sound of each part.
-    Pairs(Vec<[PathBuf; 2]>),
+/// The good samples that are meant: files, or folders that hold one for each sense.
+struct Good {
+    senses: Vec<Sense>,
+    names: Vec<PathBuf>,
 }
 
 impl Good {
+    fn of(sense: Sense, names: Vec<PathBuf>) -> Self {
+        Self { senses: vec![sense], names }
+    }
+
     /// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips. Also
     /// what is not used.
     fn list(good: &[PathBuf]) -> Result<(Self, Others)> {
@@ -344,7 +285,7 @@ impl Good {
                 folders.iter().map(|folder| recording::both(folder)).collect::<Result<_>>()?;
             let used: BTreeSet<&PathBuf> = files.iter().flatten().collect();
             all.files.iter().filter(|file| !used.contains(file)).for_each(|file| others.count(file));
-            return Ok((Self::Pairs(files), others));
+            return Ok((Self { senses: vec![Sense::Image, Sense::Sound], names: folders }, others));
         }
         let (more, pictures): (Vec<PathBuf>, Vec<PathBuf>) = all.files.into_iter().partition(|path| is_other(path));
         let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -358,57 +299,26 @@ impl Good {
                 "the good samples are {clips} clips beside {sounds} sounds and {pictures} pictures: a part of clips is taught from \
                  these alone"
             ))),
-            (1.., ..) => Ok((Self::Clips(clips), others)),
-            (0, 1.., _) => Ok((Self::Sounds(sounds), others)),
-            _ => Ok((Self::Pictures(pictures), others)),
+            (1.., ..) => Ok((Self::of(Sense::Clip, clips), others)),
+            (0, 1.., _) => Ok((Self::of(Sense::Sound, sounds), others)),
+            _ => Ok((Self::of(Sense::Image, pictures), others)),
         }
     }
 
-    const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pictures(_) => "pictures",
-            Self::Sounds(_) => "sounds",
-            Self::Clips(_) => "clips",
-            Self::Pairs(_) => PAIRS,
-        }
+    /// What they are, for people.
+    fn samples(&self) -> String {
+        self.senses.iter().map(|sense| sense.samples()).collect::<Vec<_>>().join(" with ")
     }
 
-    const fn senses(&self) -> &'static [Sense] {
-        match self {
-            Self::Pictures(_) => &[Sense::Image],
-            Self::Sounds(_) => &[Sense::Sound],
-            Self::Clips(_) => &[Sense::Clip],
-            Self::Pairs(_) => &[Sense::Image, Sense::Sound],
-        }
-    }
-
-    fn pictures(&self) -> impl Iterator<Item = &PathBuf> {
-        let (alone, paired): (&[PathBuf], &[[PathBuf; 2]]) = match self {
-            Self::Pictures(paths) => (paths, &[]),
-            Self::Pairs(files) => (&[], files),
-            Self::Sounds(_) | Self::Clips(_) => (&[], &[]),
-        };
-        alone.iter().chain(paired.iter().map(|[picture, _]| picture))
+    /// The first picture that can be read.
+    fn first_picture(&self) -> Option<Frame> {
+        self.names.iter().find_map(|name| recording::moment(name, Sense::Image).ok()?.frame)
     }
 }
 
 /// Whether a file is a sound or a clip.
 fn is_other(path: &Path) -> bool {
     recording::sound::is_sound(path) || recording::clip::is_clip(path)
-}
-
-const PAIRS: &str = "pictures with sounds";
-
-/// What a part was taught from, for people.
-pub fn samples_of(taught: &Taught) -> &'static str {
-    match taught {
-        Taught::One(part) => part.card.kind.sense().samples(),
-        Taught::Both(_) => PAIRS,
-    }
-}
-
-fn one(part: Part, lesson: Lesson) -> Lessons {
-    (Taught::One(Box::new(part)), vec![lesson])
 }
 
 /// The bearing that a file describes.

@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Limits, Luma};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sample::{Frame, PixelFormat};
+use crate::sample::{Frame, Moment, PixelFormat, Sense};
 
 pub mod clip;
 pub mod folder;
@@ -97,6 +97,20 @@ pub fn both(dir: &Path) -> Result<[PathBuf; 2]> {
             let what = format!("{} must hold a picture `cam0` and a sound `mic0` (as .png and .wav)", dir.display());
             Err(Error::new(ErrorKind::Input, what))
         }
+    }
+}
+
+/// What `sense` takes of the sample at `path`: a file of its own, or its file in a folder that holds [`both`].
+///
+/// # Errors
+/// As [`both`], [`read`], [`sound::read_sample`] and [`clip::read`].
+pub fn moment(path: &Path, sense: Sense) -> Result<Moment> {
+    let files = if path.is_dir() { both(path)? } else { [path.to_path_buf(), path.to_path_buf()] };
+    let [picture, heard] = &files;
+    match sense {
+        Sense::Image => read(picture).map(Moment::from),
+        Sense::Sound => sound::read_sample(heard).map(Moment::from),
+        Sense::Clip => clip::read(path).map(Moment::from),
     }
 }
 
