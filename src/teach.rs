@@ -176,6 +176,7 @@ pub fn teach(
     samples: GoodSamples,
     progress: &dyn Fn(usize, usize),
 ) -> Result<(Taught, Vec<TeachReport>)> {
+    Taught::check_senses(&teachers.iter().map(Teacher::sense).collect::<Vec<_>>())?;
     check(teachers, config)?;
     let mut parts = Vec::new();
     let reports = each(teachers, samples, progress, |teacher, samples, copies, progress| {
@@ -495,6 +496,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             error.message().to_string()
         };
+        let none = teach(&mut [], &TeachConfig::new("none"), GoodSamples::new(&names, &read), &|_, _| ()).unwrap_err();
+        assert!(none.message().ends_with("found []"), "{}", none.message());
         let of_sounds = || teacher(Sense::Sound, "sound-lite0");
         let config = || TeachConfig::new("part");
         let mask = read(Path::new("mask"), Sense::Image).unwrap().frame;

@@ -64,22 +64,26 @@ impl Taught {
     /// # Errors
     /// [`ErrorKind::Config`] when parts of other senses are given, or two whose numbers of samples differ.
     pub fn new(parts: Vec<Part>) -> Result<Self> {
+        Self::check_senses(&parts.iter().map(sense_of).collect::<Vec<_>>())?;
         let joint = match &parts[..] {
-            [_] => None,
-            [seen, heard] if [seen, heard].map(sense_of) == JOINED.map(|(_, sense)| sense) => {
-                Some(Joint::of(seen, heard)?)
-            }
-            others => {
-                let senses: Vec<&str> = others.iter().map(|part| sense_of(part).samples()).collect();
-                let what = format!(
-                    "a part is taught from pictures, sounds, clips, or pictures with sounds, found parts taught from [{}]",
-                    senses.join(", ")
-                );
-                return Err(Error::new(ErrorKind::Config, what));
-            }
+            [seen, heard] => Some(Joint::of(seen, heard)?),
+            _ => None,
         };
         let digest = if joint.is_none() { parts[0].digest.clone() } else { String::new() };
         Ok(Self { parts, joint, digest })
+    }
+
+    /// Whether parts by these senses, in this order, can be one: one, or by images, then by sounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when they cannot.
+    pub fn check_senses(senses: &[Sense]) -> Result<()> {
+        if senses.len() == 1 || senses == JOINED.map(|(_, sense)| sense) {
+            return Ok(());
+        }
+        let found: Vec<&str> = senses.iter().map(|sense| sense.samples()).collect();
+        let what = "a part is taught from images, sounds or clips, or from images, then sounds";
+        Err(Error::new(ErrorKind::Config, format!("{what}, found [{}]", found.join(", "))))
     }
 
     /// Reads what is in folder `dir`; where that is taught anew meanwhile, what is in it then.
@@ -261,7 +265,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             error.message().to_string()
         };
-        assert!(refused(&[]).ends_with("found parts taught from []"));
+        assert!(refused(&[]).ends_with("then sounds, found []"));
         assert!(refused(&[Kind::Texture, Kind::Golden]).ends_with("[pictures, pictures]"));
         assert!(refused(&[Kind::Sound, Kind::Texture]).ends_with("[sounds, pictures]"));
         assert!(refused(&[Kind::Texture, Kind::Sound, Kind::Clip]).ends_with("[pictures, sounds, clips]"));
