@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+pub mod parts;
 mod prepared;
 mod setup;
 mod teaching;

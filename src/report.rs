@@ -1,9 +1,11 @@
 //! What an inspection says: plain data. How it is shown is left to `sink` and the binary.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::Affine;
 use crate::sample::{Frame, Sense};
 use crate::tensor::Precision;
 
@@ -636,12 +638,45 @@ pub struct SenseReport {
     /// Of a clip, what the tiles of its picture are.
     #[serde(skip)]
     pub steps: Option<Steps>,
+    /// What of the picture is not inspected; `None` where all of it is.
+    #[serde(skip)]
+    pub ignored: Option<Ignored>,
     /// Heat over the picture.
     #[serde(skip)]
     pub heatmap: Heatmap,
     /// What was expected.
     #[serde(skip)]
     pub expected: Expected,
+}
+
+/// What of a picture is not inspected: what the mask or the region of interest that a part was taught with leaves out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ignored {
+    /// `u8[height, width]`, not 0 where the taught picture is ignored.
+    mask: Arc<[u8]>,
+    /// Height and width of the mask.
+    size: [usize; 2],
+    /// Places on the taught picture by places on the picture, both from 0 to 1.
+    taught_from_picture: Affine,
+}
+
+impl Ignored {
+    /// By the mask over the taught picture, `u8[height, width]` of `size`; `None` where it is empty.
+    pub fn new(mask: &Arc<[u8]>, size: [usize; 2], taught_from_picture: Affine) -> Option<Self> {
+        (!mask.is_empty() && mask.len() == size[0] * size[1]).then(|| Self {
+            mask: Arc::clone(mask),
+            size,
+            taught_from_picture,
+        })
+    }
+
+    /// Whether the place of a picture, `[x, y]` from 0 to 1, is ignored. What lies outside the taught picture is.
+    pub fn at(&self, place: [f64; 2]) -> bool {
+        let [height, width] = self.size;
+        let [x, y] = self.taught_from_picture.apply(place);
+        let inside = (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
+        !inside || self.mask[(y * height as f64) as usize * width + (x * width as f64) as usize] != 0
+    }
 }
 
 impl SenseReport {
@@ -663,6 +698,7 @@ impl SenseReport {
             encoded_by: None,
             picture: None,
             steps: None,
+            ignored: None,
             heatmap: Heatmap { values: vec![0.0], rows: 1, columns: 1 },
             expected: Expected::default(),
         }
@@ -977,6 +1013,17 @@ mod tests {
     use crate::testing;
 
     /// Writes the file anew where `EYEAR_UPDATE` is set.
+    #[test]
+    fn what_is_ignored_lies_where_the_part_does() {
+        let mask: Arc<[u8]> = vec![1, 0, 0, 0].into();
+        let still = Ignored::new(&mask, [2, 2], Affine::IDENTITY).unwrap();
+        assert_eq!([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9]].map(|at| still.at(at)), [true, false, false]);
+        // The part lies half a picture to the right: its masked quarter is in the middle, and what is left of it was not taught.
+        let moved = Ignored::new(&mask, [2, 2], Affine::scale_shift([1.0, 1.0], [-0.5, 0.0])).unwrap();
+        assert_eq!([[0.1, 0.9], [0.6, 0.1], [0.6, 0.9]].map(|at| moved.at(at)), [true, true, false]);
+        assert!(Ignored::new(&Arc::from([]), [2, 2], Affine::IDENTITY).is_none());
+    }
+
     #[test]
     fn the_schema_is_that_of_the_types() {
         let schema = schemars::schema_for!(Report);

@@ -53,7 +53,7 @@ fn flags(command: &[&str]) -> BTreeSet<String> {
 }
 
 /// The flags that tests of this folder try: a new one wants a test before it stands here.
-const TRIED: [(&[&str], &str); 20] = [
+const TRIED: [(&[&str], &str); 27] = [
     (
         &["teach"],
         "add backend bearing board good input kind mask model overkill precision provider require-provider roi threads undo",
@@ -80,6 +80,14 @@ const TRIED: [(&[&str], &str); 20] = [
     (&["run"], "moments"),
     (&["status"], "json trigger"),
     (&["record"], "every frames out"),
+    // In parts.rs.
+    (&["part", "show"], "json picture samples"),
+    (&["part", "list"], "json"),
+    (&["part", "set"], "overkill"),
+    (&["part", "rename"], ""),
+    (&["part", "copy"], ""),
+    (&["part", "export"], ""),
+    (&["part", "import"], ""),
     (&["model", "list"], "json"),
     (&["model", "verify"], ""),
     // In foreign.rs.

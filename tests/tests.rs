@@ -29,6 +29,8 @@ mod layers;
 mod microphone;
 /// Parts that are seen and heard.
 mod pairs;
+/// Parts as files.
+mod parts;
 /// What a camera or a program may write.
 mod pictures;
 /// Providers and boards.

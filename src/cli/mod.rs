@@ -13,6 +13,7 @@ mod eval_words;
 mod inspect;
 mod model;
 mod model_check;
+mod part;
 mod prepare;
 mod record;
 mod report;
@@ -79,6 +80,7 @@ enum Command {
     Bench(bench::Arguments),
     Prepare(prepare::Arguments),
     Doctor(doctor::Arguments),
+    Part(part::Arguments),
     Model(model::Arguments),
     Completions(shell::CompletionArguments),
     Man(shell::ManArguments),
@@ -231,6 +233,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Prepare(arguments) => prepare::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Part(arguments) => part::run(&arguments),
         Command::Model(arguments) => model::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, &mut Cli::command()),
         Command::Man(arguments) => shell::man(&arguments, Cli::command()),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::evidence::{self, Evidence};
-use super::places::{cool_ignored, entries_taken_back, heat_taken_back, pose_of};
+use super::places::{cool_ignored, entries_taken_back, heat_taken_back, pose_from_picture, pose_of};
 use super::{Eye, Look, clip, image, sound};
 use crate::backend::{self, Backend, Options, Placement};
 use crate::error::{Error, ErrorKind, Result};
+use crate::geometry::Affine;
 use crate::manifest::{Manifest, Sense};
 use crate::memory::calibrate::Calibration;
 use crate::memory::learned::{Standard, shown_level};
@@ -17,7 +18,7 @@ use crate::memory::part::Part;
 use crate::prepare::fixture::Fixture;
 use crate::prepare::steady::GROUPS;
 use crate::report::{
-    EncodedBy, Expected, Finding, Heatmap, RanOn, Reason, ReasonCode, SenseReport, Stationary, Times, Verdict,
+    EncodedBy, Expected, Finding, Heatmap, Ignored, RanOn, Reason, ReasonCode, SenseReport, Stationary, Times, Verdict,
 };
 use crate::sample::{Frame, Moment};
 
@@ -216,7 +217,9 @@ impl SenseInspector {
         let entries = self.look.scratch.nearest[shown].iter().map(|nearest| nearest.entry).collect();
         let [rows, columns] = self.look.scratch.grids[shown];
         let mut expected = Expected { entries, rows, columns };
+        let mut taught_from_picture = Affine::IDENTITY;
         if let Some(view) = &self.look.view {
+            taught_from_picture = pose_from_picture([1, 1], view, picture)?;
             (heatmap, expected) =
                 (heat_taken_back(&heatmap, view, picture)?, entries_taken_back(&expected, view, picture)?);
         }
@@ -238,6 +241,7 @@ impl SenseInspector {
             encoded_by: Some(self.encoded_by.clone()),
             picture: None,
             steps: None,
+            ignored: Ignored::new(ignored, card.model.input, taught_from_picture),
             heatmap,
             expected,
         })

@@ -20,7 +20,7 @@ use crate::manifest::hex;
 pub const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
 /// How the names of what is half written begin.
-pub const WRITING: &str = ".writing-";
+const WRITING: &str = ".writing-";
 
 /// The right to change the part in a folder. One at a time has it, in whatever process; it is given back when it is dropped,
 /// and by the system when the process ends.
@@ -270,10 +270,29 @@ pub fn undo(dir: &Path, waits: &dyn Fn()) -> Result<()> {
     Ok(())
 }
 
+/// Makes what is half written, under a name that says so. As any other file it is for whom the umask allows: who teaches a part
+/// need not be who judges by it.
+pub fn half_written() -> tempfile::Builder<'static, 'static> {
+    let mut builder = half_written_folder();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder
+}
+
+/// The same of folders.
+pub fn half_written_folder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(WRITING);
+    builder
+}
+
 /// A file in `dir`, flushed to the disk, that is to become `path`; removed when it is dropped before.
 fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let failed = |error| Error::io("write", path, error);
-    let mut file = tempfile::Builder::new().prefix(WRITING).tempfile_in(dir).map_err(failed)?;
+    let mut file = half_written().tempfile_in(dir).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     Ok(file)
 }
@@ -285,6 +304,27 @@ fn named(text: &str) -> Option<Vec<String>> {
     let names = [of("memory", "file"), of("sight", "folder"), of("hearing", "folder")];
     let names: Vec<String> = names.into_iter().flatten().collect();
     (!names.is_empty()).then_some(names)
+}
+
+/// The current files of the part in folder `dir`, relative to it and sorted by name: of each card what it names.
+///
+/// # Errors
+/// As [`read`]; [`ErrorKind::Config`] when a card names nothing.
+pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = vec![PathBuf::from(CURRENT)];
+    let (path, text) = read(dir)?;
+    let names = named(&text).ok_or_else(|| {
+        Error::new(ErrorKind::Config, format!("{} names no file of numbers and no sense", path.display()))
+    })?;
+    for name in names {
+        let below = dir.join(&name);
+        match below.is_dir() {
+            true => files.extend(self::files(&below)?.into_iter().map(|file| Path::new(&name).join(file))),
+            false => files.push(name.into()),
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Removes what neither the current nor the previous card names, and what a power cut left half written. What cannot be
@@ -363,6 +403,17 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.join(CURRENT)).unwrap(), "card");
         drop(Lock::take(&dir, NOBODY).unwrap());
         assert!(dir.is_dir(), "what holds a part stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_may_read_other_files_may_read_a_part() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(root.path().join(name)).unwrap().permissions().mode();
+        fs::write(root.path().join("any"), "").unwrap();
+        replace(&Lock::take(root.path(), NOBODY).unwrap(), Some(("numbers", b"1")), "card").unwrap();
+        assert_eq!([mode(CURRENT), mode("numbers")], [mode("any"); 2]);
     }
 
     #[test]

@@ -16,6 +16,7 @@
 
 pub mod bank;
 pub mod bond;
+pub mod bundle;
 pub mod calibrate;
 pub mod features;
 pub mod folder;

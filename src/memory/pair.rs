@@ -145,6 +145,31 @@ impl Taught {
         &self.parts[0].card.name
     }
 
+    /// Gives the part another name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the name is empty.
+    pub fn rename(&mut self, name: &str) -> Result<()> {
+        if name.trim().is_empty() {
+            return Err(Error::new(ErrorKind::Config, "the name of a part must not be empty"));
+        }
+        self.parts.iter_mut().for_each(|part| part.card.name = name.into());
+        Ok(())
+    }
+
+    /// Lets the part reject another share of good parts, between 0 and 1. What was measured of good samples stays, so nothing is
+    /// taught again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the share is not between 0 and 1.
+    pub fn set_overkill(&mut self, share: f64) -> Result<()> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(Error::new(ErrorKind::Config, format!("`overkill` must be between 0 and 1, got {share}")));
+        }
+        self.parts.iter_mut().for_each(|part| part.card.overkill = share);
+        Ok(())
+    }
+
     /// sha256 of `part.toml`; empty while it was never saved.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -237,7 +262,7 @@ impl Half {
     fn save(dir: &Path, sense: &str, part: &mut Part) -> Result<Self> {
         let failed = |error| Error::io("write", dir, error);
         let unheard = || ();
-        let beside = tempfile::Builder::new().prefix(folder::WRITING).tempdir_in(dir).map_err(failed)?;
+        let beside = folder::half_written_folder().tempdir_in(dir).map_err(failed)?;
         part.save(&Lock::take(beside.path(), &unheard)?)?;
         let name = format!("{sense}-{}", &part.digest[..12]);
         let path = dir.join(&name);

@@ -4,10 +4,12 @@
 mod card;
 mod ranges;
 mod read;
+mod samples;
 mod write;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +28,7 @@ pub(super) use card::check_format;
 pub use card::{Card, FORMAT, Kind, MemoryRef, ModelRef};
 pub(crate) use ranges::LEAST_SPOILT;
 pub use ranges::{Audible, Envelope, Loudness, Moving};
+pub use samples::{Samples, View};
 
 /// Side of the picture kept of each bank entry, in pixels.
 pub const TILE: usize = 24;
@@ -52,7 +55,9 @@ pub struct Part {
     /// What each bank entry of the level that is shown looked like, `u8[entries, TILE, TILE, 3]`.
     pub tiles: Vec<u8>,
     /// Model pixels that are not looked at, `u8[height, width]`, 0 or 1; empty when all are.
-    pub ignored: Vec<u8>,
+    pub ignored: Arc<[u8]>,
+    /// Which good samples it was taught from.
+    pub samples: Samples,
     /// sha256 of `part.toml`; empty while the part was never saved.
     pub digest: String,
 }
@@ -208,7 +213,11 @@ pub(super) mod testing {
             summaries: table(3, 2),
             varied: table(2, 2),
             tiles: (0..5 * TILE * TILE * 3).map(|i| (i % 251) as u8).collect(),
-            ignored: vec![0, 1],
+            ignored: vec![0, 1].into(),
+            samples: Samples {
+                names: vec!["good/a.png".into(), "good/\u{4e00}\n.png".into()],
+                view: Some(View { pixels: (0..6).collect(), width: 2, height: 1 }),
+            },
             digest: String::new(),
         }
     }
@@ -289,6 +298,7 @@ mod tests {
             assert_eq!((&read.card, &read.digest, &read.held_out), (&part.card, &part.digest, &part.held_out));
             assert_eq!(write::encode(&read).unwrap(), write::encode(&part).unwrap(), "{kind:?}");
             assert_eq!((read.reference(), read.golden()), (part.reference(), part.golden()), "{kind:?}");
+            assert_eq!(read.samples, part.samples, "{kind:?}");
             assert_eq!(
                 (read.reference().is_some(), read.golden().is_some()),
                 (kind.is_registered(), kind == Kind::Golden)
@@ -306,7 +316,13 @@ mod tests {
             for lacking in file.names() {
                 let views: Vec<_> = file.tensors().into_iter().filter(|(name, _)| name != lacking).collect();
                 let bytes = safetensors::serialize(views, None).unwrap();
-                let told = read::decode(part.card.clone(), &bytes, String::new()).unwrap_err();
+                let read = read::decode(part.card.clone(), &bytes, String::new());
+                // Older parts do not have these.
+                if lacking.starts_with("samples.") {
+                    assert_eq!(read.unwrap().samples == Samples::default(), lacking == "samples.names", "{lacking}");
+                    continue;
+                }
+                let told = read.unwrap_err();
                 // Sounds without a baseline have fewer distances.
                 let expected = match lacking {
                     "usual.mean" => "`held_out` wants f32[n, 3], got [3, 8]".into(),

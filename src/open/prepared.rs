@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::trial::Trial;
 use crate::installed;
 use crate::manifest::{Manifest, Precision};
+use crate::memory::folder::half_written;
 
 /// Form of the file.
 const FORMAT: u32 = 2;
@@ -87,7 +88,7 @@ impl Prepared {
         let dir = path.with_file_name("");
         fs::create_dir_all(&dir).map_err(|error| Error::io("make", &dir, error))?;
         let failed = |error| Error::io("write", &path, error);
-        let mut new = tempfile::NamedTempFile::new_in(&dir).map_err(failed)?;
+        let mut new = half_written().tempfile_in(&dir).map_err(failed)?;
         new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all()).map_err(failed)?;
         new.persist(&path).map_err(|error| failed(error.error))?;
         Ok(path)

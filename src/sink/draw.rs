@@ -3,7 +3,7 @@
 
 use super::picture::Picture;
 use crate::memory::features::interpolate;
-use crate::report::{Finding, Heatmap, Region, Report, SenseReport, Steps};
+use crate::report::{Finding, Heatmap, Ignored, Region, Report, SenseReport, Steps};
 use crate::sample::Frame;
 
 /// Colours of heat from [`COOL`] to [`HOT`], evenly spaced: ten points of matplotlib's inferno. Its lightness
@@ -34,6 +34,8 @@ const WHITE: [u8; 3] = [255; 3];
 /// Not among the colours of heat.
 const MASK: [u8; 3] = [0x00, 0xd8, 0xff];
 const NOTHING: [u8; 3] = [128; 3];
+/// Lines across the longer side of a picture of which nothing is inspected.
+const HATCHES: usize = 48;
 
 /// Heat, boxes and numbers of one sense of a `report` over `picture`, which shows the whole frame at any scale.
 ///
@@ -44,6 +46,9 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report, of: &Sense
         return picture;
     }
     paint_heat(&mut picture, &of.heatmap);
+    if let Some(ignored) = &of.ignored {
+        hatch(&mut picture, ignored);
+    }
     let scale = [picture.width as f64 / frame[0].max(1) as f64, picture.height as f64 / frame[1].max(1) as f64];
     // The most severe is drawn last and lies on top.
     let findings: Vec<&Finding> = report.findings_of(of.sense).collect();
@@ -56,6 +61,19 @@ pub fn overlay(picture: &Picture, frame: [usize; 2], report: &Report, of: &Sense
         }
     }
     picture
+}
+
+/// Marks what is not inspected: greyer, and hatched, so that it is not taken for a dark place.
+pub fn hatch(picture: &mut Picture, ignored: &Ignored) {
+    let (width, height) = (picture.width, picture.height);
+    let every = (width.max(height) / HATCHES).max(4);
+    for (i, pixel) in picture.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let [x, y] = [i % width, i / width];
+        if ignored.at([(x as f64 + 0.5) / width as f64, (y as f64 + 0.5) / height as f64]) {
+            let onto = if (x + y) % every < every.div_ceil(6) { WHITE[0] } else { NOTHING[0] };
+            *pixel = pixel.map(|value| value.midpoint(onto));
+        }
+    }
 }
 
 /// The boxes and numbers of what is strange in a `step` of a clip, over one of its frames at any scale.

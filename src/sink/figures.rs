@@ -317,7 +317,7 @@ fn misses(
             }
             let name = sample.path.strip_prefix(root).unwrap_or(&sample.path).display().to_string();
             let kind = Some(sample.kind.as_str());
-            html += &Card { name: &name, report, pictures: &pictures, kind, written: None }.html()?;
+            html += &Card { name: &name, report, pictures: &pictures, kind, written: None }.html()?.html;
         }
     }
     Ok(html)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draw::Tiles;
-use super::html::{self, Pictures, View};
+use super::html::{self, Pictures, SHOWN, View};
 use super::page::Page;
 use crate::error::{Error, Result};
 use crate::report::{Report, Written};
@@ -48,18 +48,18 @@ impl Folder {
         written: Option<&Written>,
     ) -> Result<()> {
         let views = html::views(frame, report, tiles);
-        let files = |i: usize| {
-            let of = if i == 0 { String::new() } else { format!(".{}", views[i].own.sense.as_str()) };
-            ["overlay", "expected"].map(|what| format!("{stem}{of}.{what}.png"))
+        let stem_of = |i: usize| match i {
+            0 => stem.to_string(),
+            _ => format!("{stem}.{}", views[i].own.sense.as_str()),
         };
         for (i, view) in views.iter().enumerate() {
-            let [of_overlay, of_expected] = files(i);
+            let stem = stem_of(i);
             let View { frame, report, own, .. } = view;
-            self.write(&of_overlay, &html::overlay(frame, report, own)?.png()?)?;
+            self.write(&format!("{stem}.overlay.png"), &html::overlay(frame, report, own)?.png()?)?;
             let longest = frame.width().max(frame.height()).min(EXPECTED_SIDE);
-            self.write(&of_expected, &html::expected(view, longest).png()?)?;
+            self.write(&format!("{stem}.expected.png"), &html::expected(view, longest).png()?)?;
         }
-        let draw = || views.iter().enumerate().map(|(i, view)| Pictures::draw(view, Some(files(i)))).collect();
+        let draw = || views.iter().enumerate().map(|(i, view)| Pictures::draw(view, Some(stem_of(i)))).collect();
         self.page.add(name, report, written, draw)
     }
 
@@ -73,6 +73,9 @@ impl Folder {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be written.
     pub fn finish(self) -> Result<PathBuf> {
+        let shown = self.dir.join(SHOWN);
+        fs::create_dir_all(&shown).map_err(|error| Error::io("make", &shown, error))?;
+        self.page.files().try_for_each(|(name, jpeg)| self.write(name, jpeg))?;
         self.write(PAGE, self.page.html().as_bytes())?;
         Ok(self.dir.join(PAGE))
     }
@@ -106,6 +109,8 @@ mod tests {
             assert_eq!((made.width(), made.height()), (64, 48));
         }
         let html = fs::read_to_string(page).unwrap();
+        let shown = "pictures/x%20%26%20y.overlay.jpg";
+        assert!(html.contains(shown) && dir.path().join("a/b/pictures/x & y.picture.jpg").is_file());
         assert!(html.contains("./x%20%26%20y.overlay.png") && html.contains("in/x &amp; y.png"));
     }
 

@@ -153,7 +153,14 @@ pub fn sign(verdict: Verdict) -> String {
 /// The scale of heat, and how the page is to be read; `written` of words too.
 pub fn legend(written: bool) -> String {
     let colours: Vec<String> = COLOURS.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
-    let lines = [words::READ_SCORE, words::READ_P, words::READ_HEAT, words::READ_EXPECTED, words::READ_UNSURE];
+    let lines = [
+        words::READ_SCORE,
+        words::READ_P,
+        words::READ_HEAT,
+        words::READ_IGNORED,
+        words::READ_EXPECTED,
+        words::READ_UNSURE,
+    ];
     let of_words = [words::READ_WORDS, words::READ_GATE, words::READ_LOOKED_AT];
     let lines: String =
         lines.iter().chain(of_words.iter().filter(|_| written)).map(|line| format!("<li>{line}</li>")).collect();
@@ -198,8 +205,8 @@ pub struct Pictures {
     pub overlay: Option<Picture>,
     /// What was expected.
     pub expected: Picture,
-    /// Files beside the page that show overlay and expectation at full size.
-    pub files: Option<[String; 2]>,
+    /// How the names of its files beside the page begin; `None` where all is in the page.
+    pub stem: Option<String>,
     /// The sense that inspected it.
     pub sense: Sense,
 }
@@ -209,7 +216,7 @@ impl Pictures {
     ///
     /// # Errors
     /// As [`Picture::resized`].
-    pub fn draw(view: &View, files: Option<[String; 2]>) -> Result<Self> {
+    pub fn draw(view: &View, stem: Option<String>) -> Result<Self> {
         let View { frame, report, own, .. } = view;
         let size = [frame.width(), frame.height()];
         let side = fit(size, if own.steps.is_some() { STEPS_SIDE } else { PAGE_SIDE });
@@ -218,7 +225,7 @@ impl Pictures {
         if let Some(steps) = &own.steps {
             draw::times(&mut picture, steps);
         }
-        Ok(Self { overlay, expected: expected(view, side[0].max(side[1])), picture, files, sense: own.sense })
+        Ok(Self { overlay, expected: expected(view, side[0].max(side[1])), picture, stem, sense: own.sense })
     }
 }
 
@@ -269,6 +276,18 @@ const fn sense_name(sense: Sense) -> Word {
     }
 }
 
+/// Folder beside the page with the pictures at the size at which it shows them.
+pub const SHOWN: &str = "pictures";
+
+/// A piece of a page.
+#[derive(Debug, Default)]
+pub struct Html {
+    /// The piece.
+    pub html: String,
+    /// The pictures that it shows from files beside the page: their names and their JPEGs.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
 /// One picture in a page.
 pub struct Card<'a> {
     /// Its file, as a person knows it.
@@ -284,25 +303,37 @@ pub struct Card<'a> {
 }
 
 impl Card<'_> {
-    /// The card as HTML.
+    /// The card as HTML, and the pictures that it shows from files.
     ///
     /// # Errors
     /// As [`Picture::jpeg`].
-    pub fn html(&self) -> Result<String> {
+    pub fn html(&self) -> Result<Html> {
+        let mut files = Vec::new();
         let Report { verdict, .. } = self.report;
         let kind =
             self.kind.map_or(String::new(), |kind| format!(r#"<span class="kind"><bdi>{}</bdi></span>"#, escape(kind)));
         let mut figures = String::new();
         for shown in self.pictures {
-            let file = |i: usize| shown.files.as_ref().map(|files| &*files[i]);
+            let mut figure = |what: &str, caption: Word, picture: &Picture| -> Result<String> {
+                let jpeg = picture.jpeg()?;
+                let Some(stem) = &shown.stem else {
+                    let source = format!("data:image/jpeg;base64,{}", base64(&jpeg));
+                    return Ok(self::figure(caption, picture, &source, None));
+                };
+                let file = format!("{stem}.{what}.jpg");
+                let source = link(&file).replacen('/', &format!("/{SHOWN}/"), 1);
+                files.push((format!("{SHOWN}/{file}"), jpeg));
+                let whole = (what != "picture").then(|| link(&format!("{stem}.{what}.png")));
+                Ok(self::figure(caption, picture, &source, whole.as_deref()))
+            };
             let sensed = self.written.and_then(|written| sensed(written, shown.sense));
             let four = if sensed.is_some() { " four" } else { "" };
             figures += &format!("<div class=\"pictures{four}\">\n");
-            figures += &figure(inspected(shown.sense), &shown.picture, None)?;
+            figures += &figure("picture", inspected(shown.sense), &shown.picture)?;
             if let Some(picture) = &shown.overlay {
-                figures += &figure(words::STRANGE, picture, file(0))?;
+                figures += &figure("overlay", words::STRANGE, picture)?;
             }
-            figures += &figure(words::EXPECTED, &shown.expected, file(1))?;
+            figures += &figure("expected", words::EXPECTED, &shown.expected)?;
             if let Some(sensed) = sensed {
                 figures += &looked_at(sensed, [shown.picture.width, shown.picture.height]);
             }
@@ -311,7 +342,7 @@ impl Card<'_> {
         // Wide pictures stand two in a row, or they would be too small to see anything.
         let is_wide = self.pictures.iter().all(|shown| shown.picture.width > 2 * shown.picture.height);
         let wide = if is_wide && !self.pictures.is_empty() { " wide" } else { "" };
-        Ok(format!(
+        let html = format!(
             "<article class=\"card {}{wide}\">\n<header>{}<span class=\"verdict\">{}</span><bdi class=\"name\">{}</bdi>{kind}</header>\n\
              <div class=\"body\"><div class=\"facts\">\n{}</div>\n<div class=\"senses\">{figures}</div></div>\n{}</article>\n",
             verdict.as_str(),
@@ -320,27 +351,26 @@ impl Card<'_> {
             escape(self.name),
             facts(self.report, self.written),
             self.written.map_or(String::new(), |written| text(self.report, written)),
-        ))
+        );
+        Ok(Html { html, files })
     }
 }
 
-fn figure(caption: Word, picture: &Picture, file: Option<&str>) -> Result<String> {
+/// A picture with its caption; `source` is where its bytes are, `whole` a file that shows it at full size.
+fn figure(caption: Word, picture: &Picture, source: &str, whole: Option<&str>) -> String {
     let image = format!(
-        r#"<img width="{}" height="{}" alt="{}" src="data:image/jpeg;base64,{}">"#,
-        picture.width,
-        picture.height,
-        caption.en,
-        base64(&picture.jpeg()?)
+        r#"<img width="{}" height="{}" loading="lazy" alt="{}" src="{source}">"#,
+        picture.width, picture.height, caption.en,
     );
-    Ok(match file {
-        Some(file) => {
-            let (link, more) = (link(file), words::FULL_SIZE);
+    match whole {
+        Some(link) => {
+            let more = words::FULL_SIZE;
             format!(
                 "<figure><a href=\"{link}\">{image}</a><figcaption>{caption} · <a href=\"{link}\">{more}</a></figcaption></figure>\n"
             )
         }
         None => format!("<figure>{image}<figcaption>{caption}</figcaption></figure>\n"),
-    })
+    }
 }
 
 /// What the model made of a sense.

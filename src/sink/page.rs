@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::html::{self, Card, JudgedBy, Pictures, escape, sign};
+use super::html::{self, Card, Html, JudgedBy, Pictures, escape, sign};
 use super::words;
 use crate::error::Result;
 use crate::report::{Report, Verdict, Written};
@@ -32,7 +32,7 @@ pub struct Page {
 struct Entry {
     rank: usize,
     score: f32,
-    html: String,
+    html: Html,
 }
 
 impl Page {
@@ -51,7 +51,7 @@ impl Page {
         self.judged_by.get_or_insert_with(|| JudgedBy::of(report));
         let rank = ORDER.iter().position(|&verdict| verdict == report.verdict).unwrap_or_default();
         self.counts[rank] += 1;
-        let entry = Entry { rank, score: report.score, html: String::new() };
+        let entry = Entry { rank, score: report.score, html: Html::default() };
         let (entries, most) = match report.verdict {
             Verdict::Pass => (&mut self.passes, MOST_PASSES),
             _ => (&mut self.others, MOST_OTHERS),
@@ -68,6 +68,11 @@ impl Page {
     /// Notes a picture that could not be read, and why.
     pub fn add_unreadable(&mut self, name: &str, why: &str) {
         self.unreadable.push((name.into(), why.into()));
+    }
+
+    /// The pictures that the page shows from files beside it: their names and their JPEGs.
+    pub fn files(&self) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        self.others.iter().chain(&self.passes).flat_map(|entry| &entry.html.files)
     }
 
     /// The page as HTML.
@@ -89,12 +94,12 @@ impl Page {
             let rows: String = self.unreadable.iter().take(MOST_OTHERS).map(row).collect();
             body += &format!("<h2>{}</h2>\n<div class=\"panel\"><table>\n{rows}</table></div>\n", words::UNREADABLE);
         }
-        self.others.iter().for_each(|entry| body += &entry.html);
+        self.others.iter().for_each(|entry| body += &entry.html.html);
         let left_out = self.counts[..3].iter().sum::<usize>() - self.others.len();
         if left_out > 0 {
             body += &format!("<p class=\"note\">{}</p>\n", words::LEFT_OUT.with(left_out));
         }
-        self.passes.iter().for_each(|entry| body += &entry.html);
+        self.passes.iter().for_each(|entry| body += &entry.html.html);
         let left_out = self.counts[3] - self.passes.len();
         if left_out > 0 {
             body += &format!("<p class=\"note\">{}</p>\n", words::LEFT_OUT_PASSES.with(left_out));
@@ -140,12 +145,11 @@ mod tests {
 
     fn pictures() -> Result<Vec<Pictures>> {
         let picture = Picture::filled([8, 8], [9; 3]);
-        let files = Some(["o.png".into(), "e.png".into()]);
         Ok(vec![Pictures {
             overlay: Some(picture.clone()),
             expected: picture.clone(),
             picture,
-            files,
+            stem: None,
             sense: Sense::Image,
         }])
     }

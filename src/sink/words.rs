@@ -134,6 +134,8 @@ words! {
         "p 值是同样异常或更异常的合格品所占的比例。"
     READ_HEAT "Heat has the same scale on every picture: 1 is the limit that good parts set. Numbered boxes mark the places above it."
         "热度在所有图片上使用同一标尺：1 为合格品设定的限值。带编号的方框标出超过限值的位置。"
+    READ_IGNORED "What is hatched is not inspected: a mask or the region of interest leaves it out."
+        "斜线区域不检测：该区域被屏蔽，或在检测区域之外。"
     READ_EXPECTED "What was expected is put together from the most similar pieces of good pictures."
         "预期外观由合格图片中最相似的小块拼成。"
     READ_UNSURE "Unsure means near the limit: a person must look."

@@ -34,7 +34,7 @@ impl Teacher {
         self.eye.check(part)?;
         let levels = part.learned.levels.iter();
         let weights: Weights = levels.map(|level| (level.stride, level.weights.clone())).collect();
-        let (steps, ignored) = (Progress::of(samples.len(), progress), part.ignored.clone());
+        let (steps, ignored) = (Progress::of(samples.len(), progress), part.ignored.to_vec());
         let (eye, sense) = (&mut self.eye, &mut *self.sense);
         let mut course =
             Course { eye, sense, samples, ignored, copies: copies.clone(), report: TeachReport::default(), steps };
@@ -128,6 +128,7 @@ impl Course<'_> {
         let least = card.least_correlation.zip(remembered.least_correlation());
         card.least_correlation = least.map(|(old, new)| old.min(new));
         card.good += remembered.good.len();
+        part.samples.names.extend(self.short_names(&remembered.numbers()));
         card.picture = card.picture.joined(self.sense.envelope().unwrap_or_else(|| remembered.envelope()));
         Ok(())
     }

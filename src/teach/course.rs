@@ -1,6 +1,6 @@
 //! Good samples → what is remembered of them: the way that teaching and adding share.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use ndarray::{Array2, CowArray, s};
 
@@ -9,7 +9,9 @@ use super::{GoodSamples, TeachReport, TeachSense, named};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, Look};
 use crate::memory::learned::{Good, Kept, shown_level};
-use crate::memory::part::{Envelope, Kind, TILE, TILE_CELLS};
+use crate::memory::part::{Envelope, Kind, TILE, TILE_CELLS, View};
+use crate::prepare::image::Preparer;
+use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
 use crate::sample::{Frame, Sense};
 use crate::worsen::another_day;
@@ -146,6 +148,29 @@ impl Course<'_> {
     /// The names of samples by their numbers.
     pub(super) fn names(&self, numbers: &[usize]) -> Vec<PathBuf> {
         numbers.iter().map(|&i| self.samples.names[i].clone()).collect()
+    }
+
+    /// File and folder of samples by their numbers: enough to know them by, and nothing of the machine that taught them.
+    pub(super) fn short_names(&self, numbers: &[usize]) -> Vec<String> {
+        let short = |&i: &usize| {
+            let names = self.samples.names[i].components().filter(|part| matches!(part, Component::Normal(_)));
+            let mut last: Vec<_> = names.rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect();
+            last.reverse();
+            last.join("/")
+        };
+        numbers.iter().map(short).collect()
+    }
+
+    /// The first of the samples with these numbers, as the encoder sees it.
+    pub(super) fn first_view(&mut self, numbers: &[usize]) -> Result<Option<View>> {
+        let Some(&first) = numbers.first() else { return Ok(None) };
+        let [height, width] = self.eye.encoder().size();
+        let mut planes = vec![0.0; 3 * height * width];
+        let frame = self.view(first)?;
+        Preparer::new([0.0; 3], [1.0; 3]).run(&Planes::of(&frame)?, [height, width], &mut planes)?;
+        let colour = |i: usize| [0, 1, 2].map(|c| planes[c * height * width + i].round() as u8);
+        let pixels = (0..height * width).flat_map(colour).collect();
+        Ok(Some(View { pixels, width, height }))
     }
 
     /// Brings a picture into the encoder's input, in its taught pose where it is registered.

@@ -11,7 +11,7 @@ use crate::memory::learned::{
     Blame, Distances, Judgement, Learned, Scratch, drift, folds_of, shown_level, without_fold,
 };
 use crate::memory::metric::Moments;
-use crate::memory::part::{Card, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part};
+use crate::memory::part::{Card, FORMAT, HeldOut, Kind, MemoryRef, ModelRef, Part, Samples};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::sample::{Frame, Sense};
@@ -215,8 +215,10 @@ impl Course<'_> {
         }
         let d = self.eye.summary_len();
         let (summaries, varied) = (summaries(&remembered.good, d), summaries(&remembered.varied, d));
-        let (ignored, digest) = (self.ignored, String::new());
-        let part = Part { card, learned, judgement, held_out, sense, summaries, varied, tiles, ignored, digest };
+        let samples = Samples { names: self.short_names(&taken), view: self.first_view(&taken)? };
+        let (ignored, digest) = (self.ignored.into(), String::new());
+        let part =
+            Part { card, learned, judgement, held_out, sense, summaries, varied, tiles, ignored, samples, digest };
         Ok((part, self.report))
     }
 }

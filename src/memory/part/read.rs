@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::card::{Card, Kind};
-use super::{HeldOut, Part, SenseMemory, TILE};
+use super::{HeldOut, Part, Samples, SenseMemory, TILE, View};
 use crate::error::Result;
 use crate::manifest::Sense;
 use crate::memory::golden::Golden;
@@ -27,13 +27,26 @@ pub(super) fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, S
     let [tiles, ignored] = numbers.pictures(&card, &levels)?;
     let sense = numbers.of_sense(card.kind)?;
     let held_out = numbers.held_out(&sense)?;
+    let samples = numbers.samples()?;
     let (summaries, varied) = (numbers.table("summaries", Some(d))?, numbers.table("varied", Some(d))?);
     // Without held-out samples no picture would be strange.
     filled("held_out", held_out.len())?;
     filled("summaries", summaries.nrows())?;
     let distances: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
     let (learned, judgement) = (Learned::new(levels, shape), Judgement::learn(&distances));
-    Ok(Part { card, learned, judgement, held_out, sense, summaries, varied, tiles, ignored, digest })
+    Ok(Part {
+        card,
+        learned,
+        judgement,
+        held_out,
+        sense,
+        summaries,
+        varied,
+        tiles,
+        ignored: ignored.into(),
+        samples,
+        digest,
+    })
 }
 
 fn filled(name: &str, len: usize) -> Result<(), String> {
@@ -139,6 +152,26 @@ impl Numbers<'_> {
             return Err(format!("`ignored` wants u8[{}], got [{}]", height * width, ignored.len()));
         }
         Ok([tiles, ignored])
+    }
+
+    /// None in parts that were taught before they were kept.
+    fn samples(&self) -> Result<Samples, String> {
+        if self.0.tensor("samples.names").is_err() {
+            return Ok(Samples::default());
+        }
+        let names = self.raw("samples.names", Dtype::U8)?;
+        let names = serde_json::from_slice(names.data())
+            .map_err(|error| format!("`samples.names` is no list of names: {error}"))?;
+        let view = self.0.tensor("samples.view").is_ok().then(|| self.view()).transpose()?;
+        Ok(Samples { names, view })
+    }
+
+    fn view(&self) -> Result<View, String> {
+        let view = self.raw("samples.view", Dtype::U8)?;
+        match view.shape()[..] {
+            [height, width, 3] if height > 0 && width > 0 => Ok(View { pixels: view.data().to_vec(), width, height }),
+            _ => Err(format!("`samples.view` wants u8[height, width, 3], got {:?}", view.shape())),
+        }
     }
 
     fn of_sense(&self, kind: Kind) -> Result<SenseMemory, String> {

@@ -6,7 +6,7 @@ use half::f16;
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::{HeldOut, Part, SenseMemory, TILE};
+use super::{HeldOut, Part, Samples, SenseMemory, TILE, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::learned::Level;
 use crate::memory::motion::UsualMotion;
@@ -27,6 +27,7 @@ pub(super) fn encode(part: &Part) -> Result<Vec<u8>> {
     tensors.bytes("tiles", vec![part.tiles.len() / (TILE * TILE * 3), TILE, TILE, 3], &part.tiles);
     tensors.bytes("ignored", vec![part.ignored.len()], &part.ignored);
     tensors.of_sense(&part.sense);
+    tensors.samples(&part.samples)?;
     tensors.written()
 }
 
@@ -125,6 +126,16 @@ impl<'a> Tensors<'a> {
                 self.line("motion.stills", stills);
             }
         }
+    }
+
+    fn samples(&mut self, samples: &'a Samples) -> Result<()> {
+        let names = serde_json::to_vec(&samples.names)
+            .map_err(|error| Error::caused(ErrorKind::Config, "cannot write the samples' names", error))?;
+        self.push("samples.names", Dtype::U8, vec![names.len()], names);
+        if let Some(View { pixels, width, height }) = &samples.view {
+            self.bytes("samples.view", vec![*height, *width, 3], pixels);
+        }
+        Ok(())
     }
 
     fn written(self) -> Result<Vec<u8>> {
