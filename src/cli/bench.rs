@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::BACKENDS;
 use eyear::engine::streams;
-use eyear::evaluate::run::{Latency, latency, peak_memory_mb};
+use eyear::evaluate::latency::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
 use eyear::manifest::{Manifest, Sense};
 use eyear::memory::part::Part;

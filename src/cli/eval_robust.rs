@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use eyear::evaluate::Rate;
-use eyear::evaluate::robust::Worsened;
+use eyear::evaluate::figures::Worsened;
 
 /// Refuses what was taught by one sense for parts that are seen and heard: the one sense cannot be dropped.
 pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {

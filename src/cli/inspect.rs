@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::engine::streams;
-use eyear::evaluate::run::Seen;
+use eyear::evaluate::judged::Seen;
 use eyear::inspect::Inspector;
 use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;

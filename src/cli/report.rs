@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use eyear::decode::Sampling;
-use eyear::evaluate::run::Seen;
+use eyear::evaluate::judged::Seen;
 use eyear::inspect::{Asked, Inspector, Writer};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};

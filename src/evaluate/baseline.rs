@@ -22,8 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Sample};
-use super::metrics::{auroc, partial_auroc};
-use super::run::MOST_FALSE_POSITIVES;
+use super::metrics::{MOST_FALSE_POSITIVES, auroc, partial_auroc};
 use super::windows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::mahalanobis::Mahalanobis;

@@ -5,6 +5,9 @@ use statrs::function::{beta::beta_reg, erf::erf_inv};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+
 /// Where the true value lies, as far as the sample can tell. Both ends belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {

@@ -5,6 +5,9 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::interval::Rate;
 
+/// The false positive rate up to which the partial AUROC of sounds goes, as in DCASE.
+pub const MOST_FALSE_POSITIVES: f64 = 0.1;
+
 /// The area under the ROC curve: how often a bad sample scores above a good one, ties counting half
 /// (Mann and Whitney). In [0, 1], 0.5 by chance; `None` when one of the classes is empty.
 ///

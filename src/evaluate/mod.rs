@@ -3,6 +3,7 @@
 //! - [`dataset`] reads a folder (MVTec layout, VisA table, plain `good/` + `bad/`) into one [`Dataset`] and
 //!   chooses from it by seed;
 //! - [`metrics`] turns scores, verdicts and heatmaps into AUROC, F1-max, AUPRO, overkill and escape;
+//! - [`judged`] is a sample with what was said of it, [`figures`] what is found of all, [`latency`] how long it took;
 //! - [`run`] judges a data set with a taught part and adds the figures up;
 //! - [`faults`] mixes faults into good sounds, by seed;
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
@@ -19,7 +20,10 @@
 pub mod baseline;
 pub mod dataset;
 pub mod faults;
+pub mod figures;
 pub mod interval;
+pub mod judged;
+pub mod latency;
 pub mod machines;
 pub mod metrics;
 pub mod robust;

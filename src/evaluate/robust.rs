@@ -14,12 +14,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::dataset::{Dataset, Sample};
-use super::interval::Rate;
+use super::figures::{Figures, Rest, Worsened};
+use super::interval::CONFIDENCE;
+use super::judged::{Judged, Seen, strangeness};
 use super::metrics::{auroc, escape, overkill};
-use super::run::{self, CONFIDENCE, Evaluation, Figures, Judged, Seen, strangeness};
+use super::run::{self, Evaluation};
 use super::words::WordFigures;
 use crate::error::{Error, Result};
 use crate::manifest::Sense;
@@ -118,58 +118,6 @@ impl Worsening {
 
 /// The name of the row that is not worsened.
 pub const CLEAN: &str = "clean";
-
-/// The figures of one worsening. All but `rest` count refused samples as rejected and rank them by the score they would have,
-/// as [`Figures`] does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Worsened {
-    /// Its name; [`CLEAN`] of what is not worsened.
-    pub worsening: &'static str,
-    /// How far, in `unit`: see [`worsen`]. `None` where there is no more or less.
-    pub level: Option<f64>,
-    /// `/ 255` (steps of a byte), `/ 100` (quality), `%`, `EV`, `dB`, `ms` or `Hz`; empty where there is no level.
-    pub unit: &'static str,
-    /// Area under the ROC curve of the joint score, of parts that are seen and heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub joint_auroc: Option<f64>,
-    /// The same of pictures; of parts that are seen and heard by what is seen alone, where it is.
-    pub image_auroc: Option<f64>,
-    /// The same of sounds.
-    pub audio_auroc: Option<f64>,
-    /// Per-region overlap up to a false positive rate of 30 %; not of patches. Of parts that are seen and heard, over those
-    /// that were seen.
-    pub aupro: Option<f64>,
-    /// Good samples that failed or were refused.
-    pub overkill: Option<Rate>,
-    /// Bad samples that passed or are unsure.
-    pub escape: Option<Rate>,
-    /// Good and bad samples that a person was asked about.
-    pub unsure: [usize; 2],
-    /// Good and bad samples that were refused.
-    pub invalid: [usize; 2],
-    /// Good and bad samples of which one sense was refused or is not there, so that the other decided.
-    pub degraded: [usize; 2],
-    /// Why samples or senses of them were refused, and how often.
-    pub reasons: BTreeMap<ReasonCode, usize>,
-    /// How those that were not refused were judged.
-    pub rest: Rest,
-    /// How all were worded, where they were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub words: Option<WordFigures>,
-}
-
-/// The figures of what was not refused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rest {
-    /// Good and bad samples.
-    pub judged: [usize; 2],
-    /// Area under the ROC curve of the score; of parts that are seen and heard the joint one.
-    pub auroc: Option<f64>,
-    /// Good samples that failed.
-    pub overkill: Option<Rate>,
-    /// Bad samples that passed or are unsure.
-    pub escape: Option<Rate>,
-}
 
 /// Reads a sample.
 pub type Read<'a> = dyn Fn(&Sample) -> Result<Moment> + 'a;

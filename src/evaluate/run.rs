@@ -4,163 +4,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
-use super::baseline::BaselineFigures;
 use super::dataset::{Dataset, Sample};
-use super::interval::{Interval, Rate, auroc_interval};
-use super::metrics::{self, PixelMetrics, Threshold, auroc, escape, f1_max, overkill, partial_auroc};
-use super::robust::Worsened;
-use super::words::WordFigures;
+use super::figures::{AloneFigures, Figures, KindFigures};
+use super::interval::{CONFIDENCE, auroc_interval};
+use super::judged::{Judged, Scored, Seen, strangeness};
+use super::latency::{latency, peak_memory_mb};
+use super::metrics::{
+    self, MOST_FALSE_POSITIVES, PixelMetrics, Threshold, auroc, escape, f1_max, overkill, partial_auroc,
+};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fuse;
-use crate::inspect::evidence::Evidence;
 use crate::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
 
-/// The false positive rate up to which the partial AUROC of sounds goes, as in DCASE.
-pub(super) const MOST_FALSE_POSITIVES: f64 = 0.1;
-/// Confidence of every interval.
-pub(super) const CONFIDENCE: f64 = 0.95;
 /// Side at which pixel figures are computed, at most: finer only repeats what the heatmap knows.
 const PIXEL_SIDE: usize = 512;
-
-/// The figures of one data set.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figures {
-    /// Name of the data set.
-    pub dataset: String,
-    /// Good pictures that were taught.
-    pub taught: usize,
-    /// Good and bad pictures that were judged.
-    pub judged: [usize; 2],
-    /// Samples that could not be read, which no figure counts.
-    pub unreadable: usize,
-    /// Area under the ROC curve of the joint score, of parts that are seen and heard. What no sense is named for, as
-    /// overkill and escape, is then that of the joint verdict.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub joint_auroc: Option<f64>,
-    /// Its partial area up to a false positive rate of 0.1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub joint_pauc: Option<f64>,
-    /// Area under the ROC curve of the score, of pictures.
-    pub image_auroc: Option<f64>,
-    /// The same of sounds.
-    pub audio_auroc: Option<f64>,
-    /// Partial area up to a false positive rate of 0.1, of sounds, brought to 0.5 by chance and 1 at best.
-    pub audio_pauc: Option<f64>,
-    /// Area under the ROC curve of the score, of clips.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_auroc: Option<f64>,
-    /// The 95 % interval of the area under the whole curve.
-    pub auroc_interval: Option<Interval>,
-    /// The same per pixel.
-    pub pixel_auroc: Option<f64>,
-    /// Per-region overlap up to a false positive rate of 30 %.
-    pub aupro: Option<f64>,
-    /// Best F1 over all thresholds: needs bad samples to be known, so it is no promise.
-    pub f1_max: Option<f64>,
-    /// Good pictures that failed, at the calibrated threshold.
-    pub overkill: Option<Rate>,
-    /// Bad pictures that passed or are unsure, at the calibrated threshold.
-    pub escape: Option<Rate>,
-    /// Good and bad pictures that a person was asked about; they count as not rejected.
-    pub unsure: [usize; 2],
-    /// Pictures that were called invalid; they count as rejected.
-    pub invalid: usize,
-    /// AUROC, escape and number of each kind of defect.
-    pub per_kind: BTreeMap<String, KindFigures>,
-    /// Whole inspection, file to verdict and heatmap.
-    pub latency_ms: Latency,
-    /// One over the mean latency.
-    pub images_per_s: f64,
-    /// Most memory that the process ever held.
-    pub peak_memory_mb: Option<f64>,
-    /// How well the samples are told in words, where that is asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub words: Option<WordFigures>,
-    /// What each sense says alone, of parts that are seen and heard.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub alone: BTreeMap<&'static str, AloneFigures>,
-    /// What baselines make of the same sounds, by name, where they are asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub baselines: Option<BTreeMap<&'static str, BaselineFigures>>,
-    /// The figures when the samples get worse, the clean ones first, where these are asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub robust: Option<Vec<Worsened>>,
-}
-
-/// The figures of one sense, when the other is left out.
-#[derive(Debug, Clone, Serialize)]
-pub struct AloneFigures {
-    /// Area under the ROC curve of its score.
-    pub auroc: Option<f64>,
-    /// The same up to a false positive rate of 0.1.
-    pub pauc: Option<f64>,
-    /// Best F1 over all thresholds.
-    pub f1_max: Option<f64>,
-    /// Good samples that it would fail.
-    pub overkill: Option<Rate>,
-    /// Bad samples that it would pass or be unsure of.
-    pub escape: Option<Rate>,
-}
-
-/// The figures of one kind of defect.
-#[derive(Debug, Clone, Serialize)]
-pub struct KindFigures {
-    /// Pictures.
-    pub count: usize,
-    /// Against all good samples, whichever the sense.
-    pub auroc: Option<f64>,
-    /// The same up to a false positive rate of 0.1, of sounds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pauc: Option<f64>,
-    /// The first by sight and by hearing alone, of parts that are seen and heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alone: Option<[Option<f64>; 2]>,
-    /// Share that passed or is unsure.
-    pub escape: Option<Rate>,
-}
-
-/// Percentiles in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Median.
-    pub p50: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile.
-    pub p99: f64,
-}
-
-/// One judged sample, for the page of the worst misses.
-#[derive(Debug, Clone)]
-pub struct Judged {
-    /// What it was.
-    pub sample: Sample,
-    /// What was said of it.
-    pub report: Report,
-}
-
-/// One judged sample in numbers, as a line of a table.
-#[derive(Debug, Clone, Serialize)]
-pub struct Scored {
-    /// Where it lies.
-    pub file: String,
-    /// [`GOOD`](super::dataset::GOOD), the kind of its defect, or the fault that was mixed in.
-    pub kind: String,
-    /// Whether it should be rejected.
-    pub bad: bool,
-    /// What was said of it.
-    pub verdict: Verdict,
-    /// What it is ranked by, and compared with a [`Threshold`].
-    pub score: f64,
-    /// The score at which the part fails it.
-    pub limit: f32,
-    /// Share of good parts at least as anomalous, (0, 1].
-    pub p_value: f64,
-}
 
 /// What came of a data set.
 #[derive(Debug)]
@@ -175,17 +33,6 @@ pub struct Evaluation {
     pub thresholds: Vec<Threshold>,
     /// Those that could not be, or whose masks could not be, with the reason.
     pub unreadable: Vec<(Sample, Error)>,
-}
-
-/// A sample that was judged.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// Its image, where there is one.
-    pub frame: Option<Frame>,
-    /// What was said of it.
-    pub report: Report,
-    /// What the model that words reports is shown of it; empty where no words are asked for.
-    pub evidence: Vec<(Sense, Evidence)>,
 }
 
 /// Judges `dataset.test`. `judge` reads a sample and judges it; `mask` reads a mask; `progress` is called after each.
@@ -335,20 +182,6 @@ pub fn run(
     Ok(Evaluation { figures, judged, scored, thresholds, unreadable })
 }
 
-impl Scored {
-    fn of(Judged { sample, report }: &Judged, paired: bool) -> Self {
-        Self {
-            file: sample.path.display().to_string(),
-            kind: sample.kind.clone(),
-            bad: sample.is_bad,
-            verdict: report.verdict,
-            score: strangeness(report, paired),
-            limit: report.limit,
-            p_value: report.p_value,
-        }
-    }
-}
-
 /// The error with the sample that it came of.
 fn of_sample(sample: &Sample, error: Error) -> Error {
     Error::caused(error.kind(), sample.path.display().to_string(), error)
@@ -370,12 +203,6 @@ fn of_one_shape(sample: &Sample, frame: Option<&Frame>, mask: Option<&Frame>) ->
     Err(Error::new(ErrorKind::Input, what))
 }
 
-/// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,
-/// on another scale: its p-value is brought to that of both.
-pub(super) fn strangeness(report: &Report, paired: bool) -> f64 {
-    f64::from(if paired && report.degraded { fuse::score(report.p_value) } else { report.score })
-}
-
 /// Score and whether it rejects, by one sense alone; where the part does not know it, by all. A sense that cannot judge
 /// rejects, and has the score 0.
 fn by_one(report: &Report, sense: Sense) -> (f64, bool) {
@@ -386,25 +213,10 @@ fn by_one(report: &Report, sense: Sense) -> (f64, bool) {
     }
 }
 
-/// Percentiles of `times`, which are sorted in place; all nought when there are none.
-pub fn latency(times: &mut [f64]) -> Latency {
-    times.sort_by(f64::total_cmp);
-    let quantile = |q: f64| times.get(((times.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(0.0);
-    Latency { p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99) }
-}
-
-/// High-water mark of this process's memory, where the system tells it (Linux).
-pub fn peak_memory_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::PixelFormat;
-    use crate::testing;
 
     #[test]
     fn a_mask_has_the_shape_of_its_picture() {
@@ -433,19 +245,5 @@ mod tests {
         let error = run(&dataset, 1, &mut judge, &mask, &|| ()).unwrap_err();
         assert_eq!(error.chain(), "a.png: `feat` holds a value that is not a number");
         assert_eq!(error.kind(), ErrorKind::Runtime);
-    }
-
-    #[test]
-    fn a_part_that_lacks_a_sense_is_ranked_by_its_p_value() {
-        let of = |score: f32, p_value: f64, degraded: bool| Report {
-            score,
-            p_value,
-            degraded,
-            ..testing::report(Verdict::Fail)
-        };
-        // By sound alone 9 is far, by both 2.3 is: both are one in a hundred.
-        let (alone, both) = (of(9.0, 0.01, true), of(2.33, 0.01, false));
-        assert!((strangeness(&alone, true) - strangeness(&both, true)).abs() < 0.01);
-        assert_eq!(strangeness(&alone, false), 9.0);
     }
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::run::{Latency, latency, peak_memory_mb};
+use super::latency::{Latency, latency, peak_memory_mb};
 use crate::backend::{BACKENDS, Backend, Options};
 use crate::decode::Decoder;
 use crate::encode::MapEncoder;

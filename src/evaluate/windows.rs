@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Dataset;
-use super::run::Seen;
+use super::judged::Seen;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Inspector;
 use crate::report::Verdict;

@@ -15,9 +15,9 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::interval::Rate;
+use super::interval::{CONFIDENCE, Rate};
+use super::latency::latency;
 use super::metrics::RegionFinder;
-use super::run::{CONFIDENCE, latency};
 use super::statements::{self, About, Statement};
 use crate::decode::grammar::UNKNOWN;
 use crate::decode::words::Language;

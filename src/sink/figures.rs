@@ -9,8 +9,8 @@ use super::words::{self, Word};
 use crate::error::{Error, Result};
 use crate::evaluate::Sample;
 use crate::evaluate::interval::{Interval, Rate};
-use crate::evaluate::robust::Worsened;
-use crate::evaluate::run::{Figures, Judged};
+use crate::evaluate::figures::{Figures, Worsened};
+use crate::evaluate::judged::Judged;
 use crate::report::Verdict;
 use crate::sample::Frame;
 
@@ -342,8 +342,9 @@ mod tests {
     use super::*;
     use crate::evaluate::baseline::{BaselineFigures, BaselineKind};
     use crate::evaluate::dataset::{Dataset, Sample};
-    use crate::evaluate::robust::{self, Rest, Worsening};
-    use crate::evaluate::run::{KindFigures, Latency};
+    use crate::evaluate::figures::{KindFigures, Rest};
+    use crate::evaluate::latency::Latency;
+    use crate::evaluate::robust::{self, Worsening};
     use crate::evaluate::words::{WordFigures, WordsOfKind, Wrong};
     use crate::manifest::Sense;
     use crate::report::{ReasonCode, Report};
