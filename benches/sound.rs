@@ -45,7 +45,7 @@ fn prepare(c: &mut Criterion) {
 /// On two threads, as on a board with two cores to spare.
 fn encode(c: &mut Criterion) {
     let good = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/machine/train/normal");
-    let good = recording::list(&[good], sound::is_sound).unwrap();
+    let good = recording::list(&[good], recording::is_sound).unwrap();
     let manifest = Manifest::find("sound-lite0").unwrap();
     let options = Options { threads: 2, ..Options::default() };
     let heard = sound::read(&good[0]).unwrap();

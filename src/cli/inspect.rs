@@ -236,7 +236,7 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
         return Ok(("parts", folders));
     }
     let sense = taught.parts()[0].card.kind.sense();
-    Ok((sense.samples(), listed(paths, super::is_sample(sense))?))
+    Ok((sense.samples(), listed(paths, recording::is_of(sense))?))
 }
 
 /// Tells what a folder holds beside the pictures and sounds of the parts in the folders `found` in it.
@@ -250,7 +250,7 @@ fn tell_strays(path: &Path, found: &[PathBuf]) -> Result<()> {
         let Pair { picture, sound } = recording::pair(folder).ok().flatten().unwrap_or_default();
         used.extend(picture.into_iter().chain(sound));
     }
-    let all = recording::listed(&[path.to_path_buf()], |path| Sense::ALL.iter().any(|of| super::is_sample(*of)(path)))?;
+    let all = recording::listed(&[path.to_path_buf()], |path| Sense::ALL.iter().any(|of| recording::is_of(*of)(path)))?;
     let mut others = all.others;
     all.files.iter().filter(|file| !used.contains(*file)).for_each(|file| others.count(file));
     super::tell_others(&others);

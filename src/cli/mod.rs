@@ -41,7 +41,7 @@ use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, TILE, TILE_CELLS};
 use eyear::open::{self, Notes, Setup};
 use eyear::sink::draw::Tiles;
-use eyear::source::recording::{self, Others};
+use eyear::source::recording::Others;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -189,15 +189,6 @@ fn seen_part(dir: &Path) -> Result<Taught> {
         bail!("part `{name}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these")
     }
     Ok(taught)
-}
-
-/// Whether a file is one of what a sense takes.
-fn is_sample(sense: Sense) -> fn(&Path) -> bool {
-    match sense {
-        Sense::Image => recording::is_picture,
-        Sense::Sound => recording::sound::is_sound,
-        Sense::Clip => recording::clip::is_clip,
-    }
 }
 
 /// More threads than any machine has cores for would only take its memory.

@@ -37,12 +37,12 @@ use self::labels::Label;
 use self::masks::Masks;
 
 /// File name endings of pictures, in lower case.
-pub const EXTENSIONS: &[&str] = recording::EXTENSIONS;
+pub const EXTENSIONS: &[&str] = recording::IMAGES;
 /// File name endings of sounds, in lower case.
-pub const SOUND_EXTENSIONS: &[&str] = recording::sound::EXTENSIONS;
+pub const SOUND_EXTENSIONS: &[&str] = recording::SOUNDS;
 
 /// File name endings of clips, in lower case.
-pub const CLIP_EXTENSIONS: &[&str] = recording::clip::EXTENSIONS;
+pub const CLIP_EXTENSIONS: &[&str] = recording::CLIPS;
 
 /// The [`Sample::kind`] of good samples, however their folder is called.
 pub const GOOD: &str = "good";

@@ -289,7 +289,7 @@ impl Good {
         }
         let (more, pictures): (Vec<PathBuf>, Vec<PathBuf>) = all.files.into_iter().partition(|path| is_other(path));
         let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
-            more.into_iter().partition(|path| recording::clip::is_clip(path));
+            more.into_iter().partition(|path| recording::is_clip(path));
         match (clips.len(), sounds.len(), pictures.len()) {
             (0, sounds @ 1.., pictures @ 1..) => Err(wrong(format!(
                 "the good samples are {sounds} sounds and {pictures} pictures: teach a part from one kind, or from a folder for each \
@@ -318,7 +318,7 @@ impl Good {
 
 /// Whether a file is a sound or a clip.
 fn is_other(path: &Path) -> bool {
-    recording::sound::is_sound(path) || recording::clip::is_clip(path)
+    recording::is_sound(path) || recording::is_clip(path)
 }
 
 /// The bearing that a file describes.

@@ -8,6 +8,7 @@ use crate::sample::{Frame, Sound};
 
 // What sources share.
 mod beat;
+mod ffmpeg;
 pub mod pace;
 #[cfg_attr(not(feature = "station"), expect(dead_code, reason = "cameras share the rest of it"))]
 mod pool;

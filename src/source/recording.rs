@@ -14,15 +14,13 @@ use crate::sample::{Frame, Moment, PixelFormat, Sense};
 pub mod clip;
 pub mod folder;
 mod head;
+mod kinds;
 mod open;
 pub mod sound;
 
 pub use folder::{Listed, Others, list, listed};
+pub use kinds::{CLIPS, IMAGES, SOUNDS, endings, is_clip, is_of, is_picture, is_sound};
 use open::Opened;
-
-/// File extensions that are taken from a folder, in lower case.
-pub const EXTENSIONS: &[&str] =
-    &["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "tif", "tiff", "pnm", "pbm", "ppm", "pgm", "webp"];
 
 /// The most bytes a picture may have, in its file or decoded: a gigabyte is no inspection picture but a mistake or an
 /// attack.
@@ -63,9 +61,9 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
             (file, _) => Ok(file.cloned()),
         }
     };
-    let (picture, sound) = (find("cam0", is_picture)?, find("mic0", sound::is_sound)?);
+    let (picture, sound) = (find("cam0", is_picture)?, find("mic0", is_sound)?);
     let is_pair = picture.is_some() || sound.is_some();
-    if is_pair && find("cam0", clip::is_clip)?.is_some() {
+    if is_pair && find("cam0", is_clip)?.is_some() {
         return Err(wrong("a clip `cam0`: clips are taught and judged alone, beside no other sense".into()));
     }
     if let Some(other) = files.iter().find(|file| is_pair && is_another(file)) {
@@ -82,7 +80,7 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
 fn is_another(file: &Path) -> bool {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let number = stem.strip_prefix("cam").or_else(|| stem.strip_prefix("mic")).map(|rest| rest.trim_start_matches('_'));
-    let is_sample = is_picture(file) || sound::is_sound(file) || clip::is_clip(file);
+    let is_sample = is_picture(file) || is_sound(file) || is_clip(file);
     is_sample && stem != "cam0" && stem != "mic0" && number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
@@ -128,11 +126,6 @@ pub fn pairs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     };
     let found = paths.iter().filter(|path| path.is_dir()).map(|path| folder::folders(path, &is_pair));
     Ok(found.collect::<Result<Vec<_>>>()?.concat())
-}
-
-/// Whether the file's extension is that of a picture.
-pub fn is_picture(path: &Path) -> bool {
-    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
 }
 
 /// Reads a picture file.

@@ -1,27 +1,19 @@
 //! A short film from a file, whole: Motion JPEG in AVI is read here, its frames as they stand in the file; any other film
-//! by [`film`], with `ffmpeg`. Decoding frames is left to `prepare`.
+//! by `ffmpeg`. Decoding frames is left to `prepare`.
 
 use std::path::Path;
 
 use super::open::{self, Opened};
-use super::{MAX_BYTES, bytes_of, folder, is_whole_jpeg, too_long};
+use super::{MAX_BYTES, bytes_of, is_whole_jpeg, too_long};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Clip, Frame, PixelFormat};
-use crate::source::film;
-
-/// File name endings of films, in lower case.
-pub const EXTENSIONS: &[&str] = &["avi", "mp4", "m4v", "mov", "mkv", "webm"];
+use crate::source::ffmpeg;
 
 /// Seconds that a clip may last.
 const SECONDS: [f64; 2] = [0.3, 30.0];
 
 /// Frames that a clip has at most: thirty seconds of a thousand each.
 const MOST_FRAMES: usize = 30_000;
-
-/// Whether the file's ending is that of a film.
-pub fn is_clip(path: &Path) -> bool {
-    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
-}
 
 /// Reads a film of 0.3 to 30 s, whole.
 ///
@@ -41,7 +33,7 @@ pub fn read(path: &Path) -> Result<Clip> {
     }
     let clip = match Avi::parse(&bytes).map_err(wrong)? {
         Some(avi) => avi.clip().map_err(wrong)?,
-        None => film::whole(path, SECONDS[1], MAX_BYTES as usize)?,
+        None => ffmpeg::whole(path, SECONDS[1], MAX_BYTES as usize)?,
     };
     let [least, most] = SECONDS;
     // An even rate is rounded in a file's head.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{EXTENSIONS, clip, sound};
+use super::kinds::{CLIPS, IMAGES, SOUNDS, ending};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Files that systems leave in folders of pictures.
@@ -73,7 +73,7 @@ impl fmt::Display for Others {
 }
 
 /// The files meant by `paths`: files as they stand, folders by all files beneath them that `is_meant` takes
-/// ([`is_picture`](super::is_picture), [`sound::is_sound`], [`clip::is_clip`]), sorted.
+/// ([`is_picture`](super::is_picture), [`is_sound`](super::is_sound), [`is_clip`](super::is_clip)), sorted.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when a path cannot be read, [`ErrorKind::Input`] when a folder holds none.
@@ -122,16 +122,11 @@ pub(super) fn folders(dir: &Path, is_meant: &dyn Fn(&Path) -> Result<bool>) -> R
 }
 
 fn none(dir: &Path, is_meant: fn(&Path) -> bool, others: &Others) -> Error {
-    let kinds = [("picture", EXTENSIONS), ("sound", sound::EXTENSIONS), ("clip", clip::EXTENSIONS)];
+    let kinds = [("picture", IMAGES), ("sound", SOUNDS), ("clip", CLIPS)];
     let takes = |(_, endings): &(&str, &[&str])| is_meant(Path::new(&format!("a.{}", endings[0])));
     let (what, endings) = kinds.into_iter().find(takes).unwrap_or(kinds[0]);
     let but = if others.is_empty() { String::new() } else { format!(", but {others}") };
     Error::new(ErrorKind::Input, format!("no {what} in {} ({}){but}", dir.display(), endings.join(", ")))
-}
-
-/// A file's ending in lower case.
-pub(super) fn ending(path: &Path) -> Option<String> {
-    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
 /// What is found beneath a folder.

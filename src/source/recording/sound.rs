@@ -14,15 +14,12 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
 use super::open::{self, Opened};
-use super::{folder, head};
+use super::head;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Sound;
 use crate::source::{Fault, FaultKind, Next, Source};
 use crate::station::Recording;
 use crate::time::Stamp;
-
-/// File name endings of sounds, in lower case.
-pub const EXTENSIONS: &[&str] = &["wav", "wave", "flac"];
 
 /// Chunks of a second.
 const CHUNKS_A_SECOND: u32 = 10;
@@ -32,11 +29,6 @@ const MOST_SAMPLES: usize = 1 << 28;
 
 /// Seconds that a sound lasts at most, where it is one sample: nothing that is judged at once lasts ten minutes.
 const MOST_SECONDS: u64 = 600;
-
-/// Whether the file's ending is that of a sound.
-pub fn is_sound(path: &Path) -> bool {
-    folder::ending(path).is_some_and(|ending| EXTENSIONS.contains(&ending.as_str()))
-}
 
 /// Reads a sound file that is one sample, to be taught or judged at once.
 ///
