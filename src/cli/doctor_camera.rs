@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use eyear::engine::open_camera;
 use eyear::prepare::pixels::Developer;
 use eyear::prepare::watch::{Seeing, Watcher};
+use eyear::source::open_camera;
 use eyear::source::{FaultKind, Next, Source};
 use eyear::station::{Camera, Station, V4l2};
 use eyear::time::Stamp;

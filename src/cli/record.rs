@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::engine::{self, Outlets, Outside, Requests, Standby, Stats, open_camera};
+use eyear::engine::{self, Outlets, Outside, Requests, Standby, Stats};
 use eyear::prepare::pixels;
 use eyear::sample::PixelFormat;
 use eyear::sink::films::{self, Films};
 use eyear::sink::picture::Picture;
 use eyear::source::Next;
+use eyear::source::open_camera;
 use eyear::station::Station;
 
 use super::run::{asks_by_lines, told};

@@ -40,7 +40,7 @@ use crate::report::{Filmed, Heard, Judged, Provenance, Reason, ReasonCode, Repor
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
-use crate::source::{self, FaultKind, Source};
+use crate::source::{FaultKind, open_camera, open_microphone};
 use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
 use crate::time::Stamp;
 
@@ -304,47 +304,6 @@ fn waits_for_all(camera: &Camera) -> bool {
         Camera::Recording(recording) => recording.rate.is_none(),
         Camera::Synthetic(synthetic) => synthetic.rate.is_none(),
     }
-}
-
-/// Opens the camera that a station means.
-///
-/// # Errors
-/// As the source says.
-pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
-    Ok(match camera {
-        #[cfg(target_os = "linux")]
-        Camera::V4l2(wanted) => Box::new(source::v4l2::V4l2::open(wanted)?),
-        #[cfg(not(target_os = "linux"))]
-        Camera::V4l2(_) => return Err(Error::new(ErrorKind::Unavailable, "V4L2 cameras are there on Linux alone")),
-        #[cfg(feature = "gige")]
-        Camera::Gige(wanted) => Box::new(source::gige::Gige::open(wanted)?),
-        #[cfg(not(feature = "gige"))]
-        Camera::Gige(_) => return Err(built_without("gige")),
-        #[cfg(feature = "gstreamer")]
-        Camera::Gstreamer(wanted) => Box::new(source::pipeline::Pipeline::open(wanted)?),
-        #[cfg(not(feature = "gstreamer"))]
-        Camera::Gstreamer(_) => return Err(built_without("gstreamer")),
-        Camera::Recording(wanted) => source::film::open(wanted)?,
-        Camera::Synthetic(wanted) => Box::new(source::synthetic::Synthetic::new(wanted)),
-    })
-}
-
-/// What is said of a source that this build has not.
-#[cfg(not(all(feature = "gige", feature = "gstreamer")))]
-fn built_without(feature: &str) -> Error {
-    let what = format!("this eyear was built without {feature}; build it with `cargo build --features {feature}`");
-    Error::new(ErrorKind::Config, what)
-}
-
-/// Opens the microphone that a station means.
-///
-/// # Errors
-/// As the source says.
-pub fn open_microphone(microphone: &Microphone) -> Result<Box<dyn Source>> {
-    Ok(match microphone {
-        Microphone::Alsa(wanted) => Box::new(source::microphone::Microphone::open(wanted)?),
-        Microphone::Recording(wanted) => Box::new(source::recording::sound::SoundFile::open(wanted)?),
-    })
 }
 
 /// Hands sound to the judge, who may be busy: it waits, for sound that is left out is a gap.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::Look;
-use super::core::Modality;
 use super::evidence::{self, Described};
 use super::image::quality_beside;
+use super::modality::Modality;
 use super::places::{Tiled, cannot_be_judged, cool_still, find_motions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{ClipSpec, Manifest, Sense};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::Look;
-use super::core::Modality;
 use super::evidence::Described;
+use super::modality::Modality;
 use super::places::{LEAST_OVERLAP, cannot_be_judged, find_regions};
 use crate::error::Result;
 use crate::memory::part::Part;

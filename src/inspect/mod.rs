@@ -10,6 +10,7 @@ pub mod evidence;
 mod eye;
 mod image;
 mod joint;
+mod modality;
 mod places;
 mod sound;
 mod writer;

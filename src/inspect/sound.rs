@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::core::Modality;
 use super::evidence::{self, Described};
+use super::modality::Modality;
 use super::places::find_regions;
 use super::{Eye, Look};
 use crate::backend::{Backend, Options};

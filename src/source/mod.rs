@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::sample::{Frame, Sound};
+#[cfg(feature = "station")]
+use crate::station::{Camera, Microphone};
 
 // What sources share.
 mod beat;
@@ -41,6 +43,51 @@ pub trait Source: Send {
     /// When the source is of no use any more: unplugged, stuck, of another format than it said. It is to be dropped
     /// and opened anew; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where it may come back by itself.
     fn next(&mut self, patience: Duration) -> Result<Next>;
+}
+
+/// Opens the camera that a station means.
+///
+/// # Errors
+/// As the source says.
+#[cfg(feature = "station")]
+pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
+    Ok(match camera {
+        #[cfg(target_os = "linux")]
+        Camera::V4l2(wanted) => Box::new(v4l2::V4l2::open(wanted)?),
+        #[cfg(not(target_os = "linux"))]
+        Camera::V4l2(_) => {
+            return Err(crate::Error::new(crate::ErrorKind::Unavailable, "V4L2 cameras are there on Linux alone"));
+        }
+        #[cfg(feature = "gige")]
+        Camera::Gige(wanted) => Box::new(gige::Gige::open(wanted)?),
+        #[cfg(not(feature = "gige"))]
+        Camera::Gige(_) => return Err(built_without("gige")),
+        #[cfg(feature = "gstreamer")]
+        Camera::Gstreamer(wanted) => Box::new(pipeline::Pipeline::open(wanted)?),
+        #[cfg(not(feature = "gstreamer"))]
+        Camera::Gstreamer(_) => return Err(built_without("gstreamer")),
+        Camera::Recording(wanted) => film::open(wanted)?,
+        Camera::Synthetic(wanted) => Box::new(synthetic::Synthetic::new(wanted)),
+    })
+}
+
+/// What is said of a source that this build has not.
+#[cfg(all(feature = "station", not(all(feature = "gige", feature = "gstreamer"))))]
+fn built_without(feature: &str) -> crate::Error {
+    let what = format!("this eyear was built without {feature}; build it with `cargo build --features {feature}`");
+    crate::Error::new(crate::ErrorKind::Config, what)
+}
+
+/// Opens the microphone that a station means.
+///
+/// # Errors
+/// As the source says.
+#[cfg(feature = "station")]
+pub fn open_microphone(microphone: &Microphone) -> Result<Box<dyn Source>> {
+    Ok(match microphone {
+        Microphone::Alsa(wanted) => Box::new(microphone::Microphone::open(wanted)?),
+        Microphone::Recording(wanted) => Box::new(recording::sound::SoundFile::open(wanted)?),
+    })
 }
 
 /// Refuses another camera than that of the serial number that a station wants, if it wants one.

@@ -30,7 +30,7 @@ fn camera(text: &str) -> Camera {
 }
 
 fn open(text: &str) -> Result<Box<dyn Source>> {
-    eyear::engine::open_camera(&camera(text))
+    eyear::source::open_camera(&camera(text))
 }
 
 fn refused(text: &str) -> Error {
