@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use eyear::backend::{BACKENDS, Options, Session};
 use eyear::encode::maps::MapEncoder;
-use eyear::manifest::{Format, Manifest, Precision, Sense};
+use eyear::package::manifest::{Format, Manifest, Precision, Sense};
 use ort::sys;
 
 /// A token in the middle of a text: so many are remembered already.

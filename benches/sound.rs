@@ -8,7 +8,7 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::{Ear, Inspector};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::package::manifest::{Manifest, Precision, Sense};
 use eyear::prepare::listen;
 use eyear::prepare::mel::{Mel, MelSpec};
 use eyear::prepare::resample::Resampler;

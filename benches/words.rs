@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Sampling};
 use eyear::inspect::{Asked, Inspector, Writer};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::package::manifest::{Manifest, Precision, Sense};
 use eyear::source::recording;
 use eyear::teach::{GoodSamples, TeachConfig, Teacher, teach};
 

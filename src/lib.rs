@@ -20,13 +20,12 @@ pub mod error;
 pub mod geometry;
 pub mod sample;
 pub mod tensor;
-pub mod onnx;
 pub mod time;
 pub mod installed;
 mod random;
 
 // What is written down.
-pub mod manifest;
+pub mod package;
 pub mod board;
 pub mod station;
 pub mod report;
@@ -35,23 +34,24 @@ pub mod report;
 pub mod source;
 pub mod align;
 pub mod prepare;
-pub mod worsen;
 pub mod backend;
 pub mod encode;
 pub mod memory;
 pub mod fuse;
 pub mod decode;
 pub mod inspect;
+pub mod augment;
 pub mod teach;
-pub mod evaluate;
-
-// The front door of it all.
-pub mod open;
 
 // What comes out.
+pub mod show;
 pub mod sink;
 #[cfg(feature = "station")]
 pub mod dashboard;
+
+// How well it judges, and the front door of it all.
+pub mod evaluate;
+pub mod open;
 
 // The wiring of a station that runs.
 #[cfg(feature = "station")]

@@ -24,10 +24,10 @@ use std::path::{Path, PathBuf};
 use crate::backend::{Backend, Options};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Eye;
-use crate::manifest::{Manifest, Precision};
 use crate::memory::learned::Good;
 use crate::memory::pair::Taught;
 use crate::memory::part::{Card, Envelope, HeldOut, Kind, ModelRef, Part, SenseMemory};
+use crate::package::manifest::{Manifest, Precision};
 use crate::prepare::bearing::Bearing;
 use crate::sample::{Frame, Moment, Sense};
 

@@ -1,4 +1,8 @@
-//! Findings and reports for tests: each test changes what it is about.
+//! What tests share: findings and reports, each of which a test changes in what it is about; drawn boards (`printed`), and what
+//! other programs make of a sound (`golden`).
+
+pub mod golden;
+pub mod printed;
 
 use crate::report::{
     EncodedBy, Expected, Finding, GridPosition, Heatmap, Named, Provenance, Reason, ReasonCode, Region, Report,

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::inspect::Inspector;
-use eyear::manifest::{Manifest, Precision, Sense};
 use eyear::memory::part::Kind;
+use eyear::package::manifest::{Manifest, Precision, Sense};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::mel::{Mel, MelSpec};
 use eyear::prepare::pixels::Developer;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eyear::manifest::{Manifest, Sense};
+use eyear::package::manifest::{Manifest, Sense};
 use eyear::prepare::clip::Kymograph;
 use eyear::sample::{Clip, Frame, PixelFormat};
 use eyear::source::recording::clip;
@@ -30,7 +30,7 @@ fn unseen() -> PathBuf {
 
 /// A film of these JPEGs, at 12 frames a second.
 fn film(size: [usize; 2], jpegs: &[&[u8]]) -> Vec<u8> {
-    let mut avi = eyear::sink::avi::Avi::new(size, 12.0);
+    let mut avi = eyear::show::avi::Avi::new(size, 12.0);
     jpegs.iter().for_each(|jpeg| avi.add(jpeg));
     avi.finish()
 }

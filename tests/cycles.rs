@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use eyear::sink::avi::Avi;
+use eyear::show::avi::Avi;
 use eyear::source::recording::clip;
 use serde_json::Value;
 use tempfile::TempDir;

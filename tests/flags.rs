@@ -444,7 +444,7 @@ fn evaluation_leaves_out_what_it_cannot_read_and_goes_on() {
             .retain(|name, _| !["unreadable", "latency_ms", "images_per_s", "peak_memory_mb"].contains(&name.as_str()));
     }
     assert_eq!(whole, rest);
-    // Worsened samples are those that the clean figures count.
+    // CorruptedFigures samples are those that the clean figures count.
     let (robust, _) = figures(&["--robust"], 2);
     let noisy = &robust["robust"][1]["overkill"]["of"];
     assert_eq!(*noisy, 4, "{robust}");

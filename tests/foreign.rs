@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eyear::onnx::{self, Onnx};
+use eyear::package::onnx::{self, Onnx};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::Digest as _;

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::fs;
 use std::path::Path;
 
-use eyear::manifest::{Manifest, Sense};
+use eyear::package::manifest::{Manifest, Sense};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Planes;
 use eyear::prepare::spectrogram::Spectrograph;

@@ -18,8 +18,8 @@ use eyear::engine::{self, Event, Governor, Opens, Outlets, Outside, Requests, St
 use eyear::error::ErrorKind;
 use eyear::evaluate::faults::{Fault, FaultKind, inject};
 use eyear::inspect::Inspector;
-use eyear::manifest::{Format, Manifest};
 use eyear::memory::pair::Taught;
+use eyear::package::manifest::{Format, Manifest};
 use eyear::report::Judged;
 use eyear::sample::Moment;
 use eyear::sink::Sink;

@@ -9,7 +9,7 @@ use eyear::ErrorKind;
 use eyear::backend::tflite::{Delegate, Tflite};
 use eyear::backend::{self, Backend, Options, Placement};
 use eyear::encode::MapEncoder;
-use eyear::manifest::{Format, Manifest, Precision, Sense};
+use eyear::package::manifest::{Format, Manifest, Precision, Sense};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Planes;
 use eyear::source::recording;

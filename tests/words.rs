@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eyear::backend::{BACKENDS, Options};
 use eyear::decode::{Decoder, Manner, Sampling, Tokenizer};
-use eyear::manifest::{Manifest, Precision, Sense};
+use eyear::package::manifest::{Manifest, Precision, Sense};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;

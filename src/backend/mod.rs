@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::board::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Format;
+use crate::package::manifest::Format;
 use crate::tensor::TensorSpec;
 
 pub mod onnxruntime;

@@ -19,7 +19,7 @@ use self::native::{Native, Plugin};
 use super::{Backend, Info, Options, Placement, Session};
 use crate::board::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Format;
+use crate::package::manifest::Format;
 use crate::tensor::{DType, TensorSpec};
 
 /// The release that `tflite/native.rs` is written for: structures of others differ.

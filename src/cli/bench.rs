@@ -14,9 +14,9 @@ use eyear::backend::BACKENDS;
 use eyear::engine::streams;
 use eyear::evaluate::latency::{Latency, latency, peak_memory_mb};
 use eyear::inspect::Inspector;
-use eyear::manifest::{Manifest, Sense};
 use eyear::memory::part::Part;
 use eyear::open::{self, Tried, of_sense};
+use eyear::package::manifest::{Manifest, Sense};
 use eyear::source::recording;
 use serde::Serialize;
 

@@ -10,7 +10,7 @@ use eyear::board::{self, Board, Thermometer};
 use eyear::encode::MapEncoder;
 use eyear::inspect::Writer;
 use eyear::installed;
-use eyear::manifest::{Format, Golden, Manifest, Variant};
+use eyear::package::manifest::{Format, Golden, Manifest, Variant};
 use eyear::{Error, ErrorKind};
 use serde::Serialize;
 

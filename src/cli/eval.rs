@@ -10,21 +10,21 @@ use clap::Args;
 use eyear::evaluate::baseline;
 use eyear::evaluate::dataset::{Dataset, Sample, masks};
 use eyear::evaluate::faults::{self, FaultKind};
-use eyear::evaluate::machines::Machine;
-use eyear::evaluate::metrics::Threshold;
 use eyear::evaluate::figures::Figures;
 use eyear::evaluate::judged::{Scored, Seen};
+use eyear::evaluate::machines::Machine;
+use eyear::evaluate::metrics::Threshold;
+use eyear::evaluate::page;
 use eyear::evaluate::robust::{self, Hands};
 use eyear::evaluate::run::{self, Evaluation};
 use eyear::evaluate::windows::{self, Windows};
 use eyear::inspect::kymograph;
-use eyear::manifest::{EncoderSpec, Precision, Sense};
 use eyear::memory::pair::Taught;
 use eyear::memory::part::Kind;
 use eyear::open::of_sense;
+use eyear::package::manifest::{EncoderSpec, Precision, Sense};
 use eyear::sample::{Frame, Moment, Sound};
-use eyear::sink::draw::Tiles;
-use eyear::sink::figures;
+use eyear::show::draw::Tiles;
 use eyear::source::recording::{self, Pair, sound};
 use eyear::teach::{self, GoodSamples, TeachConfig, TeachReport};
 use serde::Serialize;
@@ -271,7 +271,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let picture = |sample: &Sample| moment(sample, paired, sense, &read).map(|moment| moment.frame);
             let inspector = inspector.borrow();
             let tiles: Vec<Tiles> = inspector.senses().iter().map(|one| tiles(one.part())).collect();
-            let page = figures::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &read_mask)?;
+            let page = page::write(dir, &figures, &judged, folder(arguments), &tiles, &picture, &read_mask)?;
             if !arguments.json && !arguments.csv {
                 writeln!(out, "  see {}", shown(&page.display().to_string()))?;
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use eyear::evaluate::Rate;
-use eyear::evaluate::figures::Worsened;
+use eyear::evaluate::figures::CorruptedFigures;
 
 /// Refuses what was taught by one sense for parts that are seen and heard: the one sense cannot be dropped.
 pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {
@@ -16,10 +16,10 @@ pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {
 }
 
 /// One column: its heading, and what stands in it of a row beside the clean one.
-type Column = (&'static str, fn(&Worsened, &Worsened) -> String);
+type Column = (&'static str, fn(&CorruptedFigures, &CorruptedFigures) -> String);
 
 /// The table, the clean row first; behind a figure stands by how much it differs from the clean one, where it does.
-pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
+pub fn print(out: &mut impl std::io::Write, rows: &[CorruptedFigures]) -> Result<()> {
     let Some(clean) = rows.first() else { return Ok(()) };
     let mut columns: Vec<Column> = vec![("worsened by", |row, _| row.worsening.into()), ("level", |row, _| level(row))];
     let paired = clean.joint_auroc.is_some();
@@ -36,7 +36,10 @@ pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
         columns.push(("AUPRO 30 %", |row, clean| share(row.aupro, clean.aupro)));
     }
     columns.extend([
-        ("overkill", (|row, clean| rate(row.overkill, clean.overkill)) as fn(&Worsened, &Worsened) -> String),
+        (
+            "overkill",
+            (|row, clean| rate(row.overkill, clean.overkill)) as fn(&CorruptedFigures, &CorruptedFigures) -> String,
+        ),
         ("escape", |row, clean| rate(row.escape, clean.escape)),
         ("unsure", |row, _| counts(row.unsure)),
         ("invalid", |row, _| counts(row.invalid)),
@@ -69,12 +72,12 @@ pub fn print(out: &mut impl std::io::Write, rows: &[Worsened]) -> Result<()> {
     Ok(())
 }
 
-fn level(row: &Worsened) -> String {
+fn level(row: &CorruptedFigures) -> String {
     row.level.map_or("-".into(), |level| format!("{level} {}", row.unit))
 }
 
 /// Kinds of the most severe findings.
-fn kind(row: &Worsened) -> Option<Rate> {
+fn kind(row: &CorruptedFigures) -> Option<Rate> {
     row.words.as_ref().and_then(|words| words.kind)
 }
 

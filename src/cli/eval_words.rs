@@ -12,11 +12,11 @@ use eyear::decode::words::Language;
 use eyear::evaluate::dataset::{Dataset, Sample, masks};
 use eyear::evaluate::faults::FaultKind;
 use eyear::evaluate::interval::Rate;
-use eyear::evaluate::machines::Machine;
 use eyear::evaluate::judged::Seen;
+use eyear::evaluate::machines::Machine;
 use eyear::evaluate::words::{Mask, Tally, Truth, WordFigures, is_held_out};
 use eyear::inspect::{Asked, Inspector, Writer};
-use eyear::manifest::{Precision, Sense};
+use eyear::package::manifest::{Precision, Sense};
 use eyear::source::recording;
 
 use super::ModelArguments;

@@ -11,13 +11,13 @@ use clap::Args;
 use eyear::engine::streams;
 use eyear::evaluate::judged::Seen;
 use eyear::inspect::Inspector;
-use eyear::manifest::Sense;
 use eyear::memory::pair::Taught;
+use eyear::package::manifest::Sense;
 use eyear::report::{Report, Verdict};
 use eyear::sample::Moment;
-use eyear::sink::draw::Tiles;
-use eyear::sink::folder::Folder;
-use eyear::sink::names;
+use eyear::show::draw::Tiles;
+use eyear::show::folder::Folder;
+use eyear::show::names;
 use eyear::source::recording::{self, Pair};
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use eyear::decode::Words;
-use eyear::manifest::Manifest;
+use eyear::package::manifest::Manifest;
 use serde::Serialize;
 
 use super::table::Printed;

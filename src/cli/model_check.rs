@@ -15,8 +15,8 @@ use eyear::backend::{self, BACKENDS, Options};
 use eyear::board::Provider;
 use eyear::encode::MapEncoder;
 use eyear::encode::foreign::{self, Papers, Tried, Use};
-use eyear::manifest::{Manifest, Sense};
-use eyear::onnx::{Onnx, Size};
+use eyear::package::manifest::{Manifest, Sense};
+use eyear::package::onnx::{Onnx, Size};
 use eyear::prepare::image::Preparer;
 use eyear::prepare::pixels::Developer;
 use eyear::sample::{Frame, PixelFormat};
@@ -231,8 +231,11 @@ fn look(onnx: &Onnx, arguments: &CheckArguments) -> Result<Line> {
         let probe = &tried.as_ref().ok()?.probe;
         probe.outputs.iter().find(|output| output.name == name).map(|output| output.shape.clone())
     };
-    let tensor =
-        |value: &eyear::onnx::Value, ran| Tensor { name: value.name.clone(), declared: value.to_string(), ran };
+    let tensor = |value: &eyear::package::onnx::Value, ran| Tensor {
+        name: value.name.clone(),
+        declared: value.to_string(),
+        ran,
+    };
     let opset = |(domain, version): &(String, u64)| {
         let domain = if domain.is_empty() { "ai.onnx".into() } else { domain.clone() };
         Opset { domain, version: *version }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use eyear::geometry::Affine;
-use eyear::manifest::Manifest;
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, View};
 use eyear::open::parts::{self, Change};
+use eyear::package::manifest::Manifest;
 use eyear::report::Ignored;
-use eyear::sink::draw;
-use eyear::sink::picture::Picture;
+use eyear::show::draw;
+use eyear::show::picture::Picture;
 use serde::Serialize;
 
 use super::table::shown;
@@ -248,7 +248,7 @@ fn picture(part: &Part, view: &View) -> Result<Picture> {
     let View { pixels, width, height } = view;
     let picture = Picture { pixels: pixels.clone(), width: *width, height: *height };
     let taught = &part.card.picture;
-    let size = eyear::sink::picture::fit([taught.width[1], taught.height[1]], PICTURE_SIDE);
+    let size = eyear::show::picture::fit([taught.width[1], taught.height[1]], PICTURE_SIDE);
     let mut picture = picture.resized(size)?;
     if let Some(ignored) = Ignored::new(&part.ignored, part.card.model.input, Affine::IDENTITY) {
         draw::hatch(&mut picture, &ignored);

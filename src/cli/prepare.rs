@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use eyear::backend::BACKENDS;
 use eyear::board::{Board, Machine};
-use eyear::manifest::{Manifest, Precision};
 use eyear::open::{Prepared, Way};
+use eyear::package::manifest::{Manifest, Precision};
 
 use super::table::shown;
 use super::trials::{self, Trials};

@@ -11,9 +11,9 @@ use eyear::inspect::{Asked, Inspector, Writer};
 use eyear::memory::pair::Taught;
 use eyear::report::{Report, Verdict, Written};
 use eyear::sample::Frame;
-use eyear::sink::draw::Tiles;
-use eyear::sink::folder::Folder;
-use eyear::sink::names;
+use eyear::show::draw::Tiles;
+use eyear::show::folder::Folder;
+use eyear::show::names;
 use eyear::sink::speech::Voice;
 use serde::Serialize;
 

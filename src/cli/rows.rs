@@ -1,6 +1,6 @@
 //! A report → a row of a table: the one place where the command line reads what a report says for its tables.
 
-use eyear::manifest::Sense;
+use eyear::package::manifest::Sense;
 use eyear::report::{Movement, Report, Verdict, What};
 use serde::Serialize;
 

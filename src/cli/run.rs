@@ -14,16 +14,14 @@ use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
 use eyear::engine::{self, Ask, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
 use eyear::inspect::Inspector;
-use eyear::manifest::{Manifest, Sense};
 use eyear::memory::folder::Standing;
 use eyear::memory::pair::Taught;
 use eyear::open::{Packages, Setup, of_sense};
+use eyear::package::manifest::{Manifest, Sense};
 use eyear::report::{Judged, Verdict};
 use eyear::sample::Moment;
-use eyear::sink::Sink;
-use eyear::sink::evidence::Evidence;
-use eyear::sink::lines::Lines;
 use eyear::sink::speech::Voice;
+use eyear::sink::{self, Sink};
 use eyear::station::{Station, Trigger};
 
 use super::{Outcome, complain, is_broken_pipe};
@@ -78,10 +76,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     inspector.senses().iter().for_each(|one| setup.tell(one.notices()));
     check_cycle(&station, &inspector)?;
     let bad = Arc::new(AtomicU64::new(0));
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Lines::new(io::stdout())), Box::new(Tally(Arc::clone(&bad)))];
-    if let Some(folder) = &station.reports.folder {
-        sinks.push(Box::new(Evidence::create(folder, Box::new(complain))?));
-    }
+    let mut sinks = sink::of_station(&station.reports, complain)?;
+    sinks.push(Box::new(Tally(Arc::clone(&bad))));
     let writer = station.words.as_ref().map(|words| -> Result<_> {
         // One thread: the rest of the machine is for what decides.
         let setup = Setup { threads: Some(1), ..setup };

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use eyear::manifest::Precision;
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Kind, Part};
 use eyear::open;
+use eyear::package::manifest::Precision;
 use eyear::teach::TeachReport;
 
 use super::table::shown;

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use eyear::backend::{self, BACKENDS, Backend, Options};
 use eyear::board::{Board, Provider};
 use eyear::evaluate::trial::{self, Trial};
-use eyear::manifest::{Manifest, Precision, Variant};
 use eyear::open::{Tried, Way};
+use eyear::package::manifest::{Manifest, Precision, Variant};
 use serde::de::DeserializeOwned;
 
 use super::{ModelArguments, progress_bar};

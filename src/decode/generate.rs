@@ -8,7 +8,7 @@ use super::guide::Guide;
 use super::tokenizer::Tokenizer;
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision, Sense};
+use crate::package::manifest::{Manifest, Precision, Sense};
 use crate::random::Random;
 use crate::tensor;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::words::{Ask, Language};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{GridPosition, Movement, SoundCharacter, SoundEvent, Topic, Verdict};
 
 /// What was measured of a sample.

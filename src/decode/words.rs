@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 
 /// The languages of a package, by their codes, such as `en`.
 #[derive(Debug, Clone, Deserialize)]

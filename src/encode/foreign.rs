@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use crate::backend::Options;
 use crate::backend::onnxruntime::{Given, OnnxRuntime, Output, Probe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{self, MapSpec, Precision};
-use crate::onnx::{self, Facts, Onnx, Size, Value};
+use crate::package::manifest::{self, MapSpec, Precision};
+use crate::package::onnx::{self, Facts, Onnx, Size, Value};
 
 /// The map that an export of anomalib gives.
 const ANOMALY_MAP: &str = "anomaly_map";

@@ -7,7 +7,7 @@
 
 use crate::backend::{Backend, Options, Placement, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{EncoderSpec, Manifest, MapSpec, Precision, Sense};
+use crate::package::manifest::{EncoderSpec, Manifest, MapSpec, Precision, Sense};
 use crate::tensor;
 
 /// Sides of an input that is encoded in one run, at most, in pixels: bounds the memory of the runtime.

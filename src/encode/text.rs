@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision};
+use crate::package::manifest::{Manifest, Precision};
 
 /// A text encoder that is ready to run.
 pub struct TextEncoder {

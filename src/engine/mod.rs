@@ -35,7 +35,7 @@ use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
 use crate::inspect::{Inspector, Shown, Writer};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{Filmed, Heard, Judged, Provenance, Reason, ReasonCode, Report, Verdict, Written};
 use crate::sample::{Frame, Moment, Sound};
 use crate::sink::Sink;

@@ -26,7 +26,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::faults::{Fault, FaultKind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::random::Random;
 use crate::source::recording;
 

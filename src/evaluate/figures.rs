@@ -73,7 +73,7 @@ pub struct Figures {
     pub baselines: Option<BTreeMap<&'static str, BaselineFigures>>,
     /// The figures when the samples get worse, the clean ones first, where these are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub robust: Option<Vec<Worsened>>,
+    pub robust: Option<Vec<CorruptedFigures>>,
 }
 
 /// The figures of one sense, when the other is left out.
@@ -111,10 +111,10 @@ pub struct KindFigures {
 /// The figures of one worsening. All but `rest` count refused samples as rejected and rank them by the score they would have,
 /// as [`Figures`] does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Worsened {
+pub struct CorruptedFigures {
     /// Its name; [`CLEAN`] of what is not worsened.
     pub worsening: &'static str,
-    /// How far, in `unit`: see [`worsen`]. `None` where there is no more or less.
+    /// How far, in `unit`: see [`augment`](crate::augment). `None` where there is no more or less.
     pub level: Option<f64>,
     /// `/ 255` (steps of a byte), `/ 100` (quality), `%`, `EV`, `dB`, `ms` or `Hz`; empty where there is no level.
     pub unit: &'static str,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::dataset::Sample;
 use crate::fuse;
 use crate::inspect::evidence::Evidence;
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
 

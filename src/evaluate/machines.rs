@@ -470,6 +470,6 @@ mod tests {
         let counts = |kind: &str| dataset.test.iter().filter(|sample| sample.kind == kind).count();
         assert_eq!(["good", "imbalance", "outer race", "rub"].map(counts), [20, 10, 10, 10]);
         assert!(dataset.test.iter().all(|sample| sounds.contains_key(&sample.path)));
-        assert_eq!(dataset.sense(), crate::manifest::Sense::Sound);
+        assert_eq!(dataset.sense(), crate::package::manifest::Sense::Sound);
     }
 }

@@ -9,7 +9,7 @@
 //! - [`machines`] makes sounds of machines, good and broken, by seed;
 //! - [`baseline`] is what eyear's ear is held against;
 //! - [`words`] tells how well samples are told in words, [`statements`] whether each sentence is true;
-//! - [`robust`] judges a data set once more under each way in which [`crate::worsen`] makes its samples worse;
+//! - [`robust`] judges a data set once more under each way in which [`crate::augment`] makes its samples worse;
 //! - [`trial`] runs an encoder by one provider, precision and number of threads, and holds it against the reference;
 //! - [`windows`] cuts long sounds into windows of one length;
 //! - [`interval`] says how sure a figure is that was counted on few pictures.
@@ -26,6 +26,7 @@ pub mod judged;
 pub mod latency;
 pub mod machines;
 pub mod metrics;
+pub mod page;
 pub mod robust;
 pub mod run;
 pub mod statements;

@@ -1,5 +1,5 @@
 //! How a part judges when its samples get worse: the same test samples under one worsening after another, and the figures
-//! of each beside the clean ones. How they are worsened is left to `worsen`, what figures are to `run`; teaching, reading
+//! of each beside the clean ones. How they are worsened is left to `augment`, what figures are to `run`; teaching, reading
 //! and judging come from the caller.
 //!
 //! A sample that is refused (too dark, out of focus, clipped) is rejected, and counts so in overkill and escape. That is the
@@ -15,18 +15,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::dataset::{Dataset, Sample};
-use super::figures::{Figures, Rest, Worsened};
+use super::figures::{CorruptedFigures, Figures, Rest};
 use super::interval::CONFIDENCE;
 use super::judged::{Judged, Seen, strangeness};
 use super::metrics::{auroc, escape, overkill};
 use super::run::{self, Evaluation};
 use super::words::WordFigures;
+use crate::augment::{self, ImageCorruption, SoundCorruption};
 use crate::error::{Error, Result};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::random::Random;
 use crate::report::{ReasonCode, Report, Verdict};
 use crate::sample::{Frame, Moment, Sound};
-use crate::worsen::{self, PictureWorsening, SoundWorsening};
 
 /// Percent of the picture that a patch covers: the camouflage at most, the sticker always.
 const PATCH: f64 = 1.5;
@@ -34,49 +34,49 @@ const PATCH: f64 = 1.5;
 const TRIES: usize = 8;
 
 /// How pictures are worsened, each way from mild to worst.
-const PICTURES: [PictureWorsening; 16] = [
-    PictureWorsening::Noise(4.0),
-    PictureWorsening::Noise(8.0),
-    PictureWorsening::Noise(16.0),
-    PictureWorsening::Blur(0.15),
-    PictureWorsening::Blur(0.4),
-    PictureWorsening::Blur(1.0),
-    PictureWorsening::Exposure(-0.5),
-    PictureWorsening::Exposure(-1.5),
-    PictureWorsening::Exposure(0.5),
-    PictureWorsening::Exposure(1.5),
-    PictureWorsening::Jpeg(90),
-    PictureWorsening::Jpeg(60),
-    PictureWorsening::Jpeg(30),
-    PictureWorsening::Occlusion(2.0),
-    PictureWorsening::Occlusion(5.0),
-    PictureWorsening::Occlusion(10.0),
+const PICTURES: [ImageCorruption; 16] = [
+    ImageCorruption::Noise(4.0),
+    ImageCorruption::Noise(8.0),
+    ImageCorruption::Noise(16.0),
+    ImageCorruption::Blur(0.15),
+    ImageCorruption::Blur(0.4),
+    ImageCorruption::Blur(1.0),
+    ImageCorruption::Exposure(-0.5),
+    ImageCorruption::Exposure(-1.5),
+    ImageCorruption::Exposure(0.5),
+    ImageCorruption::Exposure(1.5),
+    ImageCorruption::Jpeg(90),
+    ImageCorruption::Jpeg(60),
+    ImageCorruption::Jpeg(30),
+    ImageCorruption::Occlusion(2.0),
+    ImageCorruption::Occlusion(5.0),
+    ImageCorruption::Occlusion(10.0),
 ];
 /// How sounds are worsened, each way from mild to worst.
-const SOUNDS: [SoundWorsening; 14] = [
-    SoundWorsening::White(20.0),
-    SoundWorsening::White(10.0),
-    SoundWorsening::White(0.0),
-    SoundWorsening::Pink(20.0),
-    SoundWorsening::Pink(10.0),
-    SoundWorsening::Pink(0.0),
-    SoundWorsening::Clipping(1.0),
-    SoundWorsening::Clipping(10.0),
-    SoundWorsening::Overdriven(2.0),
-    SoundWorsening::Level(-12.0),
-    SoundWorsening::Level(6.0),
-    SoundWorsening::Gap(15.0),
-    SoundWorsening::Gap(150.0),
-    SoundWorsening::Sampled(8000),
+const SOUNDS: [SoundCorruption; 14] = [
+    SoundCorruption::White(20.0),
+    SoundCorruption::White(10.0),
+    SoundCorruption::White(0.0),
+    SoundCorruption::Pink(20.0),
+    SoundCorruption::Pink(10.0),
+    SoundCorruption::Pink(0.0),
+    SoundCorruption::Clipping(1.0),
+    SoundCorruption::Clipping(10.0),
+    SoundCorruption::Overdriven(2.0),
+    SoundCorruption::Level(-12.0),
+    SoundCorruption::Level(6.0),
+    SoundCorruption::Gap(15.0),
+    SoundCorruption::Gap(150.0),
+    SoundCorruption::Sampled(8000),
 ];
 
 /// One way in which the samples of a data set get worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Worsening {
+pub enum Corruption {
     /// All pictures.
-    Picture(PictureWorsening),
+    Picture(ImageCorruption),
     /// All sounds.
-    Sound(SoundWorsening),
+    Sound(SoundCorruption),
     /// A sticker on each good picture, the one of eight that raises its score most; bad ones stay as they are.
     Sticker,
     /// Good texture over a part of the defect of each bad picture that has a mask, the one of eight that lowers its score
@@ -86,7 +86,7 @@ pub enum Worsening {
     Without(Sense),
 }
 
-impl Worsening {
+impl Corruption {
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -142,19 +142,19 @@ pub struct Hands<'a> {
 
 /// The worsenings of a data set, in the order of the table: of pictures or of sounds all, the camouflage where there are
 /// masks; of parts that are seen and heard each sense dropped, and the worst level of each way.
-pub fn plan(dataset: &Dataset) -> Vec<Worsening> {
+pub fn plan(dataset: &Dataset) -> Vec<Corruption> {
     let (paired, sense) = (dataset.is_paired(), dataset.sense());
     let mut plan = Vec::new();
     if paired {
-        plan.extend([Sense::Image, Sense::Sound].map(Worsening::Without));
+        plan.extend([Sense::Image, Sense::Sound].map(Corruption::Without));
     }
     if paired || sense == Sense::Image {
-        plan.extend(PICTURES.map(Worsening::Picture));
-        plan.push(Worsening::Sticker);
-        plan.extend(dataset.test.iter().any(|sample| sample.mask.is_some()).then_some(Worsening::Camouflage));
+        plan.extend(PICTURES.map(Corruption::Picture));
+        plan.push(Corruption::Sticker);
+        plan.extend(dataset.test.iter().any(|sample| sample.mask.is_some()).then_some(Corruption::Camouflage));
     }
     if paired || sense == Sense::Sound {
-        plan.extend(SOUNDS.map(Worsening::Sound));
+        plan.extend(SOUNDS.map(Corruption::Sound));
     }
     let is_worst = |i: &usize| plan.get(i + 1).is_none_or(|next| next.name() != plan[*i].name());
     if paired { (0..plan.len()).filter(is_worst).map(|i| plan[i]).collect() } else { plan }
@@ -164,11 +164,11 @@ pub fn plan(dataset: &Dataset) -> Vec<Worsening> {
 /// `seed` draws noise, places and patches: the same for a sample at each level, so that levels differ in nothing else.
 ///
 /// # Errors
-/// Those of `hands`, of [`run::run`] and of [`worsen`].
-pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &Hands) -> Result<Vec<Worsened>> {
+/// Those of `hands`, of [`run::run`] and of [`augment`].
+pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &Hands) -> Result<Vec<CorruptedFigures>> {
     let paired = dataset.is_paired();
     let clean_words = clean.0.words.clone();
-    let mut rows = vec![Worsened { words: clean_words, ..row(None, clean.0, clean.1, paired)? }];
+    let mut rows = vec![CorruptedFigures { words: clean_words, ..row(None, clean.0, clean.1, paired)? }];
     for worsening in plan(dataset) {
         let mut number = 0;
         let mut judge = |sample: &Sample| {
@@ -182,7 +182,7 @@ pub fn run(dataset: &Dataset, seed: u64, clean: (&Figures, &[Judged]), hands: &H
         if let Some((_, error)) = unreadable.into_iter().next() {
             return Err(error);
         }
-        rows.push(Worsened { words: (hands.words)()?, ..row(Some(worsening), &figures, &judged, paired)? });
+        rows.push(CorruptedFigures { words: (hands.words)()?, ..row(Some(worsening), &figures, &judged, paired)? });
     }
     Ok(rows)
 }
@@ -197,30 +197,30 @@ fn seed_of(seed: u64, name: &str, number: u64) -> u64 {
 }
 
 /// Reads a sample, worsens it and judges it.
-fn judged(sample: &Sample, worsening: Worsening, seed: u64, paired: bool, hands: &Hands) -> Result<Seen> {
+fn judged(sample: &Sample, worsening: Corruption, seed: u64, paired: bool, hands: &Hands) -> Result<Seen> {
     let Moment { mut frame, mut sound, .. } = (hands.read)(sample)?;
     match worsening {
-        Worsening::Picture(way) => {
-            frame = frame.map(|frame| worsen::picture(&frame, way, seed)).transpose()?;
+        Corruption::Picture(way) => {
+            frame = frame.map(|frame| augment::picture(&frame, way, seed)).transpose()?;
         }
-        Worsening::Sound(way) => {
-            sound = sound.map(|sound| worsen::sound(&sound, way, seed)).transpose()?;
+        Corruption::Sound(way) => {
+            sound = sound.map(|sound| augment::sound(&sound, way, seed)).transpose()?;
         }
-        Worsening::Without(Sense::Image) => frame = None,
-        Worsening::Without(Sense::Sound) => sound = None,
+        Corruption::Without(Sense::Image) => frame = None,
+        Corruption::Without(Sense::Sound) => sound = None,
         // Clips are of no part that has another sense.
-        Worsening::Without(Sense::Clip) => {}
-        Worsening::Sticker => {
+        Corruption::Without(Sense::Clip) => {}
+        Corruption::Sticker => {
             if let (Some(clean), false) = (&frame, sample.is_bad) {
-                let patch = |seed| worsen::sticker(clean, PATCH, seed).map(Some);
+                let patch = |seed| augment::sticker(clean, PATCH, seed).map(Some);
                 let score = |report: &Report| strangeness(report, paired);
                 frame = searched(patch, score, sound.as_ref(), seed, hands)?.or(frame);
             }
         }
-        Worsening::Camouflage => {
+        Corruption::Camouflage => {
             if let (Some(clean), Some(path)) = (&frame, &sample.mask) {
                 let mask = (hands.mask)(path)?;
-                let patch = |seed| worsen::camouflage(clean, &mask, PATCH, seed);
+                let patch = |seed| augment::camouflage(clean, &mask, PATCH, seed);
                 let score = |report: &Report| -strangeness(report, paired);
                 frame = searched(patch, score, sound.as_ref(), seed, hands)?.or(frame);
             }
@@ -254,7 +254,7 @@ fn searched(
     Ok(worst.map(|(_, frame)| frame))
 }
 
-fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paired: bool) -> Result<Worsened> {
+fn row(worsening: Option<Corruption>, figures: &Figures, judged: &[Judged], paired: bool) -> Result<CorruptedFigures> {
     let count = |counts: &dyn Fn(&Report) -> bool| {
         [false, true].map(|bad| judged.iter().filter(|j| j.sample.is_bad == bad && counts(&j.report)).count())
     };
@@ -268,16 +268,16 @@ fn row(worsening: Option<Worsening>, figures: &Figures, judged: &[Judged], paire
     let is_bad: Vec<bool> = rest.iter().map(|j| j.sample.is_bad).collect();
     let failed: Vec<bool> = rest.iter().map(|j| j.report.verdict == Verdict::Fail).collect();
     let [good, bad] = [false, true].map(|bad| is_bad.iter().filter(|is| **is == bad).count());
-    let level = worsening.and_then(Worsening::level);
-    let is_without = |sense| worsening == Some(Worsening::Without(sense));
-    Ok(Worsened {
-        worsening: worsening.map_or(CLEAN, Worsening::name),
+    let level = worsening.and_then(Corruption::level);
+    let is_without = |sense| worsening == Some(Corruption::Without(sense));
+    Ok(CorruptedFigures {
+        worsening: worsening.map_or(CLEAN, Corruption::name),
         level: level.map(|(level, _)| level),
         unit: level.map_or("", |(_, unit)| unit),
         joint_auroc: figures.joint_auroc,
         image_auroc: figures.image_auroc.filter(|_| !is_without(Sense::Image)),
         audio_auroc: figures.audio_auroc.filter(|_| !is_without(Sense::Sound)),
-        aupro: figures.aupro.filter(|_| !worsening.is_some_and(Worsening::is_patch)),
+        aupro: figures.aupro.filter(|_| !worsening.is_some_and(Corruption::is_patch)),
         overkill: figures.overkill,
         escape: figures.escape,
         unsure: figures.unsure,
@@ -342,7 +342,7 @@ mod tests {
     }
 
     /// Two good pictures, 60 and 80 bright, and two bad ones of 40 x 40 pixels: 110, and 60 but for a bright square.
-    fn rows_of(seed: u64) -> Vec<Worsened> {
+    fn rows_of(seed: u64) -> Vec<CorruptedFigures> {
         let dataset = set(vec![
             sample("60.png", false, None),
             sample("80.png", false, None),
@@ -384,13 +384,13 @@ mod tests {
         rows
     }
 
-    fn find<'a>(rows: &'a [Worsened], name: &str, level: f64) -> &'a Worsened {
+    fn find<'a>(rows: &'a [CorruptedFigures], name: &str, level: f64) -> &'a CorruptedFigures {
         rows.iter().find(|row| row.worsening == name && row.level == Some(level)).unwrap()
     }
 
     #[test]
     fn pictures_and_sounds_are_worsened_each_in_their_ways() {
-        let names = |test| plan(&set(test)).into_iter().map(Worsening::name).collect::<Vec<_>>();
+        let names = |test| plan(&set(test)).into_iter().map(Corruption::name).collect::<Vec<_>>();
         let seen = names(vec![sample("a.png", false, None), sample("b.png", true, None)]);
         assert_eq!(seen.len(), 17);
         assert!(seen.contains(&"sticker") && !seen.contains(&"camouflage") && !seen.contains(&"gap"));
@@ -405,8 +405,8 @@ mod tests {
         let plan = plan(&set(vec![sample(dir.path().to_str().unwrap(), false, None)]));
         let names: Vec<&str> = plan.iter().map(|way| way.name()).collect();
         assert_eq!(names[..3], ["no picture", "no sound", "noise"]);
-        assert!(plan.contains(&Worsening::Picture(PictureWorsening::Noise(16.0))));
-        assert!(plan.contains(&Worsening::Sound(SoundWorsening::White(0.0))));
+        assert!(plan.contains(&Corruption::Picture(ImageCorruption::Noise(16.0))));
+        assert!(plan.contains(&Corruption::Sound(SoundCorruption::White(0.0))));
         let mut once = names.clone();
         once.dedup();
         assert_eq!((once.len(), names.len()), (17, 17), "{names:?}");
@@ -489,14 +489,15 @@ mod tests {
         };
         let mut random = Random::new(5);
         let seeds: Vec<u64> = (0..TRIES).map(|_| random.bits()).collect();
-        let stuck: Vec<f32> = seeds.iter().map(|seed| score(&worsen::sticker(&clean, PATCH, *seed).unwrap())).collect();
+        let stuck: Vec<f32> =
+            seeds.iter().map(|seed| score(&augment::sticker(&clean, PATCH, *seed).unwrap())).collect();
         let hidden: Vec<f32> = seeds
             .iter()
-            .map(|seed| score(&worsen::camouflage(&clean, &mask, PATCH, *seed).unwrap().unwrap()))
+            .map(|seed| score(&augment::camouflage(&clean, &mask, PATCH, *seed).unwrap().unwrap()))
             .collect();
         for (scores, told, others, most) in [
-            (stuck, told(false, Worsening::Sticker), told(true, Worsening::Sticker), true),
-            (hidden, told(true, Worsening::Camouflage), told(false, Worsening::Camouflage), false),
+            (stuck, told(false, Corruption::Sticker), told(true, Corruption::Sticker), true),
+            (hidden, told(true, Corruption::Camouflage), told(false, Corruption::Camouflage), false),
         ] {
             let worst = scores.iter().copied().reduce(if most { f32::max } else { f32::min }).unwrap();
             assert!(scores.iter().any(|score| *score != worst), "the tries differ: {scores:?}");

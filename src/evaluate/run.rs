@@ -13,7 +13,7 @@ use super::metrics::{
     self, MOST_FALSE_POSITIVES, PixelMetrics, Threshold, auroc, escape, f1_max, overkill, partial_auroc,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{Report, Verdict};
 use crate::sample::Frame;
 

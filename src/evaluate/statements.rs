@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use crate::decode::grammar::decided_key;
 use crate::decode::words::Language;
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{BearingRate, Finding, Named, Report, SoundCharacter, Verdict};
 
 /// One sentence of a text.

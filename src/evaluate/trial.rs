@@ -17,8 +17,8 @@ use crate::backend::{BACKENDS, Backend, Options};
 use crate::decode::Decoder;
 use crate::encode::MapEncoder;
 use crate::error::{Error, Result};
-use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::search::{Index, Nearest};
+use crate::package::manifest::{Manifest, Precision, Sense};
 use crate::tensor;
 
 /// Least cosine similarity with the golden maps, where the package names none.

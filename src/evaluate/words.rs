@@ -23,7 +23,7 @@ use crate::decode::grammar::UNKNOWN;
 use crate::decode::words::Language;
 use crate::error::Result;
 use crate::inspect::evidence::FINDINGS;
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{Region, Report, Verdict, Written};
 use crate::sample::Frame;
 

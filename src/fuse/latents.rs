@@ -3,7 +3,7 @@
 
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision, Sense};
+use crate::package::manifest::{Manifest, Precision, Sense};
 
 /// The fusion of a model package, ready to run.
 pub struct Fusion {

@@ -12,10 +12,10 @@ use super::{Eye, Look, clip, image, sound};
 use crate::backend::{self, Backend, Options, Placement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
-use crate::manifest::{Manifest, Sense};
 use crate::memory::calibrate::Calibration;
 use crate::memory::learned::{Standard, shown_level};
 use crate::memory::part::Part;
+use crate::package::manifest::{Manifest, Sense};
 use crate::report::{
     EncodedBy, Expected, Finding, Heatmap, Ignored, RanOn, Reason, ReasonCode, SenseReport, Stationary, Times, Verdict,
 };

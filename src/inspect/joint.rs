@@ -4,10 +4,10 @@
 use super::core::{SenseInspector, decide};
 use crate::error::Error;
 use crate::fuse;
-use crate::manifest::Sense;
 use crate::memory::bond::Bond;
 use crate::memory::calibrate::Calibration;
 use crate::memory::pair::Taught;
+use crate::package::manifest::Sense;
 use crate::report::{Finding, Provenance, Reason, ReasonCode, Report, SCHEMA, SenseReport, Times, Verdict};
 
 /// How the senses of a part are judged together.

@@ -19,9 +19,9 @@ use std::ops::Deref;
 
 use crate::backend::{Backend, Options};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Sense};
 use crate::memory::pair::Taught;
 use crate::memory::part::Part;
+use crate::package::manifest::{Manifest, Sense};
 use crate::report::{Finding, Provenance, Report, SenseReport};
 use crate::sample::{Frame, Moment};
 

@@ -10,7 +10,7 @@ use crate::decode::{Decoder, Manner, Sampling, Tokenizer, Told, Words};
 use crate::encode::{Encoded, TextEncoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fuse::latents::{Fused, Fusion, INPUTS, SENSES};
-use crate::manifest::{FusionSpec, Manifest, Precision, Sense};
+use crate::package::manifest::{FusionSpec, Manifest, Precision, Sense};
 use crate::report::{Clause, EncodedBy, Finding, Named, Region, Report, SenseReport, Sensed, Verdict, What, Written};
 use crate::tensor;
 

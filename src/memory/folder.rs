@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::hex;
+use crate::package::manifest::hex;
 
 /// The card of the part.
 pub const CURRENT: &str = "part.toml";

@@ -172,8 +172,8 @@ fn extreme(values: &[f32], width: usize, pick: fn(f32, f32) -> f32) -> Vec<f32> 
 mod tests {
     use super::*;
     use crate::prepare::fixture::{Fixture, Reference};
-    use crate::prepare::printed::{Board, Dice, FAULTS, Fault, SIZE, Shot};
     use crate::sample::{Frame, PixelFormat};
+    use crate::testing::printed::{Board, Dice, FAULTS, Fault, SIZE, Shot};
 
     fn shot(seed: u64) -> Shot {
         let pose = Dice(seed).pose(3.0, [0.98, 1.02], 8.0);

@@ -16,7 +16,7 @@ use super::calibrate::Calibration;
 use super::folder::{self, Lock};
 use super::part::{FORMAT, Part, check_format};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Sense, hex, wrong_at};
+use crate::package::manifest::{Sense, hex, wrong_at};
 
 /// What was taught: a part of each sense.
 #[derive(Debug, Clone)]

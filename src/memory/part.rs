@@ -20,7 +20,7 @@ use super::learned::{Distances, Judgement, Learned};
 use super::motion::UsualMotion;
 use super::usual::Usual;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::hex;
+use crate::package::manifest::hex;
 use crate::prepare::fixture::Reference;
 
 pub(crate) use card::LONGEST_INPUT;
@@ -173,9 +173,9 @@ pub(super) mod testing {
     use ndarray::{Array1, Array2};
 
     use super::*;
-    use crate::manifest::Precision;
     use crate::memory::learned::{Blame, Level};
     use crate::memory::shape::Shape;
+    use crate::package::manifest::Precision;
     use crate::prepare::quality::Quality;
     use crate::prepare::steady::GROUPS;
 

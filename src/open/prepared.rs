@@ -12,8 +12,8 @@ use crate::board::{Board, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluate::trial::Trial;
 use crate::installed;
-use crate::manifest::{Manifest, Precision};
 use crate::memory::folder::half_written;
+use crate::package::manifest::{Manifest, Precision};
 
 /// Form of the file.
 const FORMAT: u32 = 2;

@@ -11,9 +11,9 @@ use crate::board::{Board, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Inspector, Writer};
 use crate::installed;
-use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::pair::Taught;
 use crate::memory::part::Part;
+use crate::package::manifest::{Manifest, Precision, Sense};
 use crate::teach::Teacher;
 
 /// Model packages by the sense that they encode for.

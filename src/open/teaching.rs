@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::setup::{Setup, of_sense, settings};
 use crate::board::Provider;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Manifest, Precision, Sense};
 use crate::memory::folder::Lock;
 use crate::memory::pair::Taught;
 use crate::memory::part::Kind;
+use crate::package::manifest::{Manifest, Precision, Sense};
 use crate::prepare::bearing::Bearing;
 use crate::sample::{Frame, PixelFormat};
 use crate::source::recording::{self, Others};
@@ -288,8 +288,7 @@ impl Good {
             return Ok((Self { senses: vec![Sense::Image, Sense::Sound], names: folders }, others));
         }
         let (more, pictures): (Vec<PathBuf>, Vec<PathBuf>) = all.files.into_iter().partition(|path| is_other(path));
-        let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) =
-            more.into_iter().partition(|path| recording::is_clip(path));
+        let (clips, sounds): (Vec<PathBuf>, Vec<PathBuf>) = more.into_iter().partition(|path| recording::is_clip(path));
         match (clips.len(), sounds.len(), pictures.len()) {
             (0, sounds @ 1.., pictures @ 1..) => Err(wrong(format!(
                 "the good samples are {sounds} sounds and {pictures} pictures: teach a part from one kind, or from a folder for each \

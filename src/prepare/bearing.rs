@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::wrong_at;
+use crate::package::manifest::wrong_at;
 use crate::report::BearingRate;
 
 /// A rolling bearing and its shaft, as written in a part's `[bearing]` and in the file that teaching is given.

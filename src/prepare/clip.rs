@@ -6,7 +6,7 @@
 //! over before the step is. Frames are levelled first, for light is no motion; and what pixels change by noise is taken off.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::ClipSpec;
+use crate::package::manifest::ClipSpec;
 use crate::prepare::pixels::{Channel, Channels, Developer};
 use crate::prepare::quality::{self, LEAST_CONTRAST, Quality};
 use crate::prepare::stretch::Stretcher;

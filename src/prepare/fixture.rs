@@ -107,8 +107,8 @@ pub fn grey(frame: &Frame) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prepare::printed::{Board, Dice, SIZE, Shot};
     use crate::sample::PixelFormat;
+    use crate::testing::printed::{Board, Dice, SIZE, Shot};
 
     #[test]
     fn a_turned_board_is_seen_as_it_was_taught() {

@@ -184,7 +184,7 @@ fn triangles(spec: &MelSpec) -> (Vec<Band>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prepare::golden;
+    use crate::testing::golden;
 
     fn run(spec: MelSpec, samples: &[f32]) -> Vec<f32> {
         let mut mel = Mel::new(spec).unwrap();

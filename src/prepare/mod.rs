@@ -11,10 +11,6 @@ pub mod mel;
 pub mod rhythm;
 pub mod spectrogram;
 pub mod steady;
-#[cfg(test)]
-pub(crate) mod golden;
-#[cfg(test)]
-pub(crate) mod printed;
 pub mod quality;
 pub mod stretch;
 pub mod watch;

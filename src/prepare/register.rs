@@ -277,7 +277,7 @@ mod tests {
     use super::pyramid::resized;
     use super::*;
     use crate::error::ErrorKind;
-    use crate::prepare::printed::{Board, Dice, FAULTS, SIZE, Shot};
+    use crate::testing::printed::{Board, Dice, FAULTS, SIZE, Shot};
 
     fn shot(pose: Affine, seed: u64) -> Shot {
         Shot { pose, seed, blur: 0.6, noise: 3.0, light: true }

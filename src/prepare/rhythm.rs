@@ -207,7 +207,7 @@ mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
-    use crate::prepare::golden;
+    use crate::testing::golden;
 
     const RATE: u32 = 16_000;
 

@@ -6,7 +6,7 @@
 //! there all the time and new is not in the picture.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::SpectrogramSpec;
+use crate::package::manifest::SpectrogramSpec;
 use crate::prepare::mel::{Mel, MelSpec};
 use crate::prepare::resample::Resampler;
 use crate::sample::{Frame, PixelFormat, Sound};

@@ -7,14 +7,14 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use super::Sink;
-use super::avi::Film;
-use super::picture::{Picture, fit};
-use super::{draw, html};
+use super::{Complaints, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels;
 use crate::report::{Filmed, Judged, Report, Verdict, Written};
 use crate::sample::{Clip, Moment, PixelFormat, Sense, Sound};
+use crate::show::avi::Film;
+use crate::show::picture::{Picture, fit};
+use crate::show::{draw, html};
 
 /// Longer side of the film with boxes, at most: it is to be looked at, and made while the next cycle is filmed.
 const WATCHED_SIDE: usize = 640;
@@ -24,7 +24,7 @@ pub struct Evidence {
     dir: PathBuf,
     /// Told once, until it works again.
     failed: bool,
-    tell: Box<dyn FnMut(&str) + Send>,
+    tell: Complaints,
 }
 
 impl Evidence {
@@ -32,7 +32,7 @@ impl Evidence {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be made.
-    pub fn create(dir: &Path, tell: Box<dyn FnMut(&str) + Send>) -> Result<Self> {
+    pub fn create(dir: &Path, tell: Complaints) -> Result<Self> {
         fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
         Ok(Self { dir: dir.into(), failed: false, tell })
     }

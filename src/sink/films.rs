@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Sink;
-use super::avi::Film;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Judged;
 use crate::sample::{Clip, Moment};
+use crate::show::avi::Film;
 
 /// A folder that takes films, numbered from 0.
 pub struct Films {

@@ -1,29 +1,30 @@
-//! Where reports go: pictures, pages and lines made from a [`Report`](crate::report::Report). One file a thing.
-//!
-//! What a sink needs of a part (its tiles, its name) comes to it as plain data.
+//! Where a station's reports go: one file a sink, each behind [`Sink`]. What people look at is made by `show`.
 
-use crate::error::Result;
-use crate::report::{Judged, Written};
-use crate::sample::Moment;
-
-// What is drawn.
-pub mod picture;
-pub mod draw;
-
-// What a running station feeds.
-pub mod avi;
 pub mod evidence;
 pub mod films;
 pub mod lines;
 pub mod speech;
 
-// What is written.
-pub mod names;
-mod words;
-mod html;
-mod page;
-pub mod folder;
-pub mod figures;
+use std::io;
+
+use crate::error::Result;
+use crate::report::{Judged, Written};
+use crate::sample::Moment;
+use crate::station::Reports;
+
+/// Hears of what a sink could not deliver, in a sentence.
+pub type Complaints = Box<dyn FnMut(&str) + Send>;
+
+/// The sinks that a station feeds, all of them: a new one is a line here.
+///
+/// # Errors
+/// When one cannot be opened.
+pub fn of_station(reports: &Reports, complain: fn(&str)) -> Result<Vec<Box<dyn Sink>>> {
+    let folder = |dir| evidence::Evidence::create(dir, Box::new(complain)).map(|sink| Box::new(sink) as Box<dyn Sink>);
+    let always: Box<dyn Sink> = Box::new(lines::Lines::new(io::stdout()));
+    let wanted = [reports.folder.as_deref().map(folder)];
+    std::iter::once(Ok(always)).chain(wanted.into_iter().flatten()).collect()
+}
 
 /// Takes what a running station says, on a thread of its own.
 pub trait Sink: Send {

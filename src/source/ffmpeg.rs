@@ -94,7 +94,6 @@ impl Drop for Decoder {
     }
 }
 
-
 /// A film, whole, of at most so many seconds and bytes.
 ///
 /// # Errors

@@ -3,10 +3,10 @@
 use super::{GoodSamples, Numbered, TeachConfig, TeachReport, TeachSense, missing, same_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, kymograph};
-use crate::manifest::Manifest;
 use crate::memory::learned::Good;
 use crate::memory::motion::UsualMotion;
 use crate::memory::part::{Card, Envelope, HeldOut, Kind, Moving, Part, SenseMemory};
+use crate::package::manifest::Manifest;
 use crate::prepare::clip::{Filmed, Kymograph};
 use crate::sample::{Clip, Frame, Moment, Sense};
 

@@ -6,6 +6,7 @@ use ndarray::{Array2, CowArray, s};
 
 use super::copies::{Copies, Fingerprint};
 use super::{GoodSamples, TeachReport, TeachSense, named};
+use crate::augment::another_day;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, Look};
 use crate::memory::learned::{Good, Kept, shown_level};
@@ -14,7 +15,6 @@ use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
 use crate::sample::{Frame, Sense};
-use crate::worsen::another_day;
 
 /// Good samples that are also remembered as another day would show them, at most: enough for what noise, light and
 /// compression do to all of them, and each is encoded once more.

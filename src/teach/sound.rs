@@ -4,10 +4,10 @@
 use super::{GoodSamples, Numbered, TeachConfig, TeachReport, TeachSense, same_length};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::{Eye, spectrograph};
-use crate::manifest::{Manifest, SpectrogramSpec};
 use crate::memory::learned::{Good, folds_of};
 use crate::memory::part::{Audible, Card, HeldOut, Kind, LEAST_SPOILT, LONGEST_INPUT, Loudness, Part, SenseMemory};
 use crate::memory::usual::Usual;
+use crate::package::manifest::{Manifest, SpectrogramSpec};
 use crate::prepare::bearing::Bearing;
 use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;

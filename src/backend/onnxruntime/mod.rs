@@ -22,8 +22,8 @@ use self::provider::Wanted;
 use super::{Backend, Info, Options, Placement, Session};
 use crate::board;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::Format;
-use crate::onnx;
+use crate::package::manifest::Format;
+use crate::package::onnx;
 use crate::tensor::{DType, TensorSpec};
 
 /// The ONNX Runtime backend.

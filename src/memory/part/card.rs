@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ranges::{Audible, Envelope, Moving};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{Precision, Sense, wrong_at};
 use crate::memory::folder;
 use crate::memory::learned::Blame;
+use crate::package::manifest::{Precision, Sense, wrong_at};
 use crate::prepare::bearing::Bearing;
 
 /// Version of the format that this build reads and writes.

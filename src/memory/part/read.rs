@@ -7,12 +7,12 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::card::{Card, Kind};
 use super::{HeldOut, Part, Samples, SenseMemory, TILE, View};
 use crate::error::Result;
-use crate::manifest::Sense;
 use crate::memory::golden::Golden;
 use crate::memory::learned::{Distances, Judgement, Learned, Level, shown_level};
 use crate::memory::motion::UsualMotion;
 use crate::memory::shape::Shape;
 use crate::memory::usual::Usual;
+use crate::package::manifest::Sense;
 use crate::prepare::fixture::Reference;
 use crate::prepare::steady::GROUPS;
 

@@ -13,8 +13,8 @@ use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 
-use super::open::{self, Opened};
 use super::head;
+use super::open::{self, Opened};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Sound;
 use crate::source::{Fault, FaultKind, Next, Source};

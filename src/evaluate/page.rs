@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::draw::{Tiles, outline};
-use super::html::{self, Card, JudgedBy, Pictures, escape};
-use super::words::{self, Word};
+use super::Sample;
+use super::figures::{CorruptedFigures, Figures};
+use super::interval::{Interval, Rate};
+use super::judged::Judged;
 use crate::error::{Error, Result};
-use crate::evaluate::Sample;
-use crate::evaluate::interval::{Interval, Rate};
-use crate::evaluate::figures::{Figures, Worsened};
-use crate::evaluate::judged::Judged;
 use crate::report::Verdict;
 use crate::sample::Frame;
+use crate::show::draw::{Tiles, outline};
+use crate::show::html::{self, Card, JudgedBy, Pictures, escape};
+use crate::show::words::{self, Word};
 
 /// Misses of one sort that are shown, at most.
 const MOST_MISSES: usize = 12;
@@ -213,7 +213,7 @@ fn in_words(figures: &Figures) -> String {
 }
 
 /// An area under a curve: its name, and where it stands.
-type Area = (Word, fn(&Worsened) -> Option<f64>);
+type Area = (Word, fn(&CorruptedFigures) -> Option<f64>);
 
 /// The figures when the samples get worse, each beside the clean one, where these were asked for.
 fn robust(figures: &Figures) -> String {
@@ -344,9 +344,9 @@ mod tests {
     use crate::evaluate::dataset::{Dataset, Sample};
     use crate::evaluate::figures::{KindFigures, Rest};
     use crate::evaluate::latency::Latency;
-    use crate::evaluate::robust::{self, Worsening};
+    use crate::evaluate::robust::{self, Corruption};
     use crate::evaluate::words::{WordFigures, WordsOfKind, Wrong};
-    use crate::manifest::Sense;
+    use crate::package::manifest::Sense;
     use crate::report::{ReasonCode, Report};
     use crate::sample::PixelFormat;
     use crate::testing;
@@ -507,7 +507,7 @@ mod tests {
 
     #[test]
     fn what_gets_worse_stands_beside_the_clean_figures_in_both_languages() {
-        let row = |worsening, level, auroc, count, invalid| Worsened {
+        let row = |worsening, level, auroc, count, invalid| CorruptedFigures {
             worsening,
             level,
             unit: "EV",
@@ -548,7 +548,7 @@ mod tests {
             let sample = Sample { path: name.into(), kind: "x".into(), is_bad: true, fault: None, mask };
             robust::plan(&Dataset { name: String::new(), train_good: Vec::new(), test: vec![sample] })
         };
-        let senses = [Sense::Image, Sense::Sound].map(Worsening::Without);
+        let senses = [Sense::Image, Sense::Sound].map(Corruption::Without);
         let ways = [of("a.png"), of("a.wav"), senses.to_vec()].concat();
         for name in ways.iter().map(|way| way.name()).chain([robust::CLEAN]) {
             assert_eq!(words::worsening(name).map(|word| word.en), Some(name));

@@ -76,10 +76,12 @@ impl Avi {
 
 /// Frames as a film that any player shows.
 pub struct Film<'a> {
-    pub(super) size: [usize; 2],
+    /// Width and height in pixels.
+    pub(crate) size: [usize; 2],
     /// Frames a second.
     rate: f64,
-    pub(super) jpegs: Vec<Cow<'a, [u8]>>,
+    /// The frames, each a JPEG.
+    pub(crate) jpegs: Vec<Cow<'a, [u8]>>,
 }
 
 impl<'a> Film<'a> {

@@ -27,7 +27,7 @@ const PLACES: usize = 64;
 
 /// A way in which a picture gets worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PictureWorsening {
+pub enum ImageCorruption {
     /// Noise of a sensor: normally distributed, of this deviation in steps of a byte (0 to 255), drawn for each value of
     /// each pixel. It is as large as a pixel, so a large picture that is shrunk to be looked at loses most of it.
     Noise(f64),
@@ -45,7 +45,7 @@ pub enum PictureWorsening {
 
 /// A way in which a sound gets worse.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SoundWorsening {
+pub enum SoundCorruption {
     /// White noise, this many dB under the sound: root mean square of both over the whole, the sound's without its mean.
     White(f64),
     /// Pink noise (each octave from 20 Hz on as loud), this many dB under the sound.
@@ -64,7 +64,7 @@ pub enum SoundWorsening {
     Sampled(u32),
 }
 
-impl PictureWorsening {
+impl ImageCorruption {
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ impl PictureWorsening {
     }
 }
 
-impl SoundWorsening {
+impl SoundCorruption {
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -118,23 +118,23 @@ impl SoundWorsening {
 ///
 /// # Errors
 /// [`ErrorKind::Input`] when a camera's frame is damaged, or a side is too long for a JPEG (over 65535).
-pub fn picture(frame: &Frame, worsening: PictureWorsening, seed: u64) -> Result<Frame> {
+pub fn picture(frame: &Frame, worsening: ImageCorruption, seed: u64) -> Result<Frame> {
     let plain = plain(frame)?;
     let (width, height) = (plain.width(), plain.height());
     let mut random = Random::new(seed);
     let pixels: Vec<u8> = match worsening {
-        PictureWorsening::Noise(deviation) => {
+        ImageCorruption::Noise(deviation) => {
             plain.pixels().iter().map(|&value| byte(f64::from(value) + deviation * random.normal())).collect()
         }
-        PictureWorsening::Blur(percent) => {
+        ImageCorruption::Blur(percent) => {
             blurred(&plain, (percent / 100.0 * width.min(height) as f64).max(f64::from(f32::MIN_POSITIVE)) as f32)?
         }
-        PictureWorsening::Exposure(ev) => {
+        ImageCorruption::Exposure(ev) => {
             let curve = exposed(ev);
             plain.pixels().iter().map(|&value| curve[usize::from(value)]).collect()
         }
-        PictureWorsening::Jpeg(quality) => return Ok(alike(frame, compressed(&plain, quality)?)),
-        PictureWorsening::Occlusion(percent) => {
+        ImageCorruption::Jpeg(quality) => return Ok(alike(frame, compressed(&plain, quality)?)),
+        ImageCorruption::Occlusion(percent) => {
             let side = (percent / 100.0).clamp(0.0, 1.0).sqrt();
             let sides = [width, height].map(|pixels| (side * pixels as f64).round() as usize);
             let corner = [random.below(width - sides[0] + 1), random.below(height - sides[1] + 1)];
@@ -151,10 +151,10 @@ pub fn picture(frame: &Frame, worsening: PictureWorsening, seed: u64) -> Result<
 /// As [`picture`].
 pub fn another_day(frame: &Frame, seed: u64) -> Result<Frame> {
     let mut random = Random::new(seed);
-    let exposed = picture(frame, PictureWorsening::Exposure(random.between(-1.0 / 3.0, 1.0 / 3.0)), seed)?;
+    let exposed = picture(frame, ImageCorruption::Exposure(random.between(-1.0 / 3.0, 1.0 / 3.0)), seed)?;
     let delivered = match seed % 2 {
-        0 => PictureWorsening::Jpeg(60 + random.below(36) as u8),
-        _ => PictureWorsening::Noise(random.between(1.0, 5.0)),
+        0 => ImageCorruption::Jpeg(60 + random.below(36) as u8),
+        _ => ImageCorruption::Noise(random.between(1.0, 5.0)),
     };
     picture(&exposed, delivered, seed)
 }
@@ -230,35 +230,35 @@ pub fn camouflage(frame: &Frame, mask: &Frame, percent: f64, seed: u64) -> Resul
 /// # Errors
 /// [`ErrorKind::Input`] when its rate is not 1000 to 768000 Hz or it has more than 64 channels, where it is to be sampled
 /// anew.
-pub fn sound(sound: &Sound, worsening: SoundWorsening, seed: u64) -> Result<Sound> {
+pub fn sound(sound: &Sound, worsening: SoundCorruption, seed: u64) -> Result<Sound> {
     let (rate, channels, length) = (sound.rate(), sound.channels(), sound.len());
     let samples = sound.samples();
     let mut random = Random::new(seed);
     let louder = |samples: &[f32], gain: f64| samples.iter().map(|&x| (gain * f64::from(x)) as f32).collect();
     let mut samples: Vec<f32> = match worsening {
-        SoundWorsening::White(db) => {
+        SoundCorruption::White(db) => {
             let white: Vec<f64> = (0..length).map(|_| random.normal()).collect();
             noisy(sound, &white, db)
         }
-        SoundWorsening::Pink(db) => noisy(sound, &pink(&mut random, length, f64::from(rate))?, db),
-        SoundWorsening::Clipping(percent) => {
+        SoundCorruption::Pink(db) => noisy(sound, &pink(&mut random, length, f64::from(rate))?, db),
+        SoundCorruption::Clipping(percent) => {
             let top = top(samples, percent / 100.0);
             samples.iter().map(|x| x.clamp(-top, top)).collect()
         }
-        SoundWorsening::Overdriven(percent) => match top(samples, percent / 100.0) {
+        SoundCorruption::Overdriven(percent) => match top(samples, percent / 100.0) {
             0.0 => samples.to_vec(),
             top => samples.iter().map(|x| x / top).collect(),
         },
-        SoundWorsening::Level(db) => louder(samples, 10f64.powf(db / 20.0)),
-        SoundWorsening::Gap(ms) => {
+        SoundCorruption::Level(db) => louder(samples, 10f64.powf(db / 20.0)),
+        SoundCorruption::Gap(ms) => {
             let gap = ((ms / 1e3 * f64::from(rate)).round() as usize).min(length);
             let begin = random.below(length - gap + 1);
             let mut samples = samples.to_vec();
             samples[begin * channels..(begin + gap) * channels].fill(0.0);
             samples
         }
-        SoundWorsening::Sampled(to) if to < rate => sampled(sound, to)?,
-        SoundWorsening::Sampled(_) => samples.to_vec(),
+        SoundCorruption::Sampled(to) if to < rate => sampled(sound, to)?,
+        SoundCorruption::Sampled(_) => samples.to_vec(),
     };
     samples.iter_mut().for_each(|x| *x = x.clamp(-1.0, 1.0));
     let mut worse = Sound::new(samples, rate, channels)?;
@@ -404,7 +404,7 @@ mod tests {
         Frame::new(pixels, PixelFormat::Rgb8, width, height).unwrap()
     }
 
-    fn worse(frame: &Frame, worsening: PictureWorsening) -> Frame {
+    fn worse(frame: &Frame, worsening: ImageCorruption) -> Frame {
         picture(frame, worsening, 3).unwrap()
     }
 
@@ -437,12 +437,12 @@ mod tests {
         for mut frame in [rgb(40, 30), grey(40, 30, |x, y| (3 * x + 2 * y) as u8)] {
             frame.sequence = 7;
             for worsening in [
-                PictureWorsening::Noise(8.0),
-                PictureWorsening::Blur(3.0),
-                PictureWorsening::Exposure(-1.0),
-                PictureWorsening::Exposure(1.0),
-                PictureWorsening::Jpeg(10),
-                PictureWorsening::Occlusion(5.0),
+                ImageCorruption::Noise(8.0),
+                ImageCorruption::Blur(3.0),
+                ImageCorruption::Exposure(-1.0),
+                ImageCorruption::Exposure(1.0),
+                ImageCorruption::Jpeg(10),
+                ImageCorruption::Occlusion(5.0),
             ] {
                 let worse = worse(&frame, worsening);
                 assert_eq!((worse.width(), worse.height(), worse.format()), (40, 30, frame.format()), "{worsening:?}");
@@ -450,7 +450,7 @@ mod tests {
                 assert_ne!(worse.pixels(), frame.pixels(), "{worsening:?}");
                 assert_eq!(picture(&frame, worsening, 3).unwrap().pixels(), worse.pixels(), "{worsening:?}");
                 let other = picture(&frame, worsening, 4).unwrap();
-                let is_drawn = matches!(worsening, PictureWorsening::Noise(_) | PictureWorsening::Occlusion(_));
+                let is_drawn = matches!(worsening, ImageCorruption::Noise(_) | ImageCorruption::Occlusion(_));
                 assert_eq!(other.pixels() != worse.pixels(), is_drawn, "{worsening:?}");
             }
         }
@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn noise_has_the_deviation_that_is_asked_for() {
         for asked in [4.0, 16.0] {
-            let noisy = worse(&grey(200, 200, |_, _| 128), PictureWorsening::Noise(asked));
+            let noisy = worse(&grey(200, 200, |_, _| 128), ImageCorruption::Noise(asked));
             let found = deviation(noisy.pixels().iter().map(|&value| f64::from(value)));
             assert!((found - asked).abs() < 0.03 * asked, "{found} for {asked}");
         }
@@ -469,10 +469,8 @@ mod tests {
     #[test]
     fn blur_has_the_deviation_that_is_asked_for_in_shares_of_the_shorter_side() {
         for (width, height, percent, pixels) in [(400, 600, 1.2, 4.8), (200, 100, 2.0, 2.0)] {
-            let soft = worse(
-                &grey(width, height, |x, _| if x < width / 2 { 0 } else { 255 }),
-                PictureWorsening::Blur(percent),
-            );
+            let soft =
+                worse(&grey(width, height, |x, _| if x < width / 2 { 0 } else { 255 }), ImageCorruption::Blur(percent));
             let steps: Vec<f64> = (1..width)
                 .map(|x| f64::from(soft.rgb(x, height / 2)[0]) - f64::from(soft.rgb(x - 1, height / 2)[0]))
                 .collect();
@@ -482,7 +480,7 @@ mod tests {
             assert!((square.sqrt() - pixels).abs() < 0.06 * pixels, "{} for {pixels}", square.sqrt());
         }
         // Half a pixel of a picture this small is hardly a blur, and no failure.
-        worse(&grey(16, 16, |x, _| 16 * x as u8), PictureWorsening::Blur(0.3));
+        worse(&grey(16, 16, |x, _| 16 * x as u8), ImageCorruption::Blur(0.3));
     }
 
     #[test]
@@ -498,7 +496,7 @@ mod tests {
     fn jpeg_of_lower_quality_is_farther_off() {
         let frame = rgb(64, 48);
         let off = |quality| {
-            let jpeg = worse(&frame, PictureWorsening::Jpeg(quality));
+            let jpeg = worse(&frame, ImageCorruption::Jpeg(quality));
             let apart = jpeg.pixels().iter().zip(frame.pixels()).map(|(a, b)| f64::from(a.abs_diff(*b)));
             apart.sum::<f64>() / frame.pixels().len() as f64
         };
@@ -510,13 +508,13 @@ mod tests {
     fn what_is_covered_is_a_grey_rectangle_of_the_share_that_is_asked_for() {
         let frame = grey(300, 200, |x, y| ((x + y) % 100) as u8);
         for percent in [2.0, 5.0, 10.0] {
-            let covered = worse(&frame, PictureWorsening::Occlusion(percent));
+            let covered = worse(&frame, ImageCorruption::Occlusion(percent));
             let (count, [left, right, top, bottom]) = changed(&frame, &covered);
             assert!((count as f64 / 600.0 - percent).abs() < 0.1 * percent, "{count} pixels for {percent} %");
             assert_eq!(count, (right - left + 1) * (bottom - top + 1));
             assert_eq!(covered.rgb(left, top), [GREY; 3]);
         }
-        assert!(worse(&frame, PictureWorsening::Occlusion(100.0)).pixels().iter().all(|&value| value == GREY));
+        assert!(worse(&frame, ImageCorruption::Occlusion(100.0)).pixels().iter().all(|&value| value == GREY));
     }
 
     #[test]
@@ -575,7 +573,7 @@ mod tests {
         20.0 * deviation(samples.iter().map(|&x| f64::from(x))).log10()
     }
 
-    fn heard(of: &Sound, worsening: SoundWorsening) -> Sound {
+    fn heard(of: &Sound, worsening: SoundCorruption) -> Sound {
         let worse = sound(of, worsening, 3).unwrap();
         assert_eq!((worse.len(), worse.rate(), worse.channels()), (of.len(), of.rate(), of.channels()));
         assert!(worse.samples().iter().all(|x| (-1.0..=1.0).contains(x)), "{worsening:?}");
@@ -590,7 +588,7 @@ mod tests {
     fn added_noise_has_the_ratio_that_is_asked_for_in_all_channels_alike() {
         let clean = tones(300.0, 16_000);
         for db in [20.0, 10.0] {
-            for worsening in [SoundWorsening::White(db), SoundWorsening::Pink(db)] {
+            for worsening in [SoundCorruption::White(db), SoundCorruption::Pink(db)] {
                 let worse = heard(&clean, worsening);
                 let noise = added(&clean, &worse);
                 let ratio = level(clean.samples()) - level(&noise);
@@ -601,7 +599,7 @@ mod tests {
             }
         }
         let silent = Sound::new(vec![0.25; 1000], 16_000, 1).unwrap();
-        assert_eq!(heard(&silent, SoundWorsening::Pink(0.0)).samples(), silent.samples());
+        assert_eq!(heard(&silent, SoundCorruption::Pink(0.0)).samples(), silent.samples());
     }
 
     #[test]
@@ -617,7 +615,7 @@ mod tests {
             let octave = |hz: usize| spectrum[2 * hz..4 * hz].iter().map(|bin| bin.norm_sqr()).sum::<f64>();
             10.0 * (octave(3200) / octave(200)).log10()
         };
-        let [white, pink] = [SoundWorsening::White(10.0), SoundWorsening::Pink(10.0)].map(octaves);
+        let [white, pink] = [SoundCorruption::White(10.0), SoundCorruption::Pink(10.0)].map(octaves);
         assert!((white - 12.0).abs() < 1.0 && pink.abs() < 1.0, "{white} {pink}");
     }
 
@@ -625,16 +623,16 @@ mod tests {
     fn as_many_samples_are_cut_as_asked() {
         let clean = tones(301.0, 16_000);
         for percent in [1.0, 10.0] {
-            let cut = heard(&clean, SoundWorsening::Clipping(percent));
+            let cut = heard(&clean, SoundCorruption::Clipping(percent));
             let share = 100.0 * changed_samples(&clean, &cut) as f64 / clean.samples().len() as f64;
             assert!((share - percent).abs() < 0.2 * percent, "{share} % for {percent} %");
-            let over = heard(&clean, SoundWorsening::Overdriven(percent));
+            let over = heard(&clean, SoundCorruption::Overdriven(percent));
             let full = over.samples().iter().filter(|x| x.abs() >= 1.0).count() as f64;
             assert!((100.0 * full / clean.samples().len() as f64 - percent).abs() < 0.2 * percent + 0.2, "{full}");
             assert!(level(over.samples()) > level(cut.samples()) + 6.0);
         }
         let silent = Sound::new(vec![0.0; 100], 16_000, 1).unwrap();
-        for worsening in [SoundWorsening::Clipping(1.0), SoundWorsening::Overdriven(1.0)] {
+        for worsening in [SoundCorruption::Clipping(1.0), SoundCorruption::Overdriven(1.0)] {
             assert_eq!(heard(&silent, worsening).samples(), silent.samples());
         }
     }
@@ -647,33 +645,33 @@ mod tests {
     fn levels_are_decibels_and_end_at_full_scale() {
         let clean = tones(300.0, 16_000);
         for db in [-12.0, 6.0] {
-            let change = level(heard(&clean, SoundWorsening::Level(db)).samples()) - level(clean.samples());
+            let change = level(heard(&clean, SoundCorruption::Level(db)).samples()) - level(clean.samples());
             assert!((change - db).abs() < 0.01, "{change}");
         }
-        let loud = heard(&clean, SoundWorsening::Level(20.0));
+        let loud = heard(&clean, SoundCorruption::Level(20.0));
         assert_eq!(loud.samples().iter().copied().fold(0.0, f32::max), 1.0);
     }
 
     #[test]
     fn a_gap_lasts_as_long_as_asked_in_all_channels() {
         let clean = Sound::new(vec![0.5; 8000], 4000, 2).unwrap();
-        let gap = heard(&clean, SoundWorsening::Gap(50.0));
+        let gap = heard(&clean, SoundCorruption::Gap(50.0));
         let silent: Vec<usize> = (0..8000).filter(|&i| gap.samples()[i] == 0.0).collect();
         assert_eq!((silent.len(), silent[399] - silent[0], silent[0] % 2), (400, 399, 0));
-        assert!(heard(&clean, SoundWorsening::Gap(5000.0)).samples().iter().all(|x| *x == 0.0));
+        assert!(heard(&clean, SoundCorruption::Gap(5000.0)).samples().iter().all(|x| *x == 0.0));
     }
 
     #[test]
     fn what_is_sampled_at_a_lower_rate_loses_what_is_above_half_of_it_and_nothing_else() {
         for (hz, least, most) in [(1000.0, -0.1, 0.1), (6000.0, -200.0, -50.0)] {
             let clean = tones(hz, 44_100);
-            let narrow = heard(&clean, SoundWorsening::Sampled(8000));
+            let narrow = heard(&clean, SoundCorruption::Sampled(8000));
             // Without its ends, where there is silence beside.
             let middle = |sound: &Sound| level(&sound.samples()[20_000..140_000]);
             let change = middle(&narrow) - middle(&clean);
             assert!((least..=most).contains(&change), "{hz} Hz: {change} dB");
         }
         let low = tones(300.0, 8000);
-        assert_eq!(heard(&low, SoundWorsening::Sampled(8000)).samples(), low.samples());
+        assert_eq!(heard(&low, SoundCorruption::Sampled(8000)).samples(), low.samples());
     }
 }

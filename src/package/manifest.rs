@@ -506,7 +506,8 @@ impl Manifest {
             Some(expected) if *expected == found => Ok(bytes),
             expected => {
                 let expected = expected.map_or("none", String::as_str);
-                let known = crate::onnx::other::known(&bytes).map_or(String::new(), |known| format!("; {known}"));
+                let known =
+                    crate::package::onnx::other::known(&bytes).map_or(String::new(), |known| format!("; {known}"));
                 let what = format!("{}: sha256 is {found}, model.toml promises {expected}{known}", path.display());
                 Err(Error::new(ErrorKind::Integrity, what))
             }

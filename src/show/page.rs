@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::report::{Named, SenseReport};
     use crate::sample::Sense;
-    use crate::sink::picture::Picture;
+    use crate::show::picture::Picture;
     use crate::testing;
 
     fn pictures() -> Result<Vec<Pictures>> {

@@ -5,7 +5,7 @@ use super::draw::{self, COLOURS, COOL, HOT, NUMBERED, Tiles};
 use super::picture::{Picture, fit};
 use super::words::{self, Word};
 use crate::error::Result;
-use crate::manifest::Sense;
+use crate::package::manifest::Sense;
 use crate::report::{EncodedBy, Finding, Movement, Provenance, Reason, Report, SenseReport, Sensed, Verdict, Written};
 use crate::sample::Frame;
 
