@@ -138,7 +138,7 @@ fn good_clips_can_be_added_and_taken_back() {
     assert!(eyear(&[&["teach", part, "--good"], &six[..4]].concat()).status.success());
     let more = said(&eyear(&[&["teach", part, "--add", "--good"], &six[4..]].concat()));
     assert!(more.contains("taught from 6 good clips"), "{more}");
-    assert!(said(&eyear(&["teach", part, "--undo"])).contains("taken back, 4 good clips"));
+    assert!(said(&eyear(&["teach", part, "--undo"])).contains("undone, 4 good clips"));
     let seen = eyear(&["inspect", part, "--json", UNSEEN]);
     assert!(lines(&seen).iter().all(|report| report["verdict"] != "invalid"), "{}", said(&seen));
 }

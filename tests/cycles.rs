@@ -151,5 +151,5 @@ fn a_station_and_its_part_agree_on_what_is_watched() {
     let short = refused("[cycle]\nafter_ms = 900\n", None);
     assert!(short.contains("[cycle] does not fit") && short.contains("0.90 s, taught with 1.83 s"), "{short}");
     let pictures = refused("[cycle]\nafter_ms = 900\n", Some(crate::station::biscuit()));
-    assert!(pictures.contains("[cycle] is for a part that was taught from clips"), "{pictures}");
+    assert!(pictures.contains("[cycle] is for parts that were taught from clips"), "{pictures}");
 }

@@ -490,12 +490,12 @@ fn words_are_evaluated_beside_the_verdicts() {
         eval(&["--held-out-half", "--language", "zh", "--writer", "eyear-small", "--out", page.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("judged 5 good and 5 bad") && text.contains("in words (zh) by eyear-small"), "{text}");
-    assert!(text.contains("(no kind is known: see --kinds)") && text.contains("contradicted       0.0 %"), "{text}");
+    assert!(text.contains("(no known kind: see --kinds)") && text.contains("contradicted       0.0 %"), "{text}");
     assert!(fs::read_to_string(page.join("cookie.html")).unwrap().contains("In words"));
     for (flags, expected) in [
-        (vec!["--words", "--kinds", "broken=brake"], "knows no kind `brake` here; it knows break, chip, crack"),
-        (vec!["--words", "--kinds", "broken=knock"], "knows no kind `knock` here"),
-        (vec!["--words", "--kinds", "brocken=break"], "nothing that is bad is in a folder `brocken`; there are broken"),
+        (vec!["--words", "--kinds", "broken=brake"], "has no kind `brake`; it has break, chip, crack"),
+        (vec!["--words", "--kinds", "broken=knock"], "has no kind `knock`"),
+        (vec!["--words", "--kinds", "brocken=break"], "no folder of bad samples is named `brocken`; there are broken"),
         (vec!["--words", "--kinds", "broken"], "wants FOLDER=KIND"),
         (vec!["--words", "--kinds", "broken=break|"], "wants FOLDER=KIND"),
         (vec!["--words", "--language", "xx"], "no language `xx`; this model writes en, zh"),

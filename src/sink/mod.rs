@@ -1,6 +1,6 @@
-//! Where reports go: pictures, pages and lines made from a [`Report`](crate::report::Report). One file a thing.
+//! Outputs of a [`Report`](crate::report::Report): images, pages and lines. One file per output.
 //!
-//! What a sink needs of a part (its tiles, its name) comes to it as plain data.
+//! A sink gets what it needs of a part (tiles, name) as plain data.
 
 use crate::error::Result;
 use crate::report::{Judged, Written};
@@ -25,18 +25,18 @@ mod page;
 pub mod folder;
 pub mod figures;
 
-/// Takes what a running station says, on a thread of its own.
+/// Receives the verdicts of a running station, on its own thread.
 pub trait Sink: Send {
     /// Its name, for its thread and for messages.
     fn name(&self) -> &'static str;
 
-    /// Takes a verdict and the moment that it is on.
+    /// Receives a verdict and its sample.
     ///
     /// # Errors
-    /// When it can take no more, which ends the station. What may pass by itself, as a full disk, it keeps to itself.
+    /// If it can accept no more, which ends the station. Temporary problems, such as a full disk, are not errors.
     fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()>;
 
-    /// Takes what was written of a moment, whose verdict it has taken before; not every moment is written of.
+    /// Receives the words of a sample whose verdict came before. Not every sample has words.
     ///
     /// # Errors
     /// As [`Sink::take`].
@@ -44,7 +44,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Finishes what it has begun; nothing comes any more.
+    /// Finishes its work; nothing more follows.
     ///
     /// # Errors
     /// As [`Sink::take`].

@@ -1,4 +1,4 @@
-//! The page of an inspection: a summary and a card for each picture that a person should see.
+//! The page of an inspection: a summary, and a card for each sample that a person should see.
 
 use std::cmp::Ordering;
 
@@ -9,22 +9,22 @@ use crate::report::{Report, Verdict, Written};
 
 /// Order of the cards.
 const ORDER: [Verdict; 4] = [Verdict::Fail, Verdict::Unsure, Verdict::Invalid, Verdict::Pass];
-/// Cards of pictures that did not pass, at most. With three pictures of some 25 kB each, a full page has 20 MB.
+/// Most cards of samples that did not pass. With three images of about 25 kB each, a full page has 20 MB.
 const MOST_OTHERS: usize = 200;
-/// Cards of pictures that passed, at most: enough to see what passing looks like.
+/// Most cards of samples that passed; shown for comparison.
 const MOST_PASSES: usize = 24;
 
 /// A page that grows by one report at a time and holds no more than it will show.
 #[derive(Debug, Default)]
 pub struct Page {
     judged_by: Option<JudgedBy>,
-    /// Pictures of each verdict, in [`ORDER`].
+    /// Samples of each verdict, in [`ORDER`].
     counts: [usize; 4],
     others: Vec<Entry>,
     passes: Vec<Entry>,
     /// Name, and why it could not be read.
     unreadable: Vec<(String, String)>,
-    /// Whether words were written of any.
+    /// Whether any sample has words.
     written: bool,
 }
 
@@ -36,7 +36,7 @@ struct Entry {
 }
 
 impl Page {
-    /// Takes one judged sample in, and what was `written` of it; `pictures` is asked only when there is room for the card.
+    /// Adds a judged sample with its words, if any. `pictures` is called only if there is room for the card.
     ///
     /// # Errors
     /// That of `pictures`, or of encoding them.
@@ -65,7 +65,7 @@ impl Page {
         Ok(())
     }
 
-    /// Notes a picture that could not be read, and why.
+    /// Adds a file that could not be read, with the reason.
     pub fn add_unreadable(&mut self, name: &str, why: &str) {
         self.unreadable.push((name.into(), why.into()));
     }
@@ -120,7 +120,7 @@ impl Page {
 }
 
 impl Entry {
-    /// By verdict; the strangest first where a person has to look, and passes as they came.
+    /// By verdict; fail and unsure by descending score, the others in their order of arrival.
     fn before(&self, other: &Self) -> Ordering {
         let strange = ORDER[self.rank] == Verdict::Fail || ORDER[self.rank] == Verdict::Unsure;
         self.rank.cmp(&other.rank).then_with(|| match strange {
@@ -189,7 +189,7 @@ mod tests {
             "左上",
             "top left",
             "3.0 × limit",
-            "限值的 3.0 倍",
+            "阈值的 3.0 倍",
         ] {
             assert!(html.contains(text), "{text}");
         }
