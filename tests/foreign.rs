@@ -293,7 +293,7 @@ fn an_imported_backbone_teaches_and_judges() {
         (&judged[0]["senses"][0]["encoded_by"]["precision"], &judged[0]["verdict"]),
         (&json!("fp32"), &json!("pass"))
     );
-    refused(&import(MAPS, &package, &good[0]), &[&package, "is there already"]);
+    refused(&import(MAPS, &package, &good[0]), &[&package, "exists and is not empty"]);
     let other = dir.path().join("other").display().to_string();
     refused(&import(MAPS, &other, &good[0]), &["--mean and --scale are missing", "123.675"]);
     refused(

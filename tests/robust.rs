@@ -122,7 +122,7 @@ fn the_table_and_the_page_tell_what_differs() {
     assert_eq!(of(blur, "contradicted"), "-");
     assert!(blur.contains("1 %") && blur.contains(" +") && blur.ends_with("out of focus 6"), "{table}");
     let page = fs::read_to_string(out.path().join("papers.html")).unwrap();
-    for text in ["When samples get worse", "样本劣化时", "最严重缺陷的类型正确", "遮挡", "out of focus 6", "<small>"]
+    for text in ["Corrupted samples", "样品劣化测试", "最严重缺陷的类型正确", "遮挡", "out of focus 6", "<small>"]
     {
         assert!(page.contains(text), "no {text}");
     }

@@ -1036,7 +1036,7 @@ fn a_voice_that_fails_is_told_once_and_what_is_missing_at_the_start() {
     let refused = [
         (
             "[words]\n[speech]\nprogram = \"espeak-nix\"",
-            "speech.program: there is no program `espeak-nix` to speak with",
+            "speech.program: speech program `espeak-nix` not found",
         ),
         ("[words]\nlanguage = \"xx\"", "words.language: no language `xx`; this model writes en, zh"),
         ("[words]\nwriter = \"nobody\"", "words.writer: no model package `nobody`"),

@@ -243,7 +243,7 @@ fn a_report_is_spoken_and_a_missing_program_is_told_before_anything_is_judged() 
     };
     let nothing = say(dir.path().to_str().unwrap());
     assert!(nothing.status.code() == Some(2) && nothing.stdout.is_empty());
-    assert!(told(&nothing).starts_with("error: there is no program `espeak-ng` to speak with"), "{}", told(&nothing));
+    assert!(told(&nothing).starts_with("error: speech program `espeak-ng` not found"), "{}", told(&nothing));
     let (program, heard) = (dir.path().join("espeak-ng"), dir.path().join("heard"));
     fs::write(&program, format!("#!/bin/sh\n(echo \"$*\"; cat) > '{}'\n", heard.display())).unwrap();
     let mut mode = fs::metadata(&program).unwrap().permissions();

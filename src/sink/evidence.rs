@@ -260,7 +260,7 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         sink.take(&judged(Verdict::Fail), &moment(2)).unwrap();
         let told = told.lock().unwrap();
-        assert!(told.len() == 1 && told[0].starts_with("evidence is not kept: cannot write"), "{told:?}");
+        assert!(told.len() == 1 && told[0].starts_with("evidence cannot be saved: cannot write"), "{told:?}");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 6);
     }
 }

@@ -184,8 +184,8 @@ mod tests {
         for text in [
             "fail",
             "不合格",
-            "what was expected here",
-            "此处的预期外观",
+            "expected (from good samples)",
+            "良品参考",
             "左上",
             "top left",
             "3.0 × limit",
@@ -215,7 +215,7 @@ mod tests {
             "<b><span lang=\"en\">break</span><span lang=\"zh\">破损</span></b>, <span lang=\"en\">83 % likely<",
             ">attention 40 %<",
             "<i style=\"width:70%\"></i></span>0.70",
-            "where the model looked; 40 % at the findings",
+            "model attention; 40 % on the findings",
             ">20 %</text>",
             "九宫格",
         ];
@@ -225,13 +225,13 @@ mod tests {
         report.senses.push(SenseReport { p_value: 0.0321, ..testing::sense(Sense::Sound, Verdict::Unsure) });
         assert!(html(&report, &written).contains("<small>p 0.0321</small></td>"), "without sight");
         (written.generated, written.reason) = (false, "the decoder failed".into());
-        assert!(html(&report, &written).contains("not generated: <bdi lang=\"en\">the decoder failed</bdi>"));
+        assert!(html(&report, &written).contains("fixed text: <bdi lang=\"en\">the decoder failed</bdi>"));
         let plain = page(&[("a.png", report)]).html();
         assert!(!plain.contains("class=\"words\"") && !plain.contains("九宫格"));
     }
 
     #[test]
-    fn cards_are_sorted_by_verdict_and_the_strangest_comes_first() {
+    fn cards_are_sorted_by_verdict_and_descending_score() {
         let with_score = |verdict, score| Report { score, ..testing::report(verdict) };
         let html = page(&[
             ("pass-2", with_score(Verdict::Pass, 1.0)),
