@@ -1034,13 +1034,10 @@ fn a_voice_that_fails_is_told_once_and_what_is_missing_at_the_start() {
     assert!(told.contains("listener ended with exit status: 3; try `echo hello | "), "{told}");
     assert!(fs::read_to_string(heard).unwrap().starts_with("Fail: "));
     let refused = [
-        (
-            "[words]\n[speech]\nprogram = \"espeak-nix\"",
-            "speech.program: speech program `espeak-nix` not found",
-        ),
+        ("[words]\n[speech]\nprogram = \"espeak-nix\"", "speech.program: speech program `espeak-nix` not found"),
         ("[words]\nlanguage = \"xx\"", "words.language: no language `xx`; this model writes en, zh"),
         ("[words]\nwriter = \"nobody\"", "words.writer: no model package `nobody`"),
-        ("[speech]", "line.toml: [speech] wants [words] beside it"),
+        ("[speech]", "line.toml: [speech] wants [words], found none"),
     ];
     for (rest, words) in refused {
         let output = eyear(&["run", broken(&dir, rest).to_str().unwrap()]);

@@ -106,7 +106,9 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let (setup, taught) = (arguments.model.setup(), super::seen_part(part)?);
     let packages = setup.of_part(&taught, part)?;
     let manifest = of_sense(&packages, Sense::Image)?;
-    let Taught::One(seen) = taught else { bail!("part {} was taught from images and sounds; `bench` takes images only", part.display()) };
+    let Taught::One(seen) = taught else {
+        bail!("part {} was taught from images and sounds; `bench` takes images only", part.display())
+    };
     if let Some(streams) = arguments.streams {
         return at_once(arguments, manifest, *seen, &files, [streams, rounds]);
     }

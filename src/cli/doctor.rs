@@ -306,9 +306,7 @@ fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
     let model = board.model.as_ref().map_or(String::new(), |model| format!("; {model}"));
     let jetpack = board.jetpack.as_ref().map_or(String::new(), |release| format!("; {release}"));
     writeln!(out, "board    {}: {} ({}){model}{jetpack}", board.name, board.title, board.proven)?;
-    let heat = board
-        .celsius
-        .map(|degrees| format!("{degrees:.0} °C ({})", board.zone.as_deref().unwrap_or("no name")));
+    let heat = board.celsius.map(|degrees| format!("{degrees:.0} °C ({})", board.zone.as_deref().unwrap_or("no name")));
     let clock = board.megahertz.map(|[now, most]| format!("{now} of {most} MHz"));
     let state: Vec<String> = heat.into_iter().chain(clock).collect();
     if !state.is_empty() {
@@ -326,7 +324,11 @@ fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
         text.as_ref().map_or(Ok(()), |text| writeln!(out, "         {what}: {text}"))?;
     }
     for (name, why) in &board.providers {
-        writeln!(out, "         {}", why.as_ref().map_or_else(|| format!("provider `{name}` is available"), Clone::clone))?;
+        writeln!(
+            out,
+            "         {}",
+            why.as_ref().map_or_else(|| format!("provider `{name}` is available"), Clone::clone)
+        )?;
     }
     Ok(())
 }
@@ -340,8 +342,7 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     for runtime in &findings.runtimes {
         match (&runtime.found, &runtime.error) {
             (Some(library), _) => {
-                let client =
-                    if library.telemetry == "none" { "no client built in" } else { "client disabled" };
+                let client = if library.telemetry == "none" { "no client built in" } else { "client disabled" };
                 writeln!(out, "ok       {} {}, telemetry off: {client}", runtime.name, library.version)?;
                 writeln!(out, "         {} ({})", library.library, library.how)?;
                 writeln!(out, "         providers: {}", library.providers.join(", "))?;

@@ -181,9 +181,7 @@ fn advice(findings: &Findings) -> Vec<String> {
     let mut mend = Vec::new();
     let Findings { lost, damaged, clock_steps, interval_ms: [middle, most], .. } = findings;
     if *lost > 0 {
-        mend.push(format!(
-            "{lost} frames were lost: reduce the load on this machine, or give the camera its own port"
-        ));
+        mend.push(format!("{lost} frames were lost: reduce the load on this machine, or give the camera its own port"));
     }
     if *damaged > 0 {
         mend.push(format!("{damaged} frames were damaged: change the cable or the port, or choose a smaller size"));

@@ -195,9 +195,7 @@ fn listen_to(device: String, settings: &station::Microphone, seconds: u64) -> Re
 fn few_enough(seconds: u64, rate: u32, channels: usize) -> Result<()> {
     let samples = seconds * u64::from(rate) * channels as u64;
     if samples > MOST_SAMPLES {
-        let what = format!(
-            "{samples} samples are too many, at most {MOST_SAMPLES}: reduce --seconds"
-        );
+        let what = format!("{samples} samples are too many, at most {MOST_SAMPLES}: reduce --seconds");
         return Err(Error::new(ErrorKind::Config, what).into());
     }
     Ok(())
@@ -224,9 +222,7 @@ fn advice(channels: &[Hearing], delivery: &Delivery) -> Vec<String> {
     }
     if delivery.lost > 0 {
         let lost = delivery.lost;
-        mend.push(format!(
-            "{lost} samples were lost: reduce the load on this machine, or give the card its own port"
-        ));
+        mend.push(format!("{lost} samples were lost: reduce the load on this machine, or give the card its own port"));
     }
     if let Some(ppm) = delivery.rate_off_ppm.filter(|ppm| ppm.abs() > 500.0) {
         mend.push(format!(

@@ -184,7 +184,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     streams::in_order(&mut inspectors, &samples, judge, take)?;
     bar.finish_and_clear();
     if let [why, ..] = otherwise[..] {
-        complain(&format!("note: {} samples do not pass and may differ only in their file format: {why}. Teach some samples in that format.", otherwise.len()));
+        complain(&format!(
+            "note: {} samples do not pass and may differ only in their file format: {why}. Teach some samples in that format.",
+            otherwise.len()
+        ));
     }
     let is_table = matches!(lines, Lines::Table(_));
     if is_table && paths.len() > 1 {

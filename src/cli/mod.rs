@@ -185,7 +185,10 @@ fn seen_part(dir: &Path) -> Result<Taught> {
         taught @ Taught::One(_) if taught.parts()[0].card.kind.sense() == Sense::Image => Ok(taught),
         taught => {
             let samples = open::samples_of(&taught);
-            bail!("part `{}` was taught from {samples}, and this command takes images only: use `eyear inspect` or `eyear eval`", taught.name())
+            bail!(
+                "part `{}` was taught from {samples}, and this command takes images only: use `eyear inspect` or `eyear eval`",
+                taught.name()
+            )
         }
     }
 }

@@ -430,7 +430,10 @@ fn tell(out: &mut impl std::io::Write, line: &Line) -> Result<()> {
         if import.ends_with(OWN_SCALE) {
             writeln!(out, "  Exports of anomalib 0.x do not normalise their input. For these use {USUAL_SCALE}")?;
         } else if import.ends_with(USUAL_SCALE) {
-            writeln!(out, "  Mean and scale are those of torchvision and timm; replace them by those of your training.")?;
+            writeln!(
+                out,
+                "  Mean and scale are those of torchvision and timm; replace them by those of your training."
+            )?;
         }
     }
     Ok(())

@@ -156,7 +156,9 @@ fn check_cycle(station: &Station, inspector: &Inspector) -> Result<()> {
     let part = station.part.display();
     let taught = inspector.senses().iter().find_map(|one| one.part().card.clip);
     match (taught, station.cycle) {
-        (None, Some(_)) => bail!("[cycle] is for parts that were taught from clips, and {part} was not: remove [cycle]"),
+        (None, Some(_)) => {
+            bail!("[cycle] is for parts that were taught from clips, and {part} was not: remove [cycle]")
+        }
         (Some(taught), None) => {
             let ms = 1e3 * f64::midpoint(taught.seconds[0], taught.seconds[1]);
             bail!(
@@ -232,10 +234,11 @@ pub(super) fn told(event: &Event) -> String {
              inspection"
         ),
         Event::Part(Standing::Anew) => {
-            "the part was taught again. The station still uses the old part; restart it to use the new one"
-                .into()
+            "the part was taught again. The station still uses the old part; restart it to use the new one".into()
         }
-        Event::Part(Standing::Gone) => "the part's folder is missing. The station keeps using the part that it loaded".into(),
+        Event::Part(Standing::Gone) => {
+            "the part's folder is missing. The station keeps using the part that it loaded".into()
+        }
         Event::Part(Standing::Same) => "the part's folder again holds the part that the station uses".into(),
         Event::Warm { seconds, notices } => {
             let notes: String = notices.iter().map(|notice| format!("; {notice}")).collect();

@@ -42,7 +42,7 @@ pub fn man(arguments: &ManArguments, command: Command) -> Result<Outcome> {
     let dir = &arguments.dir;
     let failed = || format!("cannot write manual pages to {}", dir.display());
     std::fs::create_dir_all(dir).with_context(failed)?;
-        clap_mangen::generate_to(command, dir).with_context(failed)?;
+    clap_mangen::generate_to(command, dir).with_context(failed)?;
     writeln!(std::io::stdout(), "manual pages in {}", shown(&dir.display().to_string()))?;
     Ok(Outcome::Good)
 }

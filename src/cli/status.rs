@@ -63,15 +63,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             status["celsius"].as_f64().map_or(String::new(), |celsius| format!(", {celsius:.0} °C"))
         )?;
         if let Some(rest @ 1..) = status["rest"].as_u64() {
-            writeln!(out, "hot         thermal throttling: a pause of {rest} times its duration after each inspection")?;
+            writeln!(
+                out,
+                "hot         thermal throttling: a pause of {rest} times its duration after each inspection"
+            )?;
         }
         if status["warming"] == true {
             writeln!(out, "warming     running on the CPU until the board's provider is ready")?;
         }
         match status["part"].as_str() {
-            Some("taught-anew") => {
-                writeln!(out, "part        was taught again: restart the station to use it")?
-            }
+            Some("taught-anew") => writeln!(out, "part        was taught again: restart the station to use it")?,
             Some("gone") => writeln!(out, "part        folder is missing: the station keeps using the loaded part")?,
             _ => {}
         }

@@ -146,11 +146,7 @@ fn tell_one(out: &mut impl std::io::Write, dir: &Path, part: &Part, lesson: &Les
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more copies", rest.len()) };
         let of =
             if copy == original { "a sample taught before".into() } else { shown(&original.display().to_string()) };
-        writeln!(
-            out,
-            "  duplicates are skipped: {} is the same as {of}{more}",
-            shown(&copy.display().to_string())
-        )?;
+        writeln!(out, "  duplicates are skipped: {} is the same as {of}{more}", shown(&copy.display().to_string()))?;
     }
     lesson.notes.iter().try_for_each(|note| writeln!(out, "  {}", shown(note)))?;
     let proven = part.judgement.calibration.proven();

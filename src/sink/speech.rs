@@ -154,7 +154,11 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(10));
         for program in ["no-such-program", "./no-such-program"] {
             let error = Voice::open(Path::new(program), &[], "en").unwrap_err();
-            assert!(error.message().starts_with(&format!("speech program `{program}` not found")), "{}", error.message());
+            assert!(
+                error.message().starts_with(&format!("speech program `{program}` not found")),
+                "{}",
+                error.message()
+            );
         }
     }
 }

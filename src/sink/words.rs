@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn a_value_is_put_into_both_languages() {
         let both = SHOWN_OF.with(3);
-        assert!(both.contains(">3 in all") && both.contains(">共 3 张"), "{both}");
+        assert!(both.contains(">3 in total") && both.contains(">共 3 个"), "{both}");
         assert_eq!(place("bottom right").unwrap().zh, "右下");
         assert_eq!(place("elsewhere"), None);
     }

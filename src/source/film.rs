@@ -1,5 +1,5 @@
-//! Recorded pictures played as a camera: a folder, a picture, or a film by way of `ffmpeg`, where that is installed.
-//! Which files are pictures, and their decoding, is left to `recording`.
+//! Recordings played as a camera: a folder, an image, or a film through `ffmpeg` if installed. Finding and decoding image
+//! files is left to `recording`.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -18,8 +18,8 @@ use crate::station;
 /// Opens a recording as a camera.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] when it holds no picture,
-/// [`ErrorKind::Config`] when it is a film and there is no `ffmpeg`.
+/// [`ErrorKind::Io`] if it cannot be read, [`ErrorKind::Input`] if it holds no image, [`ErrorKind::Config`] if it is a film
+/// and `ffmpeg` is missing.
 pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     let path = &wanted.path;
     let kind = path.metadata().map_err(|error| Error::io("read", path, error))?;
@@ -33,7 +33,7 @@ pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     }
 }
 
-/// A film, whole, of at most so many seconds and bytes.
+/// Reads a whole film of limited length and size.
 ///
 /// # Errors
 /// As [`open`] of a film; [`ErrorKind::Input`] when it is longer or larger, or as [`Clip::new`].
@@ -58,11 +58,11 @@ pub(super) fn whole(path: &Path, most_seconds: f64, most_bytes: usize) -> Result
     Clip::new(frames, film.rate).map_err(|error| wrong(error.message().to_string()))
 }
 
-/// Pictures from files, in the order of their names.
+/// Images from files, in the order of their names.
 struct Pictures {
     path: PathBuf,
     files: Vec<PathBuf>,
-    /// What the folder holds besides.
+    /// Other files in the folder.
     others: recording::Others,
     at: usize,
     repeat: bool,
@@ -116,7 +116,7 @@ fn told(rate: Option<f64>) -> String {
     rate.map(|rate| format!(", {rate}/s")).unwrap_or_default()
 }
 
-/// A film that `ffmpeg` decodes in a process of its own.
+/// A film that `ffmpeg` decodes in its own process.
 struct Film {
     wanted: station::Recording,
     child: Child,
@@ -138,7 +138,7 @@ impl Film {
         Ok(Self { wanted: wanted.clone(), child, frames, size, rate, beat, pool, delivered: false, planes })
     }
 
-    /// The next picture's bytes as NV12, if there is one.
+    /// The bytes of the next frame as NV12, if any.
     fn read(&mut self) -> Result<Option<(Arc<[u8]>, usize)>> {
         let path = &self.wanted.path;
         let failed = |error| Error::io("read", path, error);
@@ -211,14 +211,14 @@ impl Drop for Film {
     }
 }
 
-/// What films come in, by `ffmpeg`'s names: each holds its pictures itself.
+/// Accepted film containers, by `ffmpeg`'s names. Each contains its own frames.
 const CONTAINERS: &str = "asf,avi,flv,gif,h264,hevc,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,m4v,mpeg,mpegts,\
                           mpegvideo,mxf,nut,ogg,yuv4mpegpipe";
 
-/// Starts `ffmpeg`, which writes the film's pictures as YUV4MPEG2 (its header tells size and rate), with even sides.
+/// Starts `ffmpeg`, which writes the frames as YUV4MPEG2 (size and rate in its header), with even sides.
 ///
-/// The file is named as one (`file:`), for `10:30.mp4` is no address, and nothing else is read: a playlist or a description of
-/// a session that is called `.mp4` names files and hosts, and ffmpeg would go there.
+/// The path gets the prefix `file:`, because `10:30.mp4` would be read as an address. Playlists and session descriptions named
+/// `.mp4` are refused, because ffmpeg would open the files and hosts in them.
 fn decoder(path: &Path) -> Result<(Child, BufReader<ChildStdout>)> {
     let mut file = OsString::from("file:");
     file.push(path);
@@ -241,7 +241,7 @@ fn decoder(path: &Path) -> Result<(Child, BufReader<ChildStdout>)> {
     Ok((child, BufReader::with_capacity(1 << 20, out)))
 }
 
-/// Size and pictures a second of a YUV4MPEG2 stream, as in `YUV4MPEG2 W1920 H1080 F30:1 …`.
+/// Size and frame rate of a YUV4MPEG2 stream, as in `YUV4MPEG2 W1920 H1080 F30:1 …`.
 fn header(stream: &mut BufReader<ChildStdout>, path: &Path) -> Result<([usize; 2], f64)> {
     let none =
         || Error::new(ErrorKind::Input, format!("{}: neither a picture nor a film that ffmpeg reads", path.display()));
