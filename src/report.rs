@@ -1,4 +1,4 @@
-//! What an inspection says: plain data. How it is shown is left to `sink` and the binary.
+//! The result of an inspection, as plain data. Display is left to `sink` and the binary.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::geometry::Affine;
 use crate::sample::{Frame, Sense};
 use crate::tensor::Precision;
 
-/// Version of a report's JSON: it grows when a field changes its meaning or goes away.
+/// Version of a report's JSON. It increases when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
 /// The decision on one sample.
@@ -17,18 +17,18 @@ pub const SCHEMA: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As strange as good parts are.
+    /// Within the range of good parts.
     Pass,
-    /// Stranger than the promised share of good parts.
+    /// More anomalous than the promised share of good parts allows.
     Fail,
-    /// Near the limit: a person must look.
+    /// Near the limit: a person must check.
     Unsure,
-    /// The sample cannot be judged: blind, or not this part.
+    /// The sample cannot be judged, for example because it is too dark or not this part.
     Invalid,
 }
 
 impl Verdict {
-    /// The word that stands in tables.
+    /// The word in tables and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -39,7 +39,7 @@ impl Verdict {
     }
 }
 
-/// A rectangle in picture pixels.
+/// A rectangle in image pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Region {
@@ -57,15 +57,15 @@ pub struct Region {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// What is anomalous, by the sense that found it.
+    /// The anomaly, by the modality that found it.
     #[serde(flatten)]
     pub what: What,
-    /// Heat at the peak: 1 is the part's limit.
+    /// Heatmap value at the peak; 1 is the part's limit.
     pub severity: f32,
-    /// Where it is, for people: a grid position such as `top left`; of a sound its times and frequencies; of a clip its
-    /// times and its position.
+    /// The location as text: a grid position such as `top left`; for a sound times and frequencies; for a clip times and grid
+    /// position.
     pub place: String,
-    /// Its bounding box, in pixels of the image that was judged: the frame, or the picture made of a sound or a clip.
+    /// Bounding box in pixels of the judged image: the frame, the spectrogram, or the motion tile image.
     pub region: Region,
     /// Area in pixels of that image.
     pub area_px: f64,
@@ -76,7 +76,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// The sense that found it.
+    /// The modality that found it.
     pub const fn sense(&self) -> Sense {
         match self.what {
             What::Seen { .. } => Sense::Image,
@@ -85,7 +85,7 @@ impl Finding {
         }
     }
 
-    /// What is heard there, where it is of a sound.
+    /// The sound event; `None` for other modalities.
     pub const fn heard(&self) -> Option<&SoundEvent> {
         match &self.what {
             What::Heard(event) => Some(event),
@@ -93,7 +93,7 @@ impl Finding {
         }
     }
 
-    /// What moves there, where it is of a clip.
+    /// The movement; `None` for other modalities.
     pub const fn moved(&self) -> Option<&Movement> {
         match &self.what {
             What::Moved(movement) => Some(movement),
@@ -102,24 +102,24 @@ impl Finding {
     }
 }
 
-/// What a finding is about.
+/// The content of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "what", content = "data", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum What {
-    /// Something on an image.
+    /// An anomaly in an image.
     Seen {
-        /// Where its middle lies.
+        /// Position of its centre.
         position: GridPosition,
     },
-    /// Something in a sound.
+    /// An anomaly in a sound.
     Heard(SoundEvent),
-    /// Something in a clip.
+    /// An anomaly in a clip.
     Moved(Movement),
 }
 
-/// A cell of a 3 × 3 grid over an image.
+/// A position in a 3 × 3 grid over an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -150,13 +150,13 @@ impl GridPosition {
         Self::BottomRight,
     ];
 
-    /// The cell that holds a point, given as shares of the width and of the height, 0 to 1.
+    /// The position of a point, given as shares of width and height, 0 to 1.
     pub fn at(x: f64, y: f64) -> Self {
         let third = |share: f64| ((share * 3.0) as usize).min(2);
         Self::ALL[3 * third(y) + third(x)]
     }
 
-    /// In words, such as `top left`.
+    /// As text, such as `top left`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TopLeft => "top left",
@@ -178,15 +178,15 @@ impl GridPosition {
 pub struct Movement {
     /// Seconds from the clip's beginning: begin and end.
     pub seconds: [f64; 2],
-    /// Position of its most anomalous moment on the frame.
+    /// Position in the frame where it is most anomalous.
     pub position: GridPosition,
-    /// The box that it keeps within, in pixels of the frame.
+    /// Bounding box over its whole duration, in pixels of the frame.
     #[serde(rename = "box")]
     pub region: Region,
     /// How the motion there differs from that in good clips.
     pub character: MotionCharacter,
-    /// Grey levels that a pixel changes per second, the mean over the anomalous patches. Frames are first brought to a mean
-    /// level of 110 of 255.
+    /// Mean change of a pixel in the anomalous patches, in grey levels per second. Frames are first scaled to a mean of 110 of
+    /// 255.
     pub motion: f32,
     /// The mean of the same over good clips.
     pub usual: f32,
@@ -198,13 +198,13 @@ pub struct Movement {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MotionCharacter {
-    /// More moves.
+    /// More motion.
     More,
-    /// Less moves.
+    /// Less motion.
     Less,
-    /// Something moves where nothing moves in any good clip.
+    /// Motion where no good clip has any.
     Elsewhere,
-    /// As much moves, and looks different.
+    /// As much motion, but different.
     Otherwise,
 }
 
@@ -231,19 +231,19 @@ pub struct SoundEvent {
     pub seconds: [f64; 2],
     /// Lower and upper end of the band, in Hz. Of a rhythm both are its rate.
     pub hz: [f64; 2],
-    /// Decibels by which its loudest point is above the usual level of its band in this sound; where all of it is quieter,
-    /// the least, which is negative. Of the sound as a whole: above the level in good sounds.
+    /// Level of its loudest point relative to the usual level of its band in this sound, in decibels; negative if all of it is
+    /// quieter. For stationary events: relative to good sounds.
     pub db: f32,
-    /// What it sounds like.
+    /// Its character.
     pub character: SoundCharacter,
-    /// Whether it lasts for the whole sound.
+    /// Whether it lasts for the whole sound (stationary).
     pub all_the_time: bool,
-    /// Of a rhythm that is recognised: which rate of the bearing it is.
+    /// Fault frequency of the bearing, if the rhythm matches one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<BearingRate>,
 }
 
-/// What an anomalous sound is like, by its extent in time and frequency alone.
+/// Character of an anomalous sound, by its extent in time and frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -261,7 +261,7 @@ pub enum SoundCharacter {
     Louder,
     /// A band is quieter all the time.
     Quieter,
-    /// Something repeats at a rate.
+    /// A periodic sound.
     Rhythm,
 }
 
@@ -320,7 +320,7 @@ impl BearingRate {
         }
     }
 
-    /// What strikes, or turns, at this rate.
+    /// The bearing part with this rate.
     pub const fn part(self) -> &'static str {
         match self {
             Self::OuterRace => "outer race",
@@ -332,13 +332,13 @@ impl BearingRate {
     }
 }
 
-/// Why a verdict is what it is: a code for machines, a sentence for people.
+/// The reason of a verdict: a code for machines, a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
-    /// Stable: PLCs and databases may rely on it.
+    /// Stable; PLCs and databases may rely on it.
     pub code: ReasonCode,
-    /// Empty where the code says everything.
+    /// Empty if the code says everything.
     pub text: String,
 }
 
@@ -349,7 +349,7 @@ impl Reason {
     }
 }
 
-/// Why a verdict is what it is. See [`ReasonCode::as_str`] for the words in JSON.
+/// The reason of a verdict. See [`ReasonCode::as_str`] for the words in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -363,9 +363,9 @@ pub enum ReasonCode {
     NearLimit,
     /// Unsure: more anomalous than all good samples, which are too few to support the limit.
     BeyondGood,
-    /// Unsure: one sense fails alone, all together pass.
+    /// Unsure: one modality alone fails, all together pass.
     OneSenseFails,
-    /// Invalid: the station has no part to judge by.
+    /// Invalid: the station has no part.
     NotJudged,
     /// Invalid: no image came.
     NoImage,
@@ -464,12 +464,12 @@ impl ReasonCode {
         }
     }
 
-    /// In words, such as `too dark`.
+    /// As text, such as `too dark`.
     pub fn words(self) -> String {
         self.as_str().replace('_', " ")
     }
 
-    /// Of a sense whose sample is missing.
+    /// The code for a missing sample of a modality.
     pub const fn missing(sense: Sense) -> Self {
         match sense {
             Sense::Image => Self::NoImage,
@@ -479,7 +479,7 @@ impl ReasonCode {
     }
 }
 
-/// For each place of a grid over the whole picture, the nearest entry of the memory.
+/// The nearest memory entry for each patch of a grid over the whole image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expected {
     /// `[rows, columns]`, row-major.
@@ -490,10 +490,10 @@ pub struct Expected {
     pub columns: usize,
 }
 
-/// Heat over the picture: 1 is the limit that good parts set, whatever the picture.
+/// Heatmap over the image; 1 is the limit on every image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Heatmap {
-    /// `f32[rows, columns]`, row by row; cells share the picture evenly. Zero where masked.
+    /// `f32[rows, columns]`, row by row; all cells have the same size. Zero if masked.
     pub values: Vec<f32>,
     /// Rows.
     pub rows: usize,
@@ -505,30 +505,30 @@ pub struct Heatmap {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Times {
-    /// Bytes of a file to pixels; zero when a frame was given.
+    /// Bytes of a file to pixels; zero if a frame was given.
     pub decode: f64,
-    /// Measures of light and focus, pixels to the encoder's input.
+    /// Light and focus, and pixels to the encoder's input.
     pub prepare: f64,
     /// The encoder.
     pub encode: f64,
-    /// Search, distances, heat and verdict.
+    /// Nearest neighbours, distances, heatmap and verdict.
     pub judge: f64,
 }
 
-/// Which provider ran how many nodes of the encoder's graph.
+/// Number of graph nodes of the encoder that a provider ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RanOn {
     /// The execution provider.
     pub provider: String,
-    /// Nodes it ran.
+    /// Number of nodes.
     pub nodes: usize,
-    /// Of the CPU beside another provider, the operators and names of these nodes, `Resize /neck/up`: what was left to it.
+    /// For the CPU next to another provider: operator and name of the nodes left to it, such as `Resize /neck/up`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
 }
 
-/// The part that a sample was judged by.
+/// The part that judged a sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provenance {
@@ -538,7 +538,7 @@ pub struct Provenance {
     pub part_digest: String,
 }
 
-/// The encoder of one sense.
+/// The encoder of one modality.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EncodedBy {
@@ -552,32 +552,32 @@ pub struct EncodedBy {
     pub ran_on: Vec<RanOn>,
 }
 
-/// How the picture that was made of a clip is to be read: its tiles are steps in time, in rows, early to late.
+/// Layout of the motion tile image of a clip: its tiles are time steps, row by row.
 #[derive(Debug, Clone)]
 pub struct Steps {
     /// Rows and columns of tiles.
     pub tiles: usize,
-    /// How long the clip lasts.
+    /// Length of the clip.
     pub seconds: f64,
     /// Columns and rows of its frames.
     pub size: [usize; 2],
-    /// The frame in the middle of each step, in tiles as large as those of the picture.
+    /// The middle frame of each step, in tiles of the same size.
     pub frames: Frame,
 }
 
-/// Where a part lies, against the picture it was taught by.
+/// Pose of a part relative to the taught image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pose {
-    /// Column and row at which the taught picture's centre is found.
+    /// Column and row of the taught image's centre.
     pub centre: [f64; 2],
-    /// Turn in degrees, clockwise as seen.
+    /// Rotation in degrees, clockwise in the image.
     pub turn_deg: f64,
     /// Scale.
     pub scale: f64,
-    /// Normalised cross-correlation with the taught picture, -1 to 1.
+    /// Normalised cross-correlation with the taught image, -1 to 1.
     pub correlation: f32,
-    /// Share of the taught view that the picture shows, 0 to 1.
+    /// Visible share of the taught image, 0 to 1.
     pub overlap: f32,
 }
 
@@ -585,29 +585,29 @@ pub struct Pose {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stationary {
-    /// Of tones that stand out.
+    /// Tones.
     pub tones: f32,
-    /// Of the level of each band.
+    /// Level of each band.
     pub level: f32,
-    /// Of the rhythm of the bands, and of the hum.
+    /// Rhythm of the bands, and hum.
     pub rhythm: f32,
-    /// Of the loudest moment of each band beside its usual level.
+    /// Peak level of each band relative to its usual level.
     pub peaks: f32,
-    /// Of the loudest seventh of the time.
+    /// Level during the loudest seventh of the time.
     pub swells: f32,
 }
 
-/// What one sense says, by its own good samples alone.
+/// Result of one modality, from its own good samples alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SenseReport {
-    /// Which sense.
+    /// The modality.
     pub sense: Sense,
-    /// Its decision when the other senses are left out.
+    /// Its verdict without the other modalities.
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
-    /// Its anomaly score, in units of the good samples' upper spread; grows without bound.
+    /// Anomaly score, in units of the good samples' upper spread; unbounded.
     pub score: f32,
     /// The score at which the promised share of good samples is rejected.
     pub limit: f32,
@@ -617,34 +617,33 @@ pub struct SenseReport {
     pub local: f32,
     /// Score of the sample as a whole, same units.
     pub global: f32,
-    /// Score of the pixels beside those of the good images, same units; `None` where they are not compared.
+    /// Score of the pixels relative to the good images, same units; `None` if they are not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixels: Option<f32>,
-    /// Scores of a sound as a whole, same units; `None` of other senses, and where they were not taught.
+    /// Scores of the stationary features of a sound, same units; `None` for other modalities or if not taught.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stationary: Option<Stationary>,
-    /// Where the part lies; `None` where it is not looked for.
+    /// Pose of the part; `None` if it is not searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pose: Option<Pose>,
     /// Time per stage in milliseconds.
     pub ms: Times,
-    /// The encoder; `None` where nothing was encoded.
+    /// The encoder; `None` if nothing was encoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoded_by: Option<EncodedBy>,
-    /// The picture that was made of a sound or a clip; heat and regions lie on it. `None` where they lie on the frame
-    /// itself.
+    /// The image made of a sound or a clip, on which heatmap and regions lie. `None` if they lie on the frame itself.
     #[serde(skip)]
     pub picture: Option<Frame>,
-    /// Of a clip, what the tiles of its picture are.
+    /// Layout of the motion tile image; clips only.
     #[serde(skip)]
     pub steps: Option<Steps>,
-    /// What of the picture is not inspected; `None` where all of it is.
+    /// The part of the image that is not inspected; `None` if all of it is.
     #[serde(skip)]
     pub ignored: Option<Ignored>,
-    /// Heat over the picture.
+    /// The heatmap.
     #[serde(skip)]
     pub heatmap: Heatmap,
-    /// What was expected.
+    /// The nearest memory entries.
     #[serde(skip)]
     pub expected: Expected,
 }
@@ -680,7 +679,7 @@ impl Ignored {
 }
 
 impl SenseReport {
-    /// Of a sense that cannot judge.
+    /// The result of a modality that cannot judge.
     pub fn invalid(sense: Sense, reason: Reason) -> Self {
         Self {
             sense,
@@ -710,92 +709,92 @@ impl SenseReport {
     }
 }
 
-/// How much of one kind of fault there was.
+/// Number of faults of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Counted {
     /// `camera` or `microphone`.
     pub source: &'static str,
-    /// The kind as one word.
+    /// The kind, as one word.
     pub kind: &'static str,
-    /// Frames or samples that it cost, at least.
+    /// Lost frames or samples, at least.
     pub count: u64,
 }
 
-/// The sound that belongs to a moment.
+/// The sound of a station's sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Heard {
-    /// How long it is, in milliseconds; 0 when there is none.
+    /// Length in milliseconds; 0 if there is none.
     pub ms: f64,
-    /// Milliseconds from where it should begin to where it begins.
+    /// Time error of its start, in milliseconds.
     pub skew_ms: f64,
-    /// What is wrong with it, if anything.
+    /// Problem of the sound; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub missing: String,
 }
 
-/// The film of a moment, of a part that is judged by clips.
+/// The clip of a station's sample, for a part of clips.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Filmed {
-    /// How long it lasts, in milliseconds.
+    /// Length in milliseconds.
     pub ms: f64,
-    /// Frames of it, those included that are lost.
+    /// Number of frames, lost ones included.
     pub frames: usize,
-    /// Frames that are lost: their neighbours were judged in their place.
+    /// Number of lost frames; their neighbours replaced them.
     pub lost: usize,
 }
 
-/// What a station says of one moment.
+/// A station's output for one sample.
 #[derive(Debug, Clone, Serialize)]
 pub struct Judged {
     /// The station's name.
     pub station: String,
     /// Counted by the station from 0.
     pub moment: u64,
-    /// The source's number of the frame; `None` where there was none.
+    /// Frame number of the source; `None` without a frame.
     pub frame: Option<u64>,
-    /// Milliseconds since 1970 by the machine's clock, when the verdict was reached.
+    /// Time of the verdict, in milliseconds since 1970 by the machine's clock.
     pub unix_ms: u64,
-    /// Milliseconds from the frame's stamp, or the film's end, to the verdict.
+    /// Milliseconds from the frame's time stamp, or the end of the clip, to the verdict.
     pub age_ms: f64,
-    /// Frames that were replaced by newer ones since the last moment.
+    /// Frames replaced by newer ones since the last sample.
     pub replaced: u64,
-    /// The sound around the frame, where the station listens.
+    /// The sound around the frame, if the station has a microphone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sound: Option<Heard>,
-    /// The film that was judged, where the station watches cycles.
+    /// The judged clip, if the station has a cycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub film: Option<Filmed>,
-    /// Whether so many of the last verdicts failed as the station takes for an alarm; `None` where it has no such rule.
+    /// Whether enough of the last verdicts failed for an alarm; `None` if the station has no such rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm: Option<bool>,
-    /// Faults of the sources since the last moment.
+    /// Faults of the sources since the last sample.
     pub faults: Vec<Counted>,
     /// The inspection.
     #[serde(flatten)]
     pub report: Report,
 }
 
-/// What was written of a sample: words that explain, and never decide.
+/// The words on a sample. They explain the verdict and never change it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Written {
     /// The text.
     pub text: String,
     /// Code of its language.
     pub language: String,
-    /// Whether a model wrote it. If not, fixed sentences stand here, for the reason told.
+    /// Whether a model wrote it; if not, these are fixed sentences.
     pub generated: bool,
-    /// Why nothing was generated; empty where it was.
+    /// Why nothing was generated; empty if it was.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What each finding is, where it was written.
+    /// The kind of each finding that was written.
     pub kinds: Vec<Named>,
-    /// The sentences, and what each is about.
+    /// The sentences, each with its topic.
     pub clauses: Vec<Clause>,
-    /// What the model made of each sense that was there.
+    /// Weight and attention for each modality that was present.
     pub senses: Vec<Sensed>,
-    /// Tokens that were generated.
+    /// Number of generated tokens.
     pub tokens: usize,
-    /// Milliseconds that it took.
+    /// Duration in milliseconds.
     pub ms: f64,
     /// Name and version of the model package.
     pub by: String,
@@ -804,70 +803,70 @@ pub struct Written {
 }
 
 impl Written {
-    /// Who wrote it: the model, or why it was none.
+    /// The author: the model, or why none was used.
     pub fn mark(&self) -> Cow<'_, str> {
         if self.generated { format!("generated by {}", self.by).into() } else { self.reason.as_str().into() }
     }
 }
 
-/// What a finding is, by the model.
+/// The kind of a finding, by the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Named {
-    /// Whose finding it is.
+    /// Modality of the finding.
     pub sense: Sense,
-    /// Which of its findings, as [`Report::findings_of`] counts them.
+    /// Index of the finding in [`Report::findings_of`].
     pub finding: usize,
-    /// The kind, such as `scratch`; `nothing` is none that is known.
+    /// The kind, such as `scratch`; `nothing` means unknown.
     pub kind: String,
-    /// How likely the model takes it to be, 0 to 1.
+    /// Likelihood by the model, 0 to 1.
     pub likelihood: f32,
 }
 
-/// What the model made of a sense.
+/// The model's weight and attention for a modality.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sensed {
-    /// Which.
+    /// The modality.
     pub sense: Sense,
-    /// How much it was worth to the model on this sample, 0 to 1.
+    /// Weight in the model for this sample, 0 to 1.
     pub gate: f32,
-    /// Share of the attention that went to each finding, most severe first.
+    /// Share of the attention on each finding, most severe first.
     pub findings: Vec<f32>,
-    /// Share of the attention that went to each ninth of the whole picture, row by row; of a sound, to its bands from high
-    /// to low, each in three thirds of the time. With that of the findings it adds up to 1.
+    /// Share of the attention on each position of the 3 × 3 grid, row by row; for a sound, on bands from high to low, each in
+    /// three thirds of the time. With that of the findings it adds up to 1.
     pub ninths: Vec<f32>,
 }
 
-/// A sentence and where it comes from.
+/// A sentence with its topic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Clause {
     /// The sentence.
     pub text: String,
-    /// What it is about.
+    /// The topic.
     #[serde(flatten)]
     pub about: Topic,
 }
 
-/// What a sentence is about.
+/// The topic of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Topic {
     /// The verdict.
     Verdict,
-    /// Which sense decided.
+    /// Which modality decided.
     Decided,
-    /// The sample as a whole, where no place stands out.
+    /// The sample as a whole, without a single location.
     Whole,
     /// What to do.
     Action,
     /// A finding.
     Finding {
-        /// Whose.
+        /// Its modality.
         sense: Sense,
-        /// Which, as [`Report::findings_of`] counts them.
+        /// Its index in [`Report::findings_of`].
         finding: usize,
     },
-    /// How many more findings there are.
+    /// The number of further findings.
     More {
         /// Of which sense.
         sense: Sense,
@@ -877,9 +876,9 @@ pub enum Topic {
         /// Of which sense.
         sense: Sense,
     },
-    /// A sense is missing.
+    /// A modality is missing.
     Absent {
-        /// Which.
+        /// The modality.
         sense: Sense,
     },
 }
@@ -897,40 +896,40 @@ pub enum Topic {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// Version of this form: [`SCHEMA`].
+    /// Version of this format: [`SCHEMA`].
     pub schema: u32,
     /// The decision.
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
-    /// A sense was missing or damaged; the rest decided, by the rule that was calibrated for them alone.
+    /// A modality was missing or invalid; the rest decided by its own calibration.
     pub degraded: bool,
-    /// Of a part that is judged by several senses and does not pass: the senses that alone say the same. Empty where only all
-    /// together do.
+    /// For a part with several modalities that does not pass: the modalities with the same verdict alone. Empty if only all
+    /// together reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<Vec<Sense>>,
-    /// Anomaly score of all senses together; of a single sense, its own.
+    /// Joint anomaly score; for a single modality, its own.
     pub score: f32,
     /// The score at which the promised share of good parts is rejected.
     pub limit: f32,
     /// Share of good parts at least as anomalous, (0, 1].
     pub p_value: f64,
-    /// Cross-modal consistency: share of good parts whose image and sound fit each other as badly, (0, 1]; `None` where the
-    /// good parts show no such relation.
+    /// Cross-modal consistency: share of good parts whose image and sound match at most as well, (0, 1]; `None` if good parts
+    /// show no such relation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<f64>,
-    /// What each sense says alone, in the order image, sound, clip; those that the part does not know are not listed.
+    /// Results of the part's modalities, in the order image, sound, clip.
     pub senses: Vec<SenseReport>,
-    /// Places above the limit, of all senses, most severe first. Empty where the sample cannot be judged.
+    /// Areas above the limit, of all modalities, most severe first. Empty if the sample cannot be judged.
     pub findings: Vec<Finding>,
-    /// Time per stage in milliseconds, all senses together.
+    /// Time per stage in milliseconds, all modalities together.
     pub ms: Times,
     /// The part.
     pub judged_by: Provenance,
 }
 
 impl Report {
-    /// The report of a part that is judged by one sense.
+    /// The report of a part with one modality.
     pub fn of(sense: SenseReport, findings: Vec<Finding>, judged_by: Provenance) -> Self {
         let SenseReport { verdict, ref reason, score, limit, p_value, ms, .. } = sense;
         Self {
@@ -950,7 +949,7 @@ impl Report {
         }
     }
 
-    /// The report on a sample that no sense could look at.
+    /// The report on a sample that no modality could judge.
     pub fn invalid(reason: Reason, judged_by: Provenance) -> Self {
         Self {
             schema: SCHEMA,
@@ -969,24 +968,24 @@ impl Report {
         }
     }
 
-    /// What a sense says; `None` where the part does not know it.
+    /// The result of a modality; `None` if the part does not have it.
     pub fn sense(&self, sense: Sense) -> Option<&SenseReport> {
         self.senses.iter().find(|own| own.sense == sense)
     }
 
-    /// The findings of one sense, most severe first.
+    /// The findings of one modality, most severe first.
     pub fn findings_of(&self, sense: Sense) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.sense() == sense)
     }
 
-    /// Replaces the sentence that says why a sense cannot judge, here and in the reason of the whole.
+    /// Replaces the text of the reason of an invalid modality, also in the joint reason.
     pub fn explain(&mut self, sense: Sense, text: &str) {
         let Some(own) = self.senses.iter_mut().find(|own| own.sense == sense && !own.is_valid()) else { return };
         own.reason.text = text.into();
         self.reason = Self::reason_of(&self.senses, self.reason.clone());
     }
 
-    /// The reason of several senses of which some cannot judge; `joint` where all can.
+    /// The joint reason if some modalities cannot judge; `joint` if all can.
     pub fn reason_of(senses: &[SenseReport], joint: Reason) -> Reason {
         let why = |own: &SenseReport| own.reason.text.clone();
         let missing: Vec<String> = senses.iter().filter(|own| !own.is_valid()).map(why).collect();
@@ -1004,7 +1003,7 @@ impl Report {
     }
 }
 
-/// The JSON Schema of a [`Report`], as `eyear inspect --json` writes it beside the name of the file.
+/// The JSON Schema of a [`Report`], as in each line of `eyear inspect --json` after the file name.
 pub const JSON_SCHEMA: &str = include_str!("report.schema.json");
 
 #[cfg(test)]
@@ -1095,7 +1094,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_sense_is_explained_in_the_whole() {
+    fn a_missing_modality_is_explained_in_the_joint_reason() {
         let mut report = testing::report(Verdict::Fail);
         let missing = Reason::new(ReasonCode::NoSound, "no sound");
         report.senses.push(SenseReport::invalid(Sense::Sound, missing));

@@ -1,5 +1,4 @@
-//! `station.toml`: what stands at the line and what it is to do, as written → [`Station`], checked. Nothing is opened
-//! here.
+//! `station.toml` → a checked [`Station`]. Opens no device.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,53 +8,53 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A station: its senses, its part, when it judges and where its reports go.
+/// A station: cameras and microphones, part, trigger and reports.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Station {
-    /// What it is called in reports. The file's name without its ending, where none is given.
+    /// Name in reports; default: the file's name without its ending.
     #[serde(default)]
     pub name: String,
-    /// Folder of the taught part; a relative path is taken from the file's own folder.
+    /// Folder of the taught part; relative to the station file.
     pub part: PathBuf,
-    /// Model package of pictures: a name, or a folder with a model.toml, by a path from the file's own folder. The one that the
-    /// part was taught with, where none is given; so are the next two.
+    /// Model package for images: a name, or a folder with a model.toml, relative to the station file. Default, also of the next
+    /// two: the package that the part was taught with.
     pub model: Option<String>,
-    /// Model package of sounds.
+    /// Model package for sounds.
     pub sound_model: Option<String>,
-    /// Model package of clips.
+    /// Model package for clips.
     pub clip_model: Option<String>,
     /// Runtime of the encoder, as `eyear::backend::find` takes it.
     #[serde(default = "default_backend")]
     pub backend: String,
-    /// Board whose providers, threads and temperatures are gone by: a name, or a file. Where none is named, the CPU runs all and
-    /// temperatures are those of the board that this machine is.
+    /// Board with providers, threads and temperature limits: a name or a file. Default: everything runs on the CPU, with the
+    /// temperature limits of the detected board.
     pub board: Option<String>,
-    /// Threads for the encoder; one per core, up to four, where none are given.
+    /// Threads for the encoder; default: one per core, up to four.
     pub threads: Option<usize>,
-    /// Where pictures come from; a station without a camera listens.
+    /// Source of images; a station without a camera judges sound.
     pub camera: Option<Camera>,
-    /// Where sound comes from, if it is to be heard.
+    /// Source of sound, if any.
     pub microphone: Option<Microphone>,
     /// When to judge.
     #[serde(default)]
     pub trigger: Trigger,
-    /// Which sound belongs to a picture.
+    /// The sound that belongs to an image.
     #[serde(default)]
     pub sound: SoundWindow,
-    /// When failed verdicts are an alarm, where one is not enough.
+    /// Number of failed verdicts for an alarm.
     pub alarm: Option<Alarm>,
-    /// Which film belongs to a moment, of a part that was taught from clips.
+    /// The clip that belongs to a trigger, for a part taught from clips.
     pub cycle: Option<Cycle>,
-    /// Frames of the clip that is kept as evidence around a picture; 0 for none.
+    /// Length of the film saved as evidence around an image, in frames; 0 for none.
     #[serde(default)]
     pub clip: usize,
-    /// Where reports go.
+    /// Outputs of reports.
     #[serde(default)]
     pub reports: Reports,
-    /// Words of what was judged, if they are wanted.
+    /// Reports in words, if wanted.
     pub words: Option<Words>,
-    /// Whether words are spoken.
+    /// Speech, if wanted.
     pub speech: Option<Speech>,
 }
 
@@ -63,19 +62,19 @@ fn default_backend() -> String {
     "onnxruntime".into()
 }
 
-/// Where pictures come from.
+/// Source of images.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase")]
 pub enum Camera {
-    /// A camera of the kernel's Video4Linux.
+    /// A Video4Linux camera.
     V4l2(V4l2),
     /// A GigE Vision camera.
     Gige(Gige),
-    /// What a GStreamer pipeline delivers.
+    /// A GStreamer pipeline.
     Gstreamer(Gstreamer),
-    /// Pictures or a film from files.
+    /// Images or a film from files.
     Recording(Recording),
-    /// Drawn pictures, for trying a station out.
+    /// Drawn images, for trials.
     Synthetic(Synthetic),
 }
 
@@ -87,9 +86,9 @@ pub struct V4l2 {
     pub device: String,
     /// The only camera that is accepted there, by its serial number.
     pub serial: Option<String>,
-    /// FourCC: `YUYV`, `MJPG`, `NV12`, `GREY`, `RGB3`, `BGR3`, `Y16 `, `Y10 `, `Y12 `; the camera's own where none is given.
+    /// FourCC: `YUYV`, `MJPG`, `NV12`, `GREY`, `RGB3`, `BGR3`, `Y16 `, `Y10 `, `Y12 `; default: the camera's setting.
     pub format: Option<String>,
-    /// Width and height in pixels; the camera's own where none are given.
+    /// Width and height in pixels; default: the camera's setting.
     pub size: Option<[u32; 2]>,
     /// Frames a second.
     pub rate: Option<u32>,
@@ -109,19 +108,18 @@ fn default_stall_ms() -> u64 {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gige {
-    /// Its id as `eyear devices` prints it, its serial number, the name that its owner gave it, or its IP or MAC address.
+    /// Its id as printed by `eyear devices`, serial number, user-defined name, IP or MAC address.
     pub device: String,
     /// The only camera that is accepted there, by its serial number.
     pub serial: Option<String>,
     /// GenICam pixel format: `Mono8`, `Mono10`, `Mono12`, `Mono14`, `Mono16`, `RGB8`, `BGR8`, `YUV422_8` (YUYV),
-    /// `YUV422_8_UYVY`; the camera's own where none is given.
+    /// `YUV422_8_UYVY`; default: the camera's setting.
     pub format: Option<String>,
-    /// Width and height in pixels, cut out of the sensor where `features` say (`OffsetX`, `OffsetY`); the camera's own
-    /// where none are given.
+    /// Width and height in pixels, at `OffsetX` and `OffsetY` of `features` on the sensor; default: the camera's setting.
     pub size: Option<[u32; 2]>,
     /// Frames a second.
     pub rate: Option<f64>,
-    /// GenICam features by their names, such as `ExposureTime`. Selectors are set first, then what is automatic.
+    /// GenICam features by their names, such as `ExposureTime`. Selectors are set first, then automatic functions.
     #[serde(default)]
     pub features: BTreeMap<String, Feature>,
     /// Milliseconds without a frame after which the camera is given up and opened anew.
@@ -147,40 +145,39 @@ pub enum Feature {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gstreamer {
-    /// As for `gst-launch-1.0`, up to the sink, which is eyear's own.
+    /// As for `gst-launch-1.0`, without the sink, which eyear adds.
     pub pipeline: String,
-    /// Milliseconds without a frame after which the pipeline is given up and started anew. For the first frame it has
-    /// 10 s at least.
+    /// Milliseconds without a frame before the pipeline is restarted; at least 10 s for the first frame.
     #[serde(default = "default_stall_ms")]
     pub stall_ms: u64,
 }
 
-/// Files that stand in for a camera or a microphone.
+/// Files that replace a camera or a microphone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
-    /// A folder of pictures, a picture, or a film; of a microphone, a WAV or FLAC file.
+    /// A folder of images, an image, or a film; for a microphone, a WAV or FLAC file.
     pub path: PathBuf,
-    /// Frames a second; as fast as they are judged where none is given. Of sound, how many times as fast as it was
-    /// recorded: in real time where none is given, and `inf` for as fast as it is fetched.
+    /// Frames per second; default: as fast as they are judged. For sound, the speed relative to real time; default 1, `inf` for
+    /// as fast as possible.
     pub rate: Option<f64>,
-    /// Begin again at the end.
+    /// Restart at the end.
     #[serde(default)]
     pub repeat: bool,
 }
 
-/// Drawn pictures.
+/// Drawn images.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Synthetic {
     /// Width and height in pixels.
     #[serde(default = "default_synthetic_size")]
     pub size: [usize; 2],
-    /// Frames a second; as fast as they are judged where none is given.
+    /// Frames per second; default: as fast as they are judged.
     pub rate: Option<f64>,
-    /// Frames until it ends; without end where none are given.
+    /// Number of frames; default: unlimited.
     pub frames: Option<u64>,
-    /// What is drawn follows from it.
+    /// Seed of the drawing.
     #[serde(default)]
     pub seed: u64,
 }
@@ -189,7 +186,7 @@ fn default_synthetic_size() -> [usize; 2] {
     [640, 480]
 }
 
-/// Where sound comes from.
+/// Source of sound.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase")]
 pub enum Microphone {
@@ -203,17 +200,17 @@ pub enum Microphone {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alsa {
-    /// ALSA name that stays with the card, such as `hw:CARD=Mic,DEV=0`, or `default`.
+    /// Stable ALSA name of the card, such as `hw:CARD=Mic,DEV=0`, or `default`.
     pub device: String,
-    /// Samples of one channel in a second.
+    /// Sample rate in Hz.
     #[serde(default = "default_rate")]
     pub rate: u32,
     /// Channels.
     #[serde(default = "default_channels")]
     pub channels: u16,
-    /// `f32`, `i32`, `i16` or `u8`; the widest that the card offers where none is given.
+    /// `f32`, `i32`, `i16` or `u8`; default: the widest that the card offers.
     pub format: Option<String>,
-    /// Milliseconds without a sample after which the card is given up and opened anew.
+    /// Milliseconds without a sample before the card is reopened.
     #[serde(default = "default_stall_ms")]
     pub stall_ms: u64,
 }
@@ -230,26 +227,26 @@ fn default_channels() -> u16 {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(tag = "on", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trigger {
-    /// Every frame; the newest one where they come faster than they are judged.
+    /// Every frame; only the newest if they come faster than they are judged.
     #[default]
     EveryFrame,
-    /// The newest frame, every `ms` milliseconds; without a camera the sound, by its own time.
+    /// The newest frame, every `ms` milliseconds; without a camera the sound, by sound time.
     Interval {
-        /// Milliseconds from one judgement to the next.
+        /// Milliseconds between verdicts.
         ms: u64,
     },
-    /// A frame that has come to rest after something moved.
+    /// The first still frame after a motion.
     Motion {
-        /// Change of brightness, 0 to 255, averaged over the frame, that counts as motion.
+        /// Mean change of brightness over the frame that counts as motion, 0 to 255.
         #[serde(default = "default_motion")]
         threshold: f32,
     },
-    /// The frame at which the sound rises to a level.
+    /// The frame at the time when the sound exceeds a level.
     SoundLevel {
         /// Decibels below full scale, such as -30.
         dbfs: f32,
     },
-    /// The newest frame, at each line on standard input or each request to the station's address.
+    /// The newest frame, for each line on standard input or each request to the station's address.
     Request,
 }
 
@@ -257,23 +254,23 @@ fn default_motion() -> f32 {
     4.0
 }
 
-/// So many of the last verdicts must fail: what is heard all the time is strange now and then, and a fault stays.
+/// An alarm needs `fails` failed verdicts among the last `of`. A single one may be a chance event; a real fault stays.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alarm {
-    /// Verdicts that failed.
+    /// Failed verdicts.
     pub fails: usize,
-    /// Of so many in a row.
+    /// Number of last verdicts.
     pub of: usize,
 }
 
-/// Which sound belongs to a picture, or to a moment at which a station listens: from `before_ms` before its stamp to `after_ms` after it.
+/// The sound of a sample: from `before_ms` before its time stamp to `after_ms` after it.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SoundWindow {
-    /// Milliseconds before the picture.
+    /// Milliseconds before the time stamp.
     pub before_ms: u64,
-    /// Milliseconds after the picture: the verdict waits for them.
+    /// Milliseconds after the time stamp; the verdict waits for them.
     pub after_ms: u64,
 }
 
@@ -284,63 +281,63 @@ impl Default for SoundWindow {
 }
 
 impl SoundWindow {
-    /// Before the picture.
+    /// Time before the time stamp.
     pub fn before(&self) -> Duration {
         Duration::from_millis(self.before_ms)
     }
 
-    /// After the picture.
+    /// Time after the time stamp.
     pub fn after(&self) -> Duration {
         Duration::from_millis(self.after_ms)
     }
 }
 
-/// The film of one cycle of a motion: from `before_ms` before the moment that asks for it to `after_ms` after it. Where every frame
-/// asks, each film begins where the one before has ended.
+/// The clip of one cycle: from `before_ms` before the trigger to `after_ms` after it. With `every-frame`, each clip begins where
+/// the previous one ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cycle {
-    /// Milliseconds before the moment.
+    /// Milliseconds before the trigger.
     #[serde(default)]
     pub before_ms: u64,
-    /// Milliseconds after the moment: the verdict waits for them.
+    /// Milliseconds after the trigger; the verdict waits for them.
     #[serde(default)]
     pub after_ms: u64,
 }
 
 impl Cycle {
-    /// Before the moment.
+    /// Time before the trigger.
     pub fn before(&self) -> Duration {
         Duration::from_millis(self.before_ms)
     }
 
-    /// The whole film.
+    /// Length of the clip.
     pub fn span(&self) -> Duration {
         Duration::from_millis(self.before_ms + self.after_ms)
     }
 }
 
-/// Where reports go. One JSON object a line on standard output is always written.
+/// Outputs of reports, besides the JSON lines on standard output.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reports {
-    /// Folder for the pictures of what did not pass; a relative path is taken from the file's own folder.
+    /// Folder for evidence of samples that did not pass; relative to the station file.
     pub folder: Option<PathBuf>,
-    /// Address for `eyear status` and for requests, such as `127.0.0.1:7460`; none is opened where none is given.
+    /// Address for `eyear status` and for requests, such as `127.0.0.1:7460`; default: none.
     pub address: Option<std::net::SocketAddr>,
 }
 
-/// Words of what was judged. They follow the verdict, which never waits for them.
+/// Reports in words. They follow the verdict, which never waits for them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Words {
     /// Code of the language, such as `en`.
     #[serde(default = "default_language")]
     pub language: String,
-    /// Which moments are written of.
+    /// Samples that get words.
     #[serde(default)]
     pub of: Of,
-    /// Model package that writes: a name, or a folder with a model.toml.
+    /// Model package of the writer: a name, or a folder with a model.toml.
     #[serde(default = "default_writer")]
     pub writer: String,
 }
@@ -353,23 +350,23 @@ fn default_writer() -> String {
     "eyear-small".into()
 }
 
-/// Which moments are written of.
+/// Samples that get words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Of {
-    /// Those that did not pass.
+    /// Samples that did not pass.
     #[default]
     NotPassed,
-    /// Every one.
+    /// All samples.
     All,
 }
 
-/// What is written of a moment that fails is spoken, by a program that reads it on its standard input.
+/// Speaks the words of failed samples, with a program that reads them from standard input.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Speech {
-    /// A program that is found by `PATH`, or a path; a relative path is taken from the file's own folder. espeak-ng is told
-    /// to read and by which voice, another program is given its arguments alone.
+    /// A program in `PATH`, or a path relative to the station file. espeak-ng also gets the options for standard input and
+    /// voice; other programs get `arguments` only.
     #[serde(default = "default_program")]
     pub program: PathBuf,
     /// Further arguments.
@@ -396,7 +393,7 @@ impl Station {
         }
         let home = path.parent().unwrap_or(Path::new(""));
         station.part = home.join(&station.part);
-        // A name is looked up where such are kept, a path begins here.
+        // Names are looked up among installed packages; paths are relative to this file.
         let is_path = |text: &str| Path::new(text).components().count() > 1 || text.ends_with(".toml");
         let named = [&mut station.model, &mut station.sound_model, &mut station.clip_model, &mut station.board];
         for text in named.into_iter().flatten().filter(|text| is_path(text)) {
@@ -417,7 +414,7 @@ impl Station {
         Ok(station)
     }
 
-    /// Checks what is written; `name` is used in messages.
+    /// Parses and checks a station file; `name` is used in messages.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] as [`Station::load`].
@@ -436,7 +433,7 @@ impl Station {
             None => None,
             Some(Camera::V4l2(v4l2)) => {
                 if v4l2.size.is_some_and(|size| size.contains(&0)) {
-                    return Err("camera.size wants a width and a height over 0".into());
+                    return Err("camera.size wants width and height above 0".into());
                 }
                 if v4l2.format.as_ref().is_some_and(|format| format.len() > 4 || !format.is_ascii()) {
                     return Err("camera.format wants the four letters of a FourCC, such as \"YUYV\"".into());
@@ -451,7 +448,7 @@ impl Station {
             }
             Some(Camera::Gstreamer(gstreamer)) => {
                 if gstreamer.pipeline.trim().is_empty() {
-                    return Err("camera.pipeline wants a GStreamer pipeline up to its sink, found nothing".into());
+                    return Err("camera.pipeline wants a GStreamer pipeline without sink, found nothing".into());
                 }
                 None
             }
@@ -465,7 +462,7 @@ impl Station {
         };
         if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1000.0)) {
             return Err(format!(
-                "camera.rate wants frames a second, over 0 and up to 1000, found {}",
+                "camera.rate wants frames per second above 0 and up to 1000, found {}",
                 rate.unwrap_or(0.0)
             ));
         }
@@ -485,14 +482,14 @@ impl Station {
             }
         }
         if self.sound.before_ms + self.sound.after_ms > 60_000 {
-            return Err("sound wants before_ms and after_ms of a minute at most".into());
+            return Err("sound wants before_ms and after_ms of at most 60000 together".into());
         }
         if self.clip > 256 {
-            return Err(format!("clip wants 256 frames at most, found {}", self.clip));
+            return Err(format!("clip wants at most 256 frames, found {}", self.clip));
         }
         self.check_cycle()?;
         if let Trigger::Interval { ms: 0 } = self.trigger {
-            return Err("trigger.ms wants milliseconds over 0".into());
+            return Err("trigger.ms wants milliseconds above 0".into());
         }
         if self.camera.is_none() && self.microphone.is_none() {
             return Err("a station wants a [camera], a [microphone] or both, found neither".into());
@@ -506,18 +503,16 @@ impl Station {
         if let Some(Alarm { fails, of }) = self.alarm
             && !(1..=of.min(1000)).contains(&fails)
         {
-            return Err(format!(
-                "alarm wants `fails` of 1 up to `of`, and that of 1000 at most, found {fails} of {of}"
-            ));
+            return Err(format!("alarm wants `fails` from 1 to `of` and `of` up to 1000, found {fails} of {of}"));
         }
         if self.speech.is_some() && self.words.is_none() {
-            return Err("[speech] wants [words] beside it, of which it speaks, found none".into());
+            return Err("[speech] wants [words], found none".into());
         }
         if self.speech.as_ref().is_some_and(|speech| speech.program.as_os_str().is_empty()) {
             return Err("speech.program wants a program, such as \"espeak-ng\", found nothing".into());
         }
         if matches!(self.trigger, Trigger::SoundLevel { .. }) && self.microphone.is_none() {
-            return Err("trigger.on is \"sound-level\", and there is no [microphone]".into());
+            return Err("trigger.on = \"sound-level\" wants a [microphone], found none".into());
         }
         Ok(())
     }
@@ -531,19 +526,19 @@ impl Station {
             return Err(format!("cycle wants before_ms and after_ms of 300 to 30000 together, found {ms}"));
         }
         if self.clip > 0 {
-            return Err("clip is of pictures: with [cycle] the whole film is kept; leave it out".into());
+            return Err("clip does not work with [cycle], which saves the whole clip: remove it".into());
         }
         match &self.camera {
             None => Err("[cycle] wants a [camera], found none".into()),
             Some(Camera::Recording(Recording { rate: None, .. }) | Camera::Synthetic(Synthetic { rate: None, .. })) => {
-                Err("[cycle] wants camera.rate beside it, for a film has its time".into())
+                Err("[cycle] wants camera.rate for a recording or drawn images, found none".into())
             }
             Some(_) => Ok(()),
         }
     }
 }
 
-/// A message about an unknown word, with the nearest of those expected.
+/// A message about an unknown word, with the nearest expected one.
 fn with_nearest(message: &str) -> String {
     let one_line = message.trim().replace('\n', " ");
     let words: Vec<&str> = one_line.split('`').skip(1).step_by(2).collect();
@@ -607,7 +602,7 @@ mod tests {
             ("", "after_ms = 200", film, "300 to 30000 together, found 200"),
             ("", "after_ms = 9223372036854775807", film, "cycle wants"),
             ("", "after = 2000", film, "did you mean `after_ms`?"),
-            ("clip = 8", "after_ms = 2000", film, "the whole film is kept"),
+            ("clip = 8", "after_ms = 2000", film, "which saves the whole clip"),
             ("", "after_ms = 2000", "[microphone]\nsource = \"alsa\"\ndevice = \"default\"", "wants a [camera]"),
             ("", "after_ms = 2000", "[camera]\nsource = \"synthetic\"", "camera.rate"),
         ];
@@ -627,7 +622,7 @@ mod tests {
         let all = words("[words]\nlanguage = \"zh\"\nof = \"all\"\n").unwrap().words.unwrap();
         assert_eq!((&*all.language, all.of), ("zh", Of::All));
         let cases = [
-            ("[speech]\n", "[speech] wants [words] beside it"),
+            ("[speech]\n", "[speech] wants [words], found none"),
             ("[words]\nof = \"some\"\n", "unknown variant `some`, expected `not-passed` or `all`"),
             ("[words]\nlangauge = \"en\"\n", "did you mean `language`?"),
             ("[words]\n[speech]\nprogram = \"\"\n", "speech.program wants a program"),

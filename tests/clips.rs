@@ -105,7 +105,7 @@ fn overlays_and_evidence_are_written_of_clips() {
     let overlay = image::open(out.join("00.overlay.png")).unwrap();
     assert_eq!([overlay.width(), overlay.height()], [1344, 1344]);
     let page = fs::read_to_string(out.join("index.html")).unwrap();
-    for word in ["motion: brighter where more moves", "grey levels a second, and usually: "] {
+    for word in ["motion: brighter means more motion", "grey levels per second; usual in good samples: "] {
         assert!(page.contains(word), "the page tells `{word}`");
     }
     let bytes = fs::read(evidence.join("00.clip.safetensors")).unwrap();
@@ -138,7 +138,7 @@ fn good_clips_can_be_added_and_taken_back() {
     assert!(eyear(&[&["teach", part, "--good"], &six[..4]].concat()).status.success());
     let more = said(&eyear(&[&["teach", part, "--add", "--good"], &six[4..]].concat()));
     assert!(more.contains("taught from 6 good clips"), "{more}");
-    assert!(said(&eyear(&["teach", part, "--undo"])).contains("taken back, 4 good clips"));
+    assert!(said(&eyear(&["teach", part, "--undo"])).contains("undone, 4 good clips"));
     let seen = eyear(&["inspect", part, "--json", UNSEEN]);
     assert!(lines(&seen).iter().all(|report| report["verdict"] != "invalid"), "{}", said(&seen));
 }

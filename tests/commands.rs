@@ -150,7 +150,7 @@ fn five_good_pictures_are_enough_to_start() {
 fn a_part_with_a_fixed_layout_is_found_however_it_lies() {
     let dir = TempDir::new().unwrap();
     let Taught { part, said } = screws();
-    assert!(said.contains("looked at as golden"), "{said}");
+    assert!(said.contains("alignment mode golden"), "{said}");
     let picture = files("tests/data/screws4/test/missing").remove(0);
     let upright = lines(&eyear(&["inspect", part, "--json", &picture])).remove(0);
     let turned = dir.path().join("turned.png");
@@ -174,7 +174,7 @@ fn a_part_with_a_fixed_layout_is_found_however_it_lies() {
 fn loose_parts_and_surfaces_are_told_from_fixed_layouts() {
     for (name, set, kind) in [("part", "paper", "texture"), ("biscuit", "cookie", "framed")] {
         let told = &taught(name, &["--good", &format!("tests/data/{set}/train/good")]).said;
-        assert!(told.contains(&format!("looked at as {kind}")), "{told}");
+        assert!(told.contains(&format!("alignment mode {kind}")), "{told}");
     }
 }
 

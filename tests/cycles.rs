@@ -128,7 +128,7 @@ fn films_are_recorded_to_teach_from_as_they_will_be_judged() {
     let judged = lines(&eyear(&["inspect", gripper(), "--json", out.to_str().unwrap()]));
     assert!(judged.iter().all(|report| report["verdict"] == "pass"), "{judged:?}");
     let again = record(&[]);
-    assert!(String::from_utf8_lossy(&again.stderr).contains("is there already: give another folder"));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists already: choose another folder"));
     assert_eq!(again.status.code(), Some(2));
     let every = record(&["--every", "100"]);
     assert!(String::from_utf8_lossy(&every.stderr).contains("--every is for pictures"), "{}", said(&every));
@@ -151,5 +151,5 @@ fn a_station_and_its_part_agree_on_what_is_watched() {
     let short = refused("[cycle]\nafter_ms = 900\n", None);
     assert!(short.contains("[cycle] does not fit") && short.contains("0.90 s, taught with 1.83 s"), "{short}");
     let pictures = refused("[cycle]\nafter_ms = 900\n", Some(crate::station::biscuit()));
-    assert!(pictures.contains("[cycle] is for a part that was taught from clips"), "{pictures}");
+    assert!(pictures.contains("[cycle] is for parts that were taught from clips"), "{pictures}");
 }

@@ -346,7 +346,7 @@ fn a_dash_is_one_picture_on_standard_input() {
     }
     let output = fed(&part, &["-", &file], &bytes);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && told.contains("`-` stands for the one picture"), "{told}");
+    assert!(output.status.code() == Some(2) && told.contains("`-` reads one image"), "{told}");
 }
 
 #[test]
@@ -566,7 +566,7 @@ fn doctor_and_model_tell_programs_too() {
     assert_eq!(able, expected);
     assert!(done(&["model", "list"]).contains("  writes   en, zh\n"));
     for packages in [&["model", "verify"][..], &["model", "verify", "vision-lite0", "models/vision-lite0"]] {
-        assert!(done(packages).lines().all(|line| line.contains("files are right")));
+        assert!(done(packages).lines().all(|line| line.contains("files match their sha256")));
     }
     refused(&["model", "verify", "nowhere"], &["no model package `nowhere`"]);
 }

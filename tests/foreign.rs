@@ -222,7 +222,7 @@ fn an_export_of_anomalib_before_2_0_is_taken() {
     let (told, code) = checked(text(&old), &[]);
     let anomalib = &told["uses"][1];
     assert_eq!((code, &anomalib["ok"]), (Some(0), &json!(true)), "{told}");
-    assert!(anomalib["why"].as_str().unwrap().contains("made of `output`, as exports before 2.0 call it"), "{told}");
+    assert!(anomalib["why"].as_str().unwrap().contains("uses `output`, as named by exports before 2.0"), "{told}");
     assert!(told["import"].as_str().unwrap().ends_with("--mean 0,0,0 --scale 255,255,255"), "{told}");
     // Whether it normalises is not known of it.
     let package = dir.path().join("old").display().to_string();
@@ -282,9 +282,9 @@ fn an_imported_backbone_teaches_and_judges() {
     let normalised = ["--mean", "127.5,127.5,127.5", "--scale", "127.5,127.5,127.5", "--input", "192x256"];
     let output = eyear(&[import(MAPS, &package, &good[0]), normalised.to_vec()].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said(&output).contains("like its recording by 1.0000"), "{}", said(&output));
+    assert!(said(&output).contains("similarity to its recorded reference 1.0000"), "{}", said(&output));
     let verified = eyear(&["model", "verify", &package]);
-    assert!(said(&verified).contains("mine 1: all 3 files are right"), "{}", said(&verified));
+    assert!(said(&verified).contains("mine 1: all 3 files match their sha256"), "{}", said(&verified));
     // Its one precision is the one that is meant.
     let taught = eyear(&["teach", &part, "--model", &package, "--good", GOOD]);
     assert_eq!(taught.status.code(), Some(0), "{}", String::from_utf8_lossy(&taught.stderr));
@@ -293,12 +293,12 @@ fn an_imported_backbone_teaches_and_judges() {
         (&judged[0]["senses"][0]["encoded_by"]["precision"], &judged[0]["verdict"]),
         (&json!("fp32"), &json!("pass"))
     );
-    refused(&import(MAPS, &package, &good[0]), &[&package, "is there already"]);
+    refused(&import(MAPS, &package, &good[0]), &[&package, "exists and is not empty"]);
     let other = dir.path().join("other").display().to_string();
     refused(&import(MAPS, &other, &good[0]), &["--mean and --scale are missing", "123.675"]);
     refused(
         &import("models/eyear-small/fusion.int8.onnx", &other, &good[0]),
-        &["no image encoder", "no export of anomalib"],
+        &["not an image encoder", "not an anomalib export"],
     );
     assert!(!Path::new(&other).exists());
 }

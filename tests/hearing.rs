@@ -341,7 +341,7 @@ fn what_is_no_sound_is_refused_in_one_sentence_and_the_rest_goes_on() {
         (vec!["teach", "x", "--good", GOOD, "tests/data/cookie/train/good"], "teach a part from one kind"),
         (vec!["teach", "x", "--good", GOOD, "--kind", "texture"], "are for pictures"),
         (vec!["teach", machine(), "--add", "--good", "tests/data/cookie/train/good"], "was taught from sounds"),
-        (vec!["eval", "tests/data/cookie", "--inject", "knock"], "holds pictures"),
+        (vec!["eval", "tests/data/cookie", "--inject", "knock"], "holds images"),
         (vec!["bench", machine(), "tests/data/cookie/test/good"], "was taught from sounds"),
     ];
     for (arguments, expected) in refused {

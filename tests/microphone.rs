@@ -586,16 +586,16 @@ fn the_doctor_says_what_to_mend() {
     assert_eq!(output.status.code(), Some(1), "{told}{}", String::from_utf8_lossy(&output.stderr));
     assert!(told.starts_with("labmic (Lab microphone): 48000 Hz, 2 channels, i16, 100 ms at a time\n"), "{told}");
     for line in [
-        "mend     channel 1: ",
+        "fix      channel 1: ",
         "of the samples are clipped: turn the gain down",
-        "mend     channel 2: the mains hums (50 Hz",
+        "fix      channel 2: the mains hums (50 Hz",
     ] {
         assert!(told.contains(line), "no `{line}` in: {told}");
     }
     card.say("silence");
     let output = card.eyear(&["doctor", "microphone", "--device", "labmic", "--seconds", "1", "--channels", "2"]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains("mend     channel 1: there is no sound at all: unmute the microphone"), "{told}");
+    assert!(told.contains("fix      channel 1: there is no sound at all: unmute the microphone"), "{told}");
 }
 
 #[test]
@@ -627,10 +627,10 @@ fn the_doctor_listens_to_the_microphone_of_a_station() {
     fs::write(card.path("sound.wav"), &whole[..whole.len() / 2]).unwrap();
     let (code, found, _) = doctor(recording, &[]);
     assert_eq!((code, &found["delivery"]["faults"][0]["kind"]), (Some(1), &"damaged".into()), "{found}");
-    assert!(found["mend"].to_string().contains("damaged was seen 1 times: record it anew"), "{found}");
+    assert!(found["mend"].to_string().contains("damaged occurred 1 times: record it again"), "{found}");
     let refused = [
         (alsa, &["--rate", "48000"][..], "cannot be used with"),
-        ("[camera]\nsource = \"synthetic\"\n", &[], "line.toml has no [microphone] to listen to"),
+        ("[camera]\nsource = \"synthetic\"\n", &[], "line.toml has no [microphone]"),
         ("[microphone]\nsource = \"alsa\"\ndevise = \"labmic\"\n", &[], "did you mean `device`?"),
         ("[microphone]\nsource = \"recording\"\npath = \"line.toml\"\n", &[], "it begins with `part`"),
     ];

@@ -349,7 +349,7 @@ fn openvino_runs_every_node_and_judges_as_the_cpu_does() {
     fs::write(&station, format!("part = \"{part}\"\nboard = \"x86-openvino\"\n{recording}")).unwrap();
     let output = cached(&cache, Some(&library), &["run", station.to_str().unwrap(), "--moments", "40"]);
     let told = told(&output);
-    assert!(told.contains("the board's provider is warm after"), "{told}");
+    assert!(told.contains("the board's provider is ready after"), "{told}");
     let ran_on: Vec<Value> =
         lines(&output).iter().map(|line| line["senses"][0]["encoded_by"]["ran_on"][0]["provider"].clone()).collect();
     assert_eq!((ran_on.len(), &ran_on[0]), (40, &Value::from("CPUExecutionProvider")));

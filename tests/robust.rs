@@ -105,7 +105,7 @@ fn the_table_and_the_page_tell_what_differs() {
     let output = eyear(&[&asked[..], &words].concat());
     let table = said(&output);
     let lines: Vec<&str> = table.lines().map(str::trim).collect();
-    let head = lines.iter().position(|line| line.starts_with("worsened by ")).unwrap_or_else(|| panic!("{table}"));
+    let head = lines.iter().position(|line| line.starts_with("corruption ")).unwrap_or_else(|| panic!("{table}"));
     assert!(lines[head + 1].starts_with("clean ") && lines[head + 2].starts_with("noise "), "{table}");
     assert!(lines[head].contains("AUPRO") && lines[head].contains("of the rest"), "{table}");
     let blur = lines.iter().rfind(|line| line.starts_with("blur ")).unwrap();
@@ -122,7 +122,7 @@ fn the_table_and_the_page_tell_what_differs() {
     assert_eq!(of(blur, "contradicted"), "-");
     assert!(blur.contains("1 %") && blur.contains(" +") && blur.ends_with("out of focus 6"), "{table}");
     let page = fs::read_to_string(out.path().join("papers.html")).unwrap();
-    for text in ["When samples get worse", "样本劣化时", "最严重缺陷的类型正确", "遮挡", "out of focus 6", "<small>"]
+    for text in ["Corrupted samples", "样品劣化测试", "最严重缺陷的类型正确", "遮挡", "out of focus 6", "<small>"]
     {
         assert!(page.contains(text), "no {text}");
     }
@@ -185,7 +185,7 @@ fn each_sense_of_what_is_seen_and_heard_is_dropped_and_worsened() {
     // A part of one sense has none to drop.
     refused(
         &["eval", text(dir.path()), "--part", machine(), "--robust"],
-        &["--robust drops each sense", "by one alone"],
+        &["--robust drops each modality", "with one only"],
     );
 }
 

@@ -754,7 +754,7 @@ fn words_follow_the_verdicts_that_they_are_of_and_change_none() {
         }
         let wanted: Vec<&&Value> = verdicts.iter().filter(|line| of == "all" || line["verdict"] != "pass").collect();
         assert!((verdicts.len(), words.len()) == (10, wanted.len()) && words.len() >= 8, "{told}");
-        assert!(told.contains(&format!("{} written of, 0 left out", words.len())), "{told}");
+        assert!(told.contains(&format!("{} reports in words, 0 skipped", words.len())), "{told}");
         // What a command writes of the same pictures.
         let arguments = ["--json", "--threads", "1", "--language", language, "tests/data/cookie/test/broken"];
         let reported = lines(&eyear(&[&["report", biscuit().to_str().unwrap()], &arguments[..]].concat()));
@@ -795,7 +795,7 @@ fn words_that_cannot_keep_up_leave_moments_out_and_no_verdict_waits() {
     let status = running.status_that("of words that were left out", |status| status["words_dropped"] != 0);
     assert_eq!(status["words_failed"], 0);
     let table = said(&eyear(&["status", &running.address()]));
-    assert!(table.contains(" written of, ") && table.contains(" left out, 0 failed"), "{table}");
+    assert!(table.contains(" reports, ") && table.contains(" skipped, 0 failed"), "{table}");
     let (code, took) = running.stop();
     assert!(code.is_some() && took < Duration::from_secs(10), "{code:?} after {took:?}");
     running.wait_until_told("frames replaced");
@@ -970,7 +970,7 @@ fn what_was_written_of_a_part_that_fails_is_spoken_in_its_language() {
         let file = broken(&dir, &format!("[words]\nlanguage = \"{language}\"\n{speech}"));
         let output = eyear(&["run", file.to_str().unwrap()]);
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(1) && !told.contains("not spoken"), "{told}");
+        assert!(output.status.code() == Some(1) && !told.contains("speech failed"), "{told}");
         let (seconds, level) = heard_in(&said);
         assert!(seconds > 1.0 && level > 0.01, "{seconds} s at {level}");
     }
@@ -1030,17 +1030,14 @@ fn a_voice_that_fails_is_told_once_and_what_is_missing_at_the_start() {
     let heard = listener(&dir, "exit 3");
     let output = eyear(&["run", broken(&dir, "[words]\n[speech]\nprogram = \"./listener\"\n").to_str().unwrap()]);
     let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), told.matches("words are not spoken: ").count()), (Some(1), 1), "{told}");
+    assert_eq!((output.status.code(), told.matches("speech failed: ").count()), (Some(1), 1), "{told}");
     assert!(told.contains("listener ended with exit status: 3; try `echo hello | "), "{told}");
     assert!(fs::read_to_string(heard).unwrap().starts_with("Fail: "));
     let refused = [
-        (
-            "[words]\n[speech]\nprogram = \"espeak-nix\"",
-            "speech.program: there is no program `espeak-nix` to speak with",
-        ),
+        ("[words]\n[speech]\nprogram = \"espeak-nix\"", "speech.program: speech program `espeak-nix` not found"),
         ("[words]\nlanguage = \"xx\"", "words.language: no language `xx`; this model writes en, zh"),
         ("[words]\nwriter = \"nobody\"", "words.writer: no model package `nobody`"),
-        ("[speech]", "line.toml: [speech] wants [words] beside it"),
+        ("[speech]", "line.toml: [speech] wants [words], found none"),
     ];
     for (rest, words) in refused {
         let output = eyear(&["run", broken(&dir, rest).to_str().unwrap()]);

@@ -207,11 +207,11 @@ fn a_station_tells_that_its_part_was_taught_anew_or_is_gone() {
     };
     let more = papers(dir.path(), "more", 2..3);
     assert_eq!(eyear(&["teach", text(&part), "--add", "--good", &more]).status.code(), Some(0));
-    told("was taught anew");
+    told("was taught again");
     assert_eq!(eyear(&["teach", text(&part), "--undo"]).status.code(), Some(0));
-    told("holds again what the station judges by");
+    told("again holds the part that the station uses");
     fs::remove_dir_all(&part).unwrap();
-    told("folder is gone");
+    told("folder is missing");
 }
 
 #[test]

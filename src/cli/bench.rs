@@ -1,5 +1,5 @@
-//! `eyear bench`: how long each stage takes on this machine, beside the bare run of the encoder; or how long each model takes in every
-//! way that the machine has.
+//! `eyear bench`: time of each inspection stage on this machine, next to the encoder alone; or time of each model with every
+//! runtime, provider, precision and thread count.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::trials::{self, Trials};
 use super::{ModelArguments, Outcome, prepare, progress_bar};
 
-/// Time each stage of an inspection beside the bare run of its encoder
+/// Measure the time of each inspection stage and of the encoder alone
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear bench biscuit new/
@@ -33,24 +33,23 @@ pub struct Arguments {
     /// Folder of the part
     #[arg(required_unless_present = "all")]
     part: Option<PathBuf>,
-    /// Pictures: files or folders
+    /// Images: files or folders
     #[arg(required_unless_present = "all", value_name = "PATH")]
     pictures: Vec<PathBuf>,
-    /// Instead of a part, each of the models: the encoders, and the decoder that writes, by every runtime, provider, precision and
-    /// number of threads that there is
+    /// Instead of a part, measure each shipped model with every runtime, provider, precision and thread count
     #[arg(long, conflicts_with_all = ["part", "pictures", "busy"])]
     all: bool,
-    /// Inspections that are timed, after as many pictures as there are to warm up; with --all, runs of each way, of 100 tokens where
-    /// a model writes [default: 200, with --all 50]
+    /// Timed inspections, after one warm-up round over all images; with --all, timed runs of each combination, of 100 tokens for
+    /// a writer [default: 200, with --all 50]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
-    /// Threads that compute all the while, as another program would
+    /// Busy threads that run at the same time, as other programs would
     #[arg(long, default_value_t = 0, value_name = "N")]
     busy: usize,
-    /// Instead of the stages, inspections a second by so many inspectors at once, which share the model's weights
+    /// Instead of the stages, measure inspections per second with N inspectors at once that share the model's weights
     #[arg(long, value_name = "N", value_parser = super::threads, conflicts_with_all = ["all", "busy"])]
     streams: Option<usize>,
-    /// One JSON object instead of a table
+    /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -102,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         .take(rounds)
         .map(|path| Ok((&**path, std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)))
         .collect::<Result<_>>()?;
-    let Some((first, _)) = files.first() else { bail!("no picture to inspect") };
+    let Some((first, _)) = files.first() else { bail!("no image to inspect") };
     let (setup, taught) = (arguments.model.setup(), super::seen_part(part)?);
     let packages = setup.of_part(&taught, part)?;
     let manifest = of_sense(&packages, Sense::Image)?;
@@ -216,7 +215,7 @@ fn at_once(
     writeln!(out, "ms             p50     p95     p99")?;
     writeln!(out, "whole        {p50:6.2}  {p95:6.2}  {p99:6.2}")?;
     writeln!(out, "inspections/s  {inspections_per_s:.0}")?;
-    writeln!(out, "memory         {memory} at most")?;
+    writeln!(out, "memory         {memory} peak")?;
     Ok(Outcome::Good)
 }
 
@@ -232,7 +231,7 @@ struct Model<'a> {
 /// Tries every way to run each model, or the one that is named.
 fn all(arguments: &Arguments) -> Result<Outcome> {
     if arguments.model.require_provider {
-        bail!("each way requires its provider as it is: leave --require-provider out");
+        bail!("each trial requires its provider anyway: remove --require-provider");
     }
     let board = prepare::board(&arguments.model)?;
     let named = arguments.model.model.iter().map(String::as_str).collect::<Vec<_>>();
@@ -290,7 +289,7 @@ fn time(inspector: &mut Inspector, files: &[(&Path, Vec<u8>)], rounds: usize) ->
 
 /// Milliseconds from the start of a fresh process to its end with the first verdict, median of five.
 fn cold_start(arguments: &Arguments, part: &Path, picture: &Path) -> Result<f64> {
-    let executable = std::env::current_exe().context("cannot tell where this program is")?;
+    let executable = std::env::current_exe().context("cannot find the path of this program")?;
     let mut times = Vec::new();
     for _ in 0..5 {
         let mut command = Command::new(&executable);
@@ -320,7 +319,7 @@ fn cold_start(arguments: &Arguments, part: &Path, picture: &Path) -> Result<f64>
 
 fn tell(out: &mut impl std::io::Write, measured: &Measured) -> Result<()> {
     let Measured { rounds, busy, threads, ratio, ratio_quartiles: [low, high], .. } = measured;
-    writeln!(out, "{rounds} inspections, {threads} encoder threads, {busy} busy threads beside")?;
+    writeln!(out, "{rounds} inspections, {threads} encoder threads, {busy} other busy threads")?;
     writeln!(out, "ms             p50     p95     p99")?;
     for (name, Latency { p50, p95, p99 }) in [
         ("decode", measured.decode),
@@ -332,10 +331,10 @@ fn tell(out: &mut impl std::io::Write, measured: &Measured) -> Result<()> {
     ] {
         writeln!(out, "{name:12} {p50:6.2}  {p95:6.2}  {p99:6.2}")?;
     }
-    writeln!(out, "whole / bare   {ratio:.2} (half of the rounds: {low:.2} to {high:.2})")?;
+    writeln!(out, "whole / bare   {ratio:.2} (quartiles {low:.2} to {high:.2})")?;
     writeln!(out, "inspections/s  {:.0}", measured.inspections_per_s)?;
     let memory = measured.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0} MB"));
-    writeln!(out, "memory         {memory} at most")?;
+    writeln!(out, "memory         {memory} peak")?;
     writeln!(out, "cold start     {:.0} ms, process start to verdict and exit", measured.cold_start)?;
     Ok(())
 }

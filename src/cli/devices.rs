@@ -1,4 +1,4 @@
-//! `eyear devices`: what a station can see and hear with here, ready to be pasted into its file.
+//! `eyear devices`: cameras and microphones, with lines to paste into a station file.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::table::Printed;
 use super::{Outcome, complain};
 
-/// List cameras and microphones with what to write into a station file
+/// List cameras and microphones with the lines for a station file
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear devices
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
                 writeln!(out, "  {format} {width:5} x {height}{rates}")?;
             }
             if camera.offers.is_empty() {
-                writeln!(out, "  no format that eyear reads")?;
+                writeln!(out, "  no format that eyear supports")?;
             }
             writeln!(out, "\n{}", snippet(camera))?;
         }
@@ -140,7 +140,7 @@ fn v4l2_cameras() -> Vec<eyear::Result<Camera>> {
 
 #[cfg(not(target_os = "linux"))]
 fn v4l2_cameras() -> Vec<eyear::Result<Camera>> {
-    let what = "V4L2 cameras are there on Linux alone";
+    let what = "V4L2 cameras need Linux";
     vec![Err(eyear::Error::new(eyear::ErrorKind::Unavailable, what))]
 }
 

@@ -1,4 +1,4 @@
-//! `eyear doctor`: what this machine has of what eyear needs, and what mends the rest.
+//! `eyear doctor`: checks board, runtime and models, and says how to repair them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::table::Printed;
 use super::{Outcome, doctor_camera, doctor_microphone};
 
-/// Tell which runtime and models are used, and what is missing
+/// Check board, runtime and models on this machine
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -221,7 +221,7 @@ fn board() -> Result<OnBoard> {
 
 /// What brings a package back.
 fn remedy(dir: &Path) -> String {
-    format!("copy the package here anew, or run `git checkout -- {}` where eyear was cloned", dir.display())
+    format!("copy the package again, or run `git checkout -- {}` in the clone of eyear", dir.display())
 }
 
 /// Digests of all files, and the golden input through each variant that one of the `ready` runtimes opens.
@@ -244,7 +244,7 @@ fn model(manifest: &Manifest, ready: &[&dyn Backend]) -> Model {
             };
             let (name, label) = (&manifest.name, variant.label());
             let what = format!(
-                "{name} in {label} computes something else here: similarity {similarity:.4}, least {least}; {remedy}"
+                "{name} in {label} computes wrong values on this machine: similarity {similarity:.4}, at least {least} is required; {remedy}"
             );
             Err(Error::new(ErrorKind::Runtime, what))
         };
@@ -306,19 +306,17 @@ fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
     let model = board.model.as_ref().map_or(String::new(), |model| format!("; {model}"));
     let jetpack = board.jetpack.as_ref().map_or(String::new(), |release| format!("; {release}"));
     writeln!(out, "board    {}: {} ({}){model}{jetpack}", board.name, board.title, board.proven)?;
-    let heat = board
-        .celsius
-        .map(|degrees| format!("{degrees:.0} degrees Celsius ({})", board.zone.as_deref().unwrap_or("no name")));
+    let heat = board.celsius.map(|degrees| format!("{degrees:.0} °C ({})", board.zone.as_deref().unwrap_or("no name")));
     let clock = board.megahertz.map(|[now, most]| format!("{now} of {most} MHz"));
     let state: Vec<String> = heat.into_iter().chain(clock).collect();
     if !state.is_empty() {
         writeln!(out, "         {}", state.join(", "))?;
     }
     if !board.held_back.is_empty() {
-        writeln!(out, "         held back: {}; see to its supply and its cooling", board.held_back.join(", "))?;
+        writeln!(out, "         held back: {}; check power supply and cooling", board.held_back.join(", "))?;
     }
     let others: Vec<String> = board.others.iter().map(|of| format!("; more in {} ({})", of.folder, of.how)).collect();
-    writeln!(out, "         its file: {}{}", board.found, others.concat())?;
+    writeln!(out, "         board file: {}{}", board.found, others.concat())?;
     if !board.accelerators.is_empty() {
         writeln!(out, "         accelerators: {}", board.accelerators.join(", "))?;
     }
@@ -326,7 +324,11 @@ fn tell_board(out: &mut impl std::io::Write, board: &OnBoard) -> Result<()> {
         text.as_ref().map_or(Ok(()), |text| writeln!(out, "         {what}: {text}"))?;
     }
     for (name, why) in &board.providers {
-        writeln!(out, "         {}", why.as_ref().map_or_else(|| format!("provider `{name}` is there"), Clone::clone))?;
+        writeln!(
+            out,
+            "         {}",
+            why.as_ref().map_or_else(|| format!("provider `{name}` is available"), Clone::clone)
+        )?;
     }
     Ok(())
 }
@@ -340,8 +342,7 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     for runtime in &findings.runtimes {
         match (&runtime.found, &runtime.error) {
             (Some(library), _) => {
-                let client =
-                    if library.telemetry == "none" { "it has no client" } else { "its client is switched off" };
+                let client = if library.telemetry == "none" { "no client built in" } else { "client disabled" };
                 writeln!(out, "ok       {} {}, telemetry off: {client}", runtime.name, library.version)?;
                 writeln!(out, "         {} ({})", library.library, library.how)?;
                 writeln!(out, "         providers: {}", library.providers.join(", "))?;
@@ -365,7 +366,7 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
                 let parity = model.parity.iter().map(|(precision, cosine)| format!("{precision} {cosine:.4}"));
                 let (licence, parity) = (model.licence.as_deref().unwrap_or_default(), parity.collect::<Vec<_>>());
                 let name = &model.name;
-                writeln!(out, "ok       {name} ({licence}); likeness to its reference: {}", parity.join(", "))?;
+                writeln!(out, "ok       {name} ({licence}); similarity to the reference: {}", parity.join(", "))?;
                 writeln!(out, "         {}", model.folder)?;
             }
         }

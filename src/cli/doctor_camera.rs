@@ -1,4 +1,4 @@
-//! `eyear doctor camera`: how a camera sees and delivers, and what mends it.
+//! `eyear doctor camera`: checks the images and the timing of a camera.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,16 +17,16 @@ use serde::Serialize;
 use super::Outcome;
 use super::table::Printed;
 
-/// Look through a camera and tell how it sees, whether it keeps time, and what to mend
+/// Check the images and the timing of a camera
 #[derive(Args)]
 pub struct Arguments {
     /// /dev/videoN, a name in /dev/v4l/by-id or by-path, or a serial number
     #[arg(long, value_name = "DEVICE", default_value = "/dev/video0")]
     device: String,
-    /// The camera of a station file, as it is set there
+    /// Use the camera and settings of this station file
     #[arg(long, value_name = "STATION.TOML", conflicts_with_all = ["device", "format", "size", "rate"])]
     station: Option<PathBuf>,
-    /// Frames to look at
+    /// Number of frames to check
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     frames: u32,
     /// FourCC, such as YUYV or MJPG [default: the camera's own]
@@ -91,7 +91,7 @@ fn look(arguments: &Arguments) -> Result<Findings> {
     let (device, settings) = match &arguments.station {
         Some(file) => {
             let name = file.display().to_string();
-            let Some(camera) = Station::load(file)?.camera else { bail!("{name} has no [camera] to look at") };
+            let Some(camera) = Station::load(file)?.camera else { bail!("{name} has no [camera]") };
             (name, camera)
         }
         None => {
@@ -140,13 +140,13 @@ fn look(arguments: &Arguments) -> Result<Findings> {
             },
             // A recording may be shorter than asked.
             Next::End if !stamps.is_empty() => break,
-            Next::End => bail!("{device} has no picture"),
+            Next::End => bail!("{device} has no image"),
             _ => {}
         }
     }
     bar.finish_and_clear();
     let (Some(first), Some(last)) = (stamps.first(), stamps.last()) else {
-        bail!("{device}: {damaged} frames came, and all were damaged");
+        bail!("{device}: all {damaged} frames were damaged");
     };
     let rate = (stamps.len() - 1) as f64 / (last.ms_since(*first) / 1e3).max(1e-9);
     let intervals = stamps.windows(2).map(|pair| pair[1].ms_since(pair[0])).collect();
@@ -181,18 +181,16 @@ fn advice(findings: &Findings) -> Vec<String> {
     let mut mend = Vec::new();
     let Findings { lost, damaged, clock_steps, interval_ms: [middle, most], .. } = findings;
     if *lost > 0 {
-        mend.push(format!(
-            "{lost} frames were lost: take load off this machine, or plug the camera into a port of its own"
-        ));
+        mend.push(format!("{lost} frames were lost: reduce the load on this machine, or give the camera its own port"));
     }
     if *damaged > 0 {
-        mend.push(format!("{damaged} frames were damaged: change the cable or the port, or ask for a smaller size"));
+        mend.push(format!("{damaged} frames were damaged: change the cable or the port, or choose a smaller size"));
     }
     if *clock_steps > 0 {
-        mend.push(format!("time stamps jumped {clock_steps} times: the driver keeps no time, arrival is used instead"));
+        mend.push(format!("time stamps jumped {clock_steps} times: the driver's time stamps are unreliable, arrival times are used instead"));
     }
     if *most > 2.5 * middle && *lost == 0 {
-        mend.push(format!("{most:.0} ms passed between two frames where {middle:.0} are usual: fix the exposure time, or take load off this machine"));
+        mend.push(format!("{most:.0} ms passed between two frames, usually {middle:.0} ms: set a fixed exposure time, or reduce the load on this machine"));
     }
     mend
 }
@@ -203,12 +201,12 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     writeln!(out, "{about}")?;
     writeln!(
         out,
-        "  delivery   {frames} frames at {rate:.2}/s, {:.1} ms apart, at most {:.1}",
+        "  delivery   {frames} frames at {rate:.2}/s, {:.1} ms apart, at most {:.1} ms",
         interval_ms[0], interval_ms[1]
     )?;
     writeln!(
         out,
-        "             {:.1} ms from stamp to arrival, at most {:.1}; {lost} lost, {damaged} damaged",
+        "             {:.1} ms from exposure to arrival, at most {:.1} ms; {lost} lost, {damaged} damaged",
         delay_ms[0], delay_ms[1]
     )?;
     let (black, white) = (100.0 * black, 100.0 * white);
@@ -223,10 +221,10 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
         writeln!(out, "  memory     {shares} with other devices without a copy (DMABUF)")?;
     }
     for line in &findings.mend {
-        writeln!(out, "  mend       {line}")?;
+        writeln!(out, "  fix        {line}")?;
     }
     if findings.healthy {
-        writeln!(out, "  nothing to mend")?;
+        writeln!(out, "  ok         no fault found")?;
     }
     Ok(())
 }

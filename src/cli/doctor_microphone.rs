@@ -1,4 +1,4 @@
-//! `eyear doctor microphone`: how a microphone sounds and delivers, and what mends it.
+//! `eyear doctor microphone`: checks the sound and the timing of a microphone.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -18,25 +18,25 @@ use serde::Serialize;
 use super::Outcome;
 use super::table::Printed;
 
-/// Listen to a microphone and tell how it sounds, whether it keeps time, and what to mend
+/// Check the sound and the timing of a microphone
 #[derive(Args)]
 pub struct Arguments {
     /// ALSA name that stays with the card, such as hw:CARD=Mic,DEV=0
     #[arg(long, value_name = "ID", default_value = "default")]
     device: String,
-    /// The microphone of a station file, as it is set there
+    /// Use the microphone and settings of this station file
     #[arg(long, value_name = "STATION.TOML", conflicts_with_all = ["device", "rate", "channels", "format"])]
     station: Option<PathBuf>,
-    /// How long to listen
+    /// Seconds to listen
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
-    /// Samples of one channel in a second
+    /// Sample rate
     #[arg(long, value_name = "HZ", default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(1000..=768_000))]
     rate: u32,
     /// Channels
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     channels: u16,
-    /// f32, i32, i16 or u8 [default: the widest that the card offers]
+    /// Sample format: f32, i32, i16 or u8 [default: the widest that the card offers]
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// One JSON object
@@ -67,7 +67,7 @@ struct Delivery {
     samples: u64,
     /// Samples of one channel that were lost.
     lost: u64,
-    /// Samples of one channel in a second, by this machine's clock; after five seconds.
+    /// Sample rate, by this machine's clock; after five seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<f64>,
     /// Parts per million by which that is more than asked for.
@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         Some(file) => {
             let name = file.display().to_string();
             let Some(microphone) = Station::load(file)?.microphone else {
-                bail!("{name} has no [microphone] to listen to");
+                bail!("{name} has no [microphone]");
             };
             (name, microphone)
         }
@@ -165,7 +165,7 @@ fn listen_to(device: String, settings: &station::Microphone, seconds: u64) -> Re
     let about = source.describe();
     let came = channels[0].len();
     if came == 0 {
-        let what = format!("microphone {device} gave no sample for {seconds} s");
+        let what = format!("microphone {device} delivered no samples for {seconds} s");
         return Err(Error::new(ErrorKind::Unavailable, what).into());
     }
     channels.iter_mut().for_each(|channel| channel.truncate(wanted));
@@ -195,9 +195,7 @@ fn listen_to(device: String, settings: &station::Microphone, seconds: u64) -> Re
 fn few_enough(seconds: u64, rate: u32, channels: usize) -> Result<()> {
     let samples = seconds * u64::from(rate) * channels as u64;
     if samples > MOST_SAMPLES {
-        let what = format!(
-            "{samples} samples are more than the {MOST_SAMPLES} that are listened to at most: give fewer --seconds"
-        );
+        let what = format!("{samples} samples are too many, at most {MOST_SAMPLES}: reduce --seconds");
         return Err(Error::new(ErrorKind::Config, what).into());
     }
     Ok(())
@@ -224,22 +222,20 @@ fn advice(channels: &[Hearing], delivery: &Delivery) -> Vec<String> {
     }
     if delivery.lost > 0 {
         let lost = delivery.lost;
-        mend.push(format!(
-            "{lost} samples were lost: take load off this machine, or plug the card into a port of its own"
-        ));
+        mend.push(format!("{lost} samples were lost: reduce the load on this machine, or give the card its own port"));
     }
     if let Some(ppm) = delivery.rate_off_ppm.filter(|ppm| ppm.abs() > 500.0) {
         mend.push(format!(
-            "it keeps time badly ({ppm:+.0} ppm): ask for a rate that the card has itself, or change it"
+            "the sample rate is inaccurate ({ppm:+.0} ppm): choose a native rate of the card, or replace the card"
         ));
     }
     if let Some(Timing { jitter_ms: jitter, .. }) = delivery.timing.as_ref().filter(|timing| timing.jitter_ms > 100.0) {
-        mend.push(format!("chunks come up to {jitter:.0} ms late: take load off this machine"));
+        mend.push(format!("chunks arrive up to {jitter:.0} ms late: reduce the load on this machine"));
     }
     for fault in delivery.faults.iter().filter(|fault| fault.kind != "overrun") {
         let Counted { kind, times, .. } = fault;
-        let how = if delivery.timing.is_some() { "change the cable, the port or the card" } else { "record it anew" };
-        mend.push(format!("{kind} was seen {times} times: {how}"));
+        let how = if delivery.timing.is_some() { "change the cable, the port or the card" } else { "record it again" };
+        mend.push(format!("{kind} occurred {times} times: {how}"));
     }
     mend
 }
@@ -263,7 +259,7 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
         match hum {
             Some(hum) => {
                 let (hz, dbfs, above) = (hum.hz, hum.dbfs, hum.above_rest_db);
-                writeln!(out, "  mains hum  {hz} Hz, {dbfs:.1} dBFS, {above:+.1} dB against the rest")?;
+                writeln!(out, "  mains hum  {hz} Hz, {dbfs:.1} dBFS, {above:+.1} dB relative to the rest")?;
             }
             None => writeln!(out, "  mains hum  none")?,
         }
@@ -271,14 +267,14 @@ fn tell(out: &mut impl std::io::Write, findings: &Findings) -> Result<()> {
     let Delivery { samples, lost, rate, rate_off_ppm, timing, .. } = &findings.delivery;
     writeln!(out, "  delivery   {samples} samples in {:.1} s, {lost} lost", findings.seconds)?;
     if let (Some(rate), Some(ppm)) = (rate, rate_off_ppm) {
-        writeln!(out, "  rate       {rate:.2} Hz by this machine's clock, {ppm:+.0} ppm")?;
+        writeln!(out, "  rate       {rate:.2} Hz measured, {ppm:+.0} ppm")?;
     }
     if let Some(Timing { delay_ms, jitter_ms }) = timing {
         writeln!(out, "  delay      {delay_ms:.1} ms, jitter {jitter_ms:.1} ms")?;
     }
     match findings.mend.is_empty() {
-        true => writeln!(out, "ok       nothing to mend")?,
-        false => findings.mend.iter().try_for_each(|line| writeln!(out, "mend     {line}"))?,
+        true => writeln!(out, "ok       no fault found")?,
+        false => findings.mend.iter().try_for_each(|line| writeln!(out, "fix      {line}"))?,
     }
     Ok(())
 }

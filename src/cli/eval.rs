@@ -1,4 +1,4 @@
-//! `eyear eval`: a data set → figures.
+//! `eyear eval`: a labelled data set → accuracy, time and memory.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,83 +33,83 @@ use super::inspect::csv_line;
 use super::table::{Screen, rate, shown};
 use super::{ModelArguments, OUTPUT, Outcome, complain, eval_robust, eval_words, progress_bar, tiles};
 
-/// Folders that are told of which no sample is used, at most.
+/// Most folders of unused samples that are listed.
 const MOST_UNUSED: usize = 4;
 const TEACHING: &str = "Teaching";
 const MEASURED: &str = "What is measured";
 
 const EXAMPLES: &str = "Examples:
   eyear eval mvtec/screw                       Teach from train/good, judge test/
-  eyear eval parts/                            Folders good and bad: half of the good ones are taught
-  eyear eval mvtec/screw --part biscuit        Judge by a part that was taught before
+  eyear eval parts/                            Folders good and bad: half of the good samples are taught
+  eyear eval mvtec/screw --part biscuit        Use a part that was taught before
   eyear eval mvtec/screw --csv > screw.csv     The score of each sample
-  eyear eval mvtec/screw --out pages           A page with the worst misses
-  eyear eval mimii/pump --window 1             Sounds, by windows of one second
+  eyear eval mvtec/screw --out pages           A page with the worst errors
+  eyear eval mimii/pump --window 1             Sounds, in windows of one second
 
 Layouts: MVTec AD, LOCO, AD 2 and 3D-AD, BTAD, VisA, MIMII, DCASE, and folders such as good and bad, ok and nok, normal and abnormal.";
 
-/// Measure accuracy and speed on a data set of pictures, sounds or both (MVTec folders, VisA tables, or good/ and bad/)
+/// Measure accuracy, time and memory on a labelled data set (MVTec folders, VisA tables, or good/ and bad/)
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Folder of the data set, or of several
+    /// Folder of one data set or of several
     #[arg(required_unless_present = "modelled")]
     dataset: Option<PathBuf>,
-    /// Sounds of physically modelled machines, good and broken, instead of a folder's, at these ratios of the machine to
-    /// the factory around it
+    /// Instead of a folder, use sounds of physically modelled machines, good and broken, at these signal-to-noise ratios of
+    /// machine to factory
     #[arg(long, value_name = "DB", num_args = 0.., default_missing_values = ["6", "0", "-6"], allow_negative_numbers = true)]
     #[arg(help_heading = MEASURED, conflicts_with_all = ["dataset", "part", "inject"])]
     modelled: Option<Vec<f64>>,
-    /// Judge by this part instead of teaching one from the data set's good pictures
+    /// Use this part instead of teaching one from the data set's good samples
     #[arg(long, help_heading = TEACHING, value_name = "DIR", conflicts_with_all = ["shots", "seed", "overkill", "kind", "precision", "input"])]
     part: Option<PathBuf>,
-    /// Teach from this many good pictures only
+    /// Teach from this many good samples only
     #[arg(long, help_heading = TEACHING, value_name = "N")]
     shots: Option<usize>,
-    /// Seed of the choice of shots
+    /// Seed for every random choice
     #[arg(long, help_heading = TEACHING, default_value_t = 0)]
     seed: u64,
     /// Share of good parts that may be rejected
     #[arg(long, help_heading = TEACHING, default_value_t = 0.01, value_name = "SHARE")]
     overkill: f64,
-    /// How the part is looked at: texture, framed, aligned, golden [default: tries and tells]
+    /// Alignment mode: texture, framed, aligned or golden [default: chosen from the samples]
     #[arg(long, help_heading = TEACHING)]
     kind: Option<Kind>,
-    /// Cut sounds into windows of this length; a file is as strange as the strangest of its windows, and rejected where
-    /// one of them is
+    /// Cut sounds into windows of this length; a file has the score of its most anomalous window and is rejected if one
+    /// window is
     #[arg(long, help_heading = MEASURED, value_name = "SECONDS", value_parser = seconds)]
     window: Option<f64>,
-    /// Teach from as many good sounds, chosen by the seed, as last for this long together
+    /// Teach from good sounds, chosen by the seed, of this total length
     #[arg(long, help_heading = TEACHING, value_name = "SECONDS", value_parser = seconds, conflicts_with_all = ["shots", "part"])]
     taught_seconds: Option<f64>,
-    /// Mix faults into the good sounds that are judged: knock, tone, hum, rub, noise; `--seed` draws them
+    /// Mix faults into the good test sounds: knock, tone, hum, rub, noise
     #[arg(long, help_heading = MEASURED, value_name = "FAULT", num_args = 1..)]
     inject: Vec<FaultKind>,
-    /// Decibels by which an injected fault, while it lasts, is louder than the sound
+    /// Level of an injected fault relative to the sound, while the fault lasts
     #[arg(long, help_heading = MEASURED, value_name = "DB", num_args = 1.., default_values_t = [0.0], allow_negative_numbers = true)]
     snr: Vec<f64>,
-    /// Also judge by baselines: sounds by two on the log-mel, Mahalanobis distance of its mean, and nearest neighbours of its
-    /// frames; clips by the Mahalanobis distance of how much moves in each step
+    /// Also run baselines: for sounds, Mahalanobis distance of the mean log-mel and nearest neighbours of its frames; for
+    /// clips, Mahalanobis distance of the amount of motion in each step
     #[arg(long, help_heading = MEASURED, conflicts_with = "part")]
     baselines: bool,
-    /// Also judge the same samples worsened: pictures by noise, blur, exposure, JPEG, occlusion and patches, sounds by noise,
-    /// clipping, level, gaps and a narrow band, parts that are seen and heard by a dropped sense; `--seed` draws them
+    /// Also judge the samples under corruptions: images with noise, blur, exposure, JPEG, occlusion and patches; sounds with
+    /// noise, clipping, level, gaps and a narrow band; image and sound with one of them dropped
     #[arg(long, help_heading = MEASURED, conflicts_with = "baselines")]
     robust: bool,
-    /// Precision of the encoder [default: int8, or the package's first where it has no int8]
+    /// Precision of the encoder [default: int8, else the first of the package]
     #[arg(long, help_heading = TEACHING)]
     precision: Option<Precision>,
-    /// Pixels that a picture is brought to, in multiples of 32 [default: the model's own]
+    /// Image size for the model, in multiples of 32 [default: that of the model]
     #[arg(long, help_heading = TEACHING, value_name = "HEIGHTxWIDTH", value_parser = super::input_size)]
     input: Option<[usize; 2]>,
-    /// One JSON object a data set instead of tables, with the score of each sample and a table of thresholds
+    /// Print one JSON object a data set instead of tables, with the score of each sample and a table of thresholds
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
-    /// Comma-separated values instead of tables, a line for each sample: dataset, file, kind, bad, verdict, score, limit,
+    /// Print comma-separated values instead of tables, one line a sample: dataset, file, kind, bad, verdict, score, limit,
     /// p_value
     #[arg(long, help_heading = OUTPUT, conflicts_with = "json")]
     csv: bool,
-    /// Write a page with the figures and pictures of the worst misses (NAME.html) to this folder
+    /// Write a page (NAME.html) with the figures and the worst errors to this folder
     #[arg(long, help_heading = OUTPUT, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -134,8 +134,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         if (sense == Sense::Image || paired) && of_sounds {
             let holds = folder(arguments).display();
             bail!(
-                "--window and --taught-seconds are for sounds alone, --baselines for sounds or clips alone, and {holds} \
-                 holds pictures"
+                "--window and --taught-seconds are for sounds only, --baselines is for sounds or clips only, and {holds} \
+                 holds images"
             );
         }
         if sense == Sense::Clip {
@@ -144,7 +144,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let words =
             arguments.words.open(&dataset, &arguments.inject, arguments.dataset.as_deref(), &arguments.model)?;
         let read = |path: &Path| made.get(path).map_or_else(|| sound::read(path), |sound| Ok(sound.clone()));
-        // What is taught, by windows where sounds are cut.
+        // The samples to teach, as windows if sounds are cut.
         let (mut cut, mut paths) = (None, Vec::new());
         let taught = match &arguments.part {
             Some(dir) => Taught::load(dir)?,
@@ -174,7 +174,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         if !arguments.inject.is_empty() {
             if sense == Sense::Image && !paired {
-                bail!("--inject mixes faults into sounds, and {} holds pictures", folder(arguments).display());
+                bail!("--inject mixes faults into sounds, and {} holds images", folder(arguments).display());
             }
             dataset.inject(&arguments.inject, &arguments.snr, arguments.seed);
         }
@@ -217,14 +217,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             };
             let bar = progress_bar("baselines")?;
             bar.set_length(dataset.test.len() as u64);
-            // What cannot be read was told when it was taught.
+            // Unreadable samples were reported during teaching.
             let taught = paths.iter().map(|path| motion(path)).filter(|steps| steps.is_ok());
             let judged = |sample: &Sample| motion(&sample.path);
             figures.baselines = Some(baseline::run_clips(taught, &dataset, &judged, &|| bar.inc(1))?);
             bar.finish_and_clear();
         } else if arguments.baselines {
             let sounds = paths.iter().map(|path| cut.as_ref().map_or_else(|| read(path), |cut| cut.read(path, &read)));
-            // What cannot be read was told when it was taught.
+            // Unreadable samples were reported during teaching.
             let sounds = sounds.filter(|sound| sound.is_ok());
             let windows = |sample: &Sample| {
                 let sound = heard(sample, &sample.path, &read)?;
@@ -238,7 +238,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         if arguments.robust {
             let read_moment = |sample: &Sample| moment(sample, paired, sense, &read);
             let clean = (&figures, &*judged);
-            let bar = progress_bar("worsening")?;
+            let bar = progress_bar("corrupting")?;
             let hands = Hands {
                 read: &read_moment,
                 judge: &judge_moment,
@@ -315,7 +315,7 @@ fn read_mask(path: &Path) -> eyear::Result<Frame> {
     masks::read(path, &recording::read_ground_truth)
 }
 
-/// Tells of samples in the folder of the data sets that none of them uses.
+/// Prints which samples in the folder no data set uses.
 fn tell_unused(dir: &Path, sets: &[Dataset]) -> Result<()> {
     let unused = Dataset::unused(dir, sets)?;
     let listed: Vec<String> =
@@ -323,7 +323,7 @@ fn tell_unused(dir: &Path, sets: &[Dataset]) -> Result<()> {
     if !listed.is_empty() {
         let more = unused.len() - listed.len();
         let more = if more > 0 { format!(" and {more} more folders") } else { String::new() };
-        complain(&format!("note: samples that are not used: {}{more}", listed.join(", ")));
+        complain(&format!("note: unused samples: {}{more}", listed.join(", ")));
     }
     Ok(())
 }
@@ -371,7 +371,7 @@ fn teach(
     Ok(taught)
 }
 
-/// Refuses what is not for clips.
+/// Refuses options that do not work with clips.
 fn check_clips(arguments: &Arguments) -> Result<()> {
     let given = [
         ("--window", arguments.window.is_some()),
@@ -382,17 +382,17 @@ fn check_clips(arguments: &Arguments) -> Result<()> {
         ("--input", arguments.input.is_some()),
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((flag, _)) => bail!("{flag} is not for clips, and {} holds clips", folder(arguments).display()),
+        Some((flag, _)) => bail!("{flag} does not work with clips, and {} holds clips", folder(arguments).display()),
         None => Ok(()),
     }
 }
 
-/// How a part is looked at and listened to, for people.
+/// The alignment modes of a part, as text.
 fn kinds_of(taught: &Taught) -> String {
     taught.parts().iter().map(|part| part.card.kind.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
-/// What is seen and heard of a sample, with its fault.
+/// Reads a sample, with its injected fault.
 fn moment(
     sample: &Sample,
     paired: bool,
@@ -412,10 +412,10 @@ fn moment(
     })
 }
 
-/// Data sets with those of their sounds that are made, not read.
+/// Data sets, each with its modelled sounds.
 type Sets = Box<dyn Iterator<Item = Result<(Dataset, BTreeMap<PathBuf, Sound>)>>>;
 
-/// The data sets that are meant; modelled ones are made one at a time, for they fill the memory.
+/// The selected data sets; modelled ones are made one at a time to save memory.
 fn sets(arguments: &Arguments) -> Result<Sets> {
     let Some(snrs_db) = arguments.modelled.clone() else {
         let sets = Dataset::discover(folder(arguments))?;
@@ -436,7 +436,7 @@ fn folder(arguments: &Arguments) -> &Path {
     arguments.dataset.as_deref().unwrap_or(Path::new(""))
 }
 
-/// What is taught of the good sounds `paths`: themselves, or their windows.
+/// The good sounds `paths` to teach, or their windows.
 fn windows_of(
     paths: &[PathBuf],
     arguments: &Arguments,
@@ -447,13 +447,13 @@ fn windows_of(
     Ok((Some(windows), names))
 }
 
-/// The sound of a sample, with its fault.
+/// Reads the sound of a sample, with its injected fault.
 fn heard(sample: &Sample, path: &Path, read: &dyn Fn(&Path) -> eyear::Result<Sound>) -> eyear::Result<Sound> {
     let sound = read(path)?;
     sample.fault.map_or(Ok(sound.clone()), |fault| faults::inject(&sound, fault))
 }
 
-/// A time that a window may have.
+/// Parses the length of a window.
 fn seconds(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.1..=36_000.0).contains(number));
     number.ok_or_else(|| format!("wants seconds from 0.1 to 36000, got `{text}`"))
@@ -466,7 +466,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
         0 => String::new(),
         left_out => format!(", {left_out} unreadable"),
     };
-    writeln!(out, "{name}: taught {taught} good as {kind}, judged {good} good and {bad} bad{unreadable}")?;
+    writeln!(out, "{name}: taught {taught} good ({kind}), judged {good} good and {bad} bad{unreadable}")?;
     let share = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
     let interval = figures.auroc_interval.as_ref();
     let interval = interval.map_or(String::new(), |i| format!("  (95 %: {:.3} to {:.3})", i.low, i.high));
@@ -504,7 +504,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
             of.count,
             share(of.auroc),
             match of.alone {
-                Some([sight, hearing]) => format!(" (sight {}, hearing {})", share(sight), share(hearing)),
+                Some([sight, hearing]) => format!(" (image {}, sound {})", share(sight), share(hearing)),
                 None => of.pauc.map_or(String::new(), |pauc| format!("  pAUC {pauc:.4}")),
             },
             rate(of.escape.as_ref())
@@ -523,7 +523,7 @@ fn print(out: &mut impl std::io::Write, figures: &Figures, kind: &str) -> Result
     let memory = figures.peak_memory_mb.map_or("-".into(), |mb| format!("{mb:.0}"));
     writeln!(
         out,
-        "  {:.1} ms p50, {:.1} ms p95, {:.0} images/s, {memory} MB at most",
+        "  {:.1} ms p50, {:.1} ms p95, {:.0} images/s, {memory} MB peak",
         figures.latency_ms.p50, figures.latency_ms.p95, figures.images_per_s
     )?;
     figures.robust.as_ref().map_or(Ok(()), |rows| eval_robust::print(out, rows))

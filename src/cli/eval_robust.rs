@@ -1,4 +1,4 @@
-//! `eyear eval --robust`: the table of samples that were judged worsened.
+//! `eyear eval --robust`: the table of corrupted samples.
 
 use std::path::Path;
 
@@ -6,22 +6,22 @@ use anyhow::{Result, bail};
 use eyear::evaluate::Rate;
 use eyear::evaluate::figures::CorruptedFigures;
 
-/// Refuses what was taught by one sense for parts that are seen and heard: the one sense cannot be dropped.
+/// Refuses a part of one modality on a data set of two: its only modality cannot be dropped.
 pub fn check(paired: bool, senses: usize, part: Option<&Path>) -> Result<()> {
     if let (true, 1, Some(part)) = (paired, senses, part) {
         let part = part.display();
-        bail!("--robust drops each sense of a part that is seen and heard, and {part} was taught by one alone");
+        bail!("--robust drops each modality of image and sound in turn, and {part} was taught with one only");
     }
     Ok(())
 }
 
-/// One column: its heading, and what stands in it of a row beside the clean one.
+/// One column: its heading, and its cell for a row, given the clean row.
 type Column = (&'static str, fn(&CorruptedFigures, &CorruptedFigures) -> String);
 
-/// The table, the clean row first; behind a figure stands by how much it differs from the clean one, where it does.
+/// Prints the table, clean row first; a figure is followed by its change from clean, if any.
 pub fn print(out: &mut impl std::io::Write, rows: &[CorruptedFigures]) -> Result<()> {
     let Some(clean) = rows.first() else { return Ok(()) };
-    let mut columns: Vec<Column> = vec![("worsened by", |row, _| row.worsening.into()), ("level", |row, _| level(row))];
+    let mut columns: Vec<Column> = vec![("corruption", |row, _| row.worsening.into()), ("level", |row, _| level(row))];
     let paired = clean.joint_auroc.is_some();
     if paired {
         columns.push(("joint AUROC", |row, clean| share(row.joint_auroc, clean.joint_auroc)));
@@ -45,26 +45,26 @@ pub fn print(out: &mut impl std::io::Write, rows: &[CorruptedFigures]) -> Result
         ("invalid", |row, _| counts(row.invalid)),
     ]);
     if rows.iter().any(|row| row.invalid != [0, 0]) {
-        columns.push(("of the rest: overkill, escape", |row, _| match row.invalid {
+        columns.push(("overkill, escape of the rest", |row, _| match row.invalid {
             [0, 0] => String::new(),
             _ => format!("{}, {}", counted(row.rest.overkill), counted(row.rest.escape)),
         }));
     }
     if paired {
-        columns.push(("by one sense", |row, _| counts(row.degraded)));
+        columns.push(("one modality only", |row, _| counts(row.degraded)));
     }
     if clean.words.is_some() {
         columns.push(("kind in words", |row, clean| rate(kind(row), kind(clean))));
         columns.push(("contradicted", |row, _| counted(row.words.as_ref().and_then(|words| words.contradicted))));
     }
-    columns.push(("refused as", |row, _| {
+    columns.push(("invalid because", |row, _| {
         row.reasons.iter().map(|(reason, count)| format!("{} {count}", reason.words())).collect::<Vec<_>>().join(", ")
     }));
     let mut table: Vec<Vec<String>> = vec![columns.iter().map(|(heading, _)| heading.to_string()).collect()];
     table.extend(rows.iter().map(|row| columns.iter().map(|(_, of)| of(row, clean)).collect()));
     let widths: Vec<usize> =
         (0..columns.len()).map(|i| table.iter().map(|cells| cells[i].chars().count()).max().unwrap_or(0)).collect();
-    writeln!(out, "  worsened, and by how much that differs from clean (counts: good + bad):")?;
+    writeln!(out, "  corrupted samples, with the change from clean (counts: good + bad):")?;
     for cells in &table {
         let line = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "  {}", line.join("  ").trim_end())?;

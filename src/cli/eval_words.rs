@@ -1,4 +1,4 @@
-//! `eyear eval --words`: a report on each sample that is judged → how well it is worded.
+//! `eyear eval --words`: writes a report on each judged sample → how often the words are right.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -29,17 +29,17 @@ const MOST_WRONG: usize = 6;
 #[derive(Args)]
 #[command(next_help_heading = "Words")]
 pub struct WordArguments {
-    /// Also write a report on each sample and tell how often its verdict, kinds, places and counts are right
+    /// Also write a report on each sample and measure how often its verdict, kinds, places and counts are right
     #[arg(long, conflicts_with = "window")]
     words: bool,
-    /// Model package that writes
+    /// Model package that writes the words
     #[arg(long, value_name = "NAME|DIR", default_value = "eyear-small", requires = "words")]
     writer: String,
-    /// Kinds that are right for the samples of a folder, or for a fault that is injected: broken=break 'blowhole=hole|pitting'
-    /// [default: the folder's name]
+    /// Correct kinds for a folder or an injected fault, such as broken=break 'blowhole=hole|pitting' [default: the folder's
+    /// name]
     #[arg(long, value_name = "FOLDER=KIND[|KIND]", num_args = 1.., value_parser = right, requires = "words")]
     kinds: Vec<Right>,
-    /// Judge only the half of the samples, by a hash of their names, from which the shipped writer never learned
+    /// Judge only the half of the samples (by a hash of their names) that the shipped writer was not trained on
     #[arg(long, requires = "words", conflicts_with = "modelled")]
     held_out_half: bool,
     /// Language of the words: en, zh
@@ -105,14 +105,14 @@ impl WordArguments {
             let known: Vec<&String> = senses.iter().flat_map(|sense| kinds_of(&language, *sense)).collect();
             if let Some(wrong) = kinds.iter().find(|kind| !known.contains(kind)) {
                 let all = known.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                bail!("--kinds: {} knows no kind `{wrong}` here; it knows {all}", writer.model());
+                bail!("--kinds: {} has no kind `{wrong}`; it has {all}", writer.model());
             }
             if !folders.contains(name) {
-                bail!("--kinds: nothing that is bad is in a folder `{name}`; there are {}", folders.join(", "));
+                bail!("--kinds: no folder of bad samples is named `{name}`; there are {}", folders.join(", "));
             }
         }
         if self.held_out_half && !dataset.test.iter().any(|sample| is_held_out(&sample.path)) {
-            bail!("--held-out-half: no sample of `{}` is of the half that was not learned from", dataset.name);
+            bail!("--held-out-half: all samples of `{}` belong to the half that was trained on", dataset.name);
         }
         let tally = RefCell::new(Tally::new(language.clone(), &self.language, writer.model()));
         let (writer, last, failed) = (RefCell::new(writer), RefCell::new(None), RefCell::new(None));
@@ -219,18 +219,18 @@ impl Words<'_> {
 pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
     let rate = |of: &Option<Rate>| super::table::rate(of.as_ref());
     let WordFigures { by, language, reports, invalid, fixed, missed_as: [passed, unjudged], .. } = words;
-    writeln!(out, "  in words ({language}) by {by}: {reports} reports, {invalid} samples that cannot be judged")?;
+    writeln!(out, "  words ({language}) by {by}: {reports} reports, {invalid} invalid samples")?;
     if *fixed > 0 {
-        writeln!(out, "    {fixed} reports are fixed sentences, for the decoder failed")?;
+        writeln!(out, "    {fixed} reports use fixed sentences because the decoder failed")?;
     }
     let lines = [
         ("verdict", &words.verdict, String::new()),
         ("kind, most severe", &words.kind, String::new()),
         ("kind, every one", &words.every_kind, String::new()),
         ("right kind alone", &words.named, String::new()),
-        ("defect not told", &words.missed, format!("  {passed} passed, {unjudged} cannot be judged")),
+        ("defect missed", &words.missed, format!("  {passed} passed, {unjudged} invalid")),
         ("place", &words.place, String::new()),
-        ("place or near", &words.place_near, String::new()),
+        ("place or neighbour", &words.place_near, String::new()),
         ("all places", &words.places, String::new()),
         ("count", &words.count, String::new()),
         ("contradicted", &words.contradicted, String::new()),
@@ -242,11 +242,11 @@ pub fn print(out: &mut impl Write, words: &WordFigures) -> Result<()> {
         writeln!(out, "      {sentence}")?;
     }
     for (name, of) in &words.per_kind {
-        let right = if of.right.is_empty() { "no kind is known: see --kinds".into() } else { of.right.join("|") };
+        let right = if of.right.is_empty() { "no known kind: see --kinds".into() } else { of.right.join("|") };
         let counts = |of: &Option<Rate>| of.map_or("-".into(), |rate| format!("{} of {}", rate.count, rate.of));
         let [kind, every, named, missed] = [&of.kind, &of.every_kind, &of.named, &of.missed].map(counts);
         let name = shown(name);
-        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, alone {named}, not told {missed}")?;
+        writeln!(out, "    {name:18} ({right})  kind {kind}, every one {every}, alone {named}, missed {missed}")?;
     }
     let wrong = words
         .wrong

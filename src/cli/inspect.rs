@@ -1,4 +1,4 @@
-//! `eyear inspect`: pictures, sounds or clips → verdicts.
+//! `eyear inspect`: images, sounds or clips → verdicts.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -25,29 +25,29 @@ use super::rows::{CsvLine, Row};
 use super::table::{Screen, Table, Tally, shown};
 use super::{MODEL, ModelArguments, OUTPUT, Outcome, complain, progress_bar, tiles};
 
-/// Judge pictures, sounds or clips by a taught part
+/// Judge images, sounds or clips with a taught part
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures, sounds or clips, as the part was taught: files, folders, or `-` for one picture on standard input; of a part
-    /// that is seen and heard, folders that hold cam0 and mic0
+    /// Images, sounds or clips, as the part was taught: files, folders, or `-` for one image on standard input; for image and
+    /// sound together, folders with cam0 and mic0
     #[arg(required = true, value_name = "PATH")]
     pictures: Vec<PathBuf>,
-    /// One JSON object a line instead of a table
+    /// Print one JSON object a line instead of a table
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
-    /// Comma-separated values instead of a table: file, verdict, score, limit, p_value, where, error
+    /// Print comma-separated values instead of a table: file, verdict, score, limit, p_value, where, error
     #[arg(long, help_heading = OUTPUT, conflicts_with = "json")]
     csv: bool,
-    /// Write pictures of heat and expectation and a page over all (index.html) to this folder
+    /// Write a page (index.html) with heatmaps and expected images to this folder
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     out: Option<PathBuf>,
-    /// Write what a report is worded by, to learn from it, to this folder: a safetensors file for each sense of a sample
+    /// Write the evidence for reports in words to this folder, as training data: one safetensors file per sample and modality
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     evidence: Option<PathBuf>,
-    /// Samples that are judged at once, each by an inspector and threads of its own; they share the model's weights
+    /// Samples judged at the same time, each with its own threads; the model's weights are shared
     #[arg(long, default_value = "1", value_name = "N", value_parser = super::threads, help_heading = MODEL)]
     streams: usize,
     #[command(flatten)]
@@ -55,12 +55,12 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  eyear inspect biscuit new/                    Judge every picture in a folder
-  eyear inspect biscuit a.jpg b.jpg --out page  Also write a page that shows where and why
-  eyear inspect biscuit new/ --csv > new.csv    For a spreadsheet
-  cat a.jpg | eyear inspect biscuit - --json    For a program
+  eyear inspect biscuit new/                    Judge every image in a folder
+  eyear inspect biscuit a.jpg b.jpg --out page  Also write a page with heatmaps
+  eyear inspect biscuit new/ --csv > new.csv    Table for a spreadsheet
+  cat a.jpg | eyear inspect biscuit - --json    One image from standard input
 
-Exit code: 0 when all pass, 1 when some do not, 2 when some could not be read.";
+Exit code: 0 when all pass, 1 when some do not, 2 when a file could not be read.";
 
 /// One line of `--json`.
 #[derive(Serialize)]
@@ -77,7 +77,7 @@ struct ErrorLine {
     error: String,
 }
 
-/// What is written of the samples.
+/// The output format.
 enum Lines {
     Table(Table),
     Json,
@@ -85,7 +85,7 @@ enum Lines {
 }
 
 impl Lines {
-    /// The line above the others, where there is one.
+    /// The heading line, if the format has one.
     fn heading(&self) -> Option<String> {
         match self {
             Self::Table(table) => Some(table.heading()),
@@ -142,7 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         judge(inspector, path, arguments.evidence.is_some())
     };
     let mut tally = Tally::default();
-    // It is drawn below the heading, and cleared for each row.
+    // Drawn below the heading and cleared for each row.
     let bar = progress_bar("inspecting")?;
     bar.set_length(paths.len() as u64);
     let take = |(path, stem): &(&PathBuf, String), looked: Result<Seen>| {
@@ -184,7 +184,10 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     streams::in_order(&mut inspectors, &samples, judge, take)?;
     bar.finish_and_clear();
     if let [why, ..] = otherwise[..] {
-        complain(&format!("note: {} of those that do not pass: {why}; teach some of these too", otherwise.len()));
+        complain(&format!(
+            "note: {} samples do not pass and may differ only in their file format: {why}. Teach some samples in that format.",
+            otherwise.len()
+        ));
     }
     let is_table = matches!(lines, Lines::Table(_));
     if is_table && paths.len() > 1 {
@@ -203,11 +206,11 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     })
 }
 
-/// The pictures meant. One that cannot be found is told when its turn comes, so that the rest is judged.
+/// The selected files. A missing file is reported at its turn, so that the rest is judged.
 fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let input = pictures.iter().filter(|path| path.as_os_str() == "-").count();
     if input > 0 && pictures.len() > 1 {
-        bail!("`-` stands for the one picture on standard input: no other can be given beside it");
+        bail!("`-` reads one image from standard input and cannot be combined with other paths");
     }
     let mut listed = Vec::new();
     for path in pictures {
@@ -223,14 +226,14 @@ fn listed(pictures: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathB
     Ok(listed)
 }
 
-/// What is judged, for people, and the files or folders that are meant.
+/// The plural noun of the samples, and the selected files or folders.
 pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str, Vec<PathBuf>)> {
     if taught.joint().is_some() {
         let mut folders = Vec::new();
         for path in paths {
             let found = recording::pairs(std::slice::from_ref(path))?;
             tell_strays(path, &found)?;
-            // One that holds nothing is told when its turn comes, so that the rest is judged.
+            // An empty folder is reported at its turn, so that the rest is judged.
             folders.extend(if found.is_empty() { vec![path.clone()] } else { found });
         }
         return Ok(("parts", folders));
@@ -239,14 +242,14 @@ pub(super) fn meant(taught: &Taught, paths: &[PathBuf]) -> Result<(&'static str,
     Ok((sense.samples(), listed(paths, recording::is_of(sense))?))
 }
 
-/// Tells what a folder holds beside the pictures and sounds of the parts in the folders `found` in it.
+/// Prints which files in a folder belong to none of the parts `found` in it.
 fn tell_strays(path: &Path, found: &[PathBuf]) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
     let mut used = BTreeSet::new();
     for folder in found {
-        // Of one that cannot be used, why is told when its turn comes.
+        // An unusable folder is reported at its turn.
         let Pair { picture, sound } = recording::pair(folder).ok().flatten().unwrap_or_default();
         used.extend(picture.into_iter().chain(sound));
     }
@@ -262,7 +265,7 @@ pub(super) fn judge(inspector: &mut Inspector, path: &Path, with_evidence: bool)
     let start = Instant::now();
     let moment = read(inspector, path)?;
     let decode = start.elapsed().as_secs_f64() * 1e3;
-    // A runtime that fails, or computes what is no number, does not know on what.
+    // A runtime error (failure, NaN) does not name the file.
     let inspection = inspector.judge(&moment).with_context(|| match path.as_os_str() == "-" {
         true => "standard input".to_string(),
         false => path.display().to_string(),
@@ -273,7 +276,7 @@ pub(super) fn judge(inspector: &mut Inspector, path: &Path, with_evidence: bool)
     Ok(Seen { frame: moment.frame, report, evidence })
 }
 
-/// Reads what the part is judged by.
+/// Reads the sample for the part's modalities.
 fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
     let is_standard_input = path.as_os_str() == "-";
     Ok(match inspector.senses() {
@@ -287,7 +290,7 @@ fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
         },
         _ => {
             let Some(Pair { picture, sound }) = recording::pair(path)? else {
-                bail!("{}: no folder with a picture `cam0` and a sound `mic0`", path.display());
+                bail!("{}: expected a folder with an image `cam0` and a sound `mic0`", path.display());
             };
             let frame = picture.map(|picture| recording::read(&picture)).transpose()?;
             let sound = sound.map(|sound| recording::sound::read_sample(&sound)).transpose()?;
@@ -296,7 +299,7 @@ fn read(inspector: &Inspector, path: &Path) -> Result<Moment> {
     })
 }
 
-/// A line of comma-separated values, without its end.
+/// One CSV line without its line end.
 pub(super) fn csv_line(line: &impl Serialize) -> Result<String> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.serialize(line)?;

@@ -45,20 +45,20 @@ use eyear::source::recording::Others;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// Heading of the options that say what is written, in `--help`.
+/// Heading of the output options in `--help`.
 const OUTPUT: &str = "Output";
-/// Heading of the options that say which model runs, and how.
+/// Heading of the options for model, threads and providers in `--help`.
 const MODEL: &str = "Model and machine";
 
 const EXAMPLES: &str = "Examples:
-  eyear teach biscuit --good good/    Teach a part from pictures of good ones
-  eyear inspect biscuit new/          Judge pictures by it
-  eyear eval dataset/                 Measure how well that works on labelled pictures
+  eyear teach biscuit --good good/    Teach a part from good images
+  eyear inspect biscuit new/          Judge new images
+  eyear eval dataset/                 Measure the accuracy on labelled images
   eyear doctor                        Check this machine
 
 `eyear COMMAND --help` shows the options of a command, with examples.";
 
-/// Offline inspection: teach a part from a few good pictures, then judge pictures of it.
+/// Offline inspection: teach a part from a few good samples, then judge new ones.
 #[derive(Parser)]
 #[command(name = "eyear", version, about, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -89,11 +89,11 @@ enum Command {
 /// How a command that did its work ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything passed, or there was nothing to judge.
+    /// Everything passed, or nothing was to be judged.
     Good,
-    /// Some sample failed, is unsure or cannot be judged.
+    /// At least one sample is fail, unsure or invalid.
     Bad,
-    /// Some file could not be read; the rest was done.
+    /// At least one file could not be read; the rest was done.
     Incomplete,
 }
 
@@ -101,30 +101,30 @@ pub enum Outcome {
 #[derive(Args, Clone)]
 #[command(next_help_heading = MODEL)]
 pub struct ModelArguments {
-    /// Model package: a name, or a folder with a model.toml; may be given once for each sense [default: the one that the part
-    /// was taught with; to teach, vision-lite0, of sounds sound-lite0, of clips clip-lite0]
+    /// Model package: a name, or a folder with a model.toml; once for each modality [default: the package that the part was
+    /// taught with; for teaching, vision-lite0 for images, sound-lite0 for sounds, clip-lite0 for clips]
     #[arg(long, value_name = "NAME|DIR")]
     model: Vec<String>,
     /// Threads for the encoder [default: one per core, up to four]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
-    /// Execution provider of the encoders, such as `openvino:device=CPU`, to be tried before the next that is given and the
-    /// CPU; may be given several times [default: those of the board, else the CPU alone]
+    /// Execution provider of the encoders, such as `openvino:device=CPU`; several are tried in the order given, then the CPU
+    /// [default: the providers of the board, or the CPU alone]
     #[arg(long, value_name = "NAME[:OPTION=VALUE,…]", value_parser = provider)]
     provider: Vec<Provider>,
-    /// Fail where a provider that is asked for cannot be used, or takes no node of the model
+    /// Fail if a requested provider cannot be used or runs no node of the model
     #[arg(long)]
     require_provider: bool,
-    /// Board whose providers and threads are used: a name, or a file
+    /// Use the providers and threads of this board: a name or a file
     #[arg(long, value_name = "NAME|FILE")]
     board: Option<String>,
-    /// Runtime of the encoder: onnxruntime, or in a build that has it tflite, or tflite:LIBRARY[,KEY=VALUE...] with an
-    /// accelerator's delegate
+    /// Runtime of the encoder: onnxruntime; or, if built in, tflite; or tflite:LIBRARY[,KEY=VALUE...] for the delegate of an
+    /// accelerator
     #[arg(long, value_name = "NAME", default_value = "onnxruntime")]
     backend: Runtime,
 }
 
-/// A backend, and how it was written.
+/// A backend, and the text that named it.
 #[derive(Clone)]
 struct Runtime {
     text: String,
@@ -153,22 +153,22 @@ impl ModelArguments {
         }
     }
 
-    /// The one package that a command for packages is about.
+    /// The package for commands that take exactly one.
     fn package(&self) -> Result<&str> {
         match &self.model[..] {
             [] => Ok(open::usual_name(Sense::Image)),
             [one] => Ok(one),
-            _ => bail!("--model names {} packages, and one is tried at a time", self.model.len()),
+            _ => bail!("--model names {} packages, expected one", self.model.len()),
         }
     }
 }
 
-/// Tells what was asked for and did not come to be.
+/// Prints what was requested but not done.
 fn notes() -> Notes {
     Arc::new(|note| complain(&format!("note: {note}")))
 }
 
-/// `NAME` or `NAME:OPTION=VALUE,…`: options and values as TOML has them; a value that is none of its kinds is text.
+/// `NAME` or `NAME:OPTION=VALUE,…`: options and values are TOML; a value of no TOML type is text.
 fn provider(text: &str) -> Result<Provider, String> {
     let (name, options) = text.split_once(':').unwrap_or((text, ""));
     let mut lines = String::new();
@@ -181,23 +181,25 @@ fn provider(text: &str) -> Result<Provider, String> {
     Ok(Provider { name: name.trim().into(), options })
 }
 
-/// The part in a folder, for a command that looks at pictures alone.
+/// The part in a folder, for a command that takes images only.
 fn seen_part(dir: &Path) -> Result<Taught> {
     let taught = Taught::load(dir)?;
     if taught.joint().is_some() || taught.parts()[0].card.kind.sense() != Sense::Image {
         let (name, samples) = (taught.name(), taught.samples());
-        bail!("part `{name}` was taught from {samples}: `eyear inspect` and `eyear eval` judge these")
+        bail!(
+            "part `{name}` was taught from {samples}, and this command takes images only: use `eyear inspect` or `eyear eval`"
+        )
     }
     Ok(taught)
 }
 
-/// More threads than any machine has cores for would only take its memory.
+/// Bounded, because each thread takes memory.
 fn threads(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=256).contains(number));
     number.ok_or_else(|| "wants a number from 1 to 256".to_string())
 }
 
-/// `HEIGHTxWIDTH`, such as 640x960. Whether the model takes it is for the model to say.
+/// `HEIGHTxWIDTH`, such as 640x960. The model checks whether it takes that size.
 fn input_size(text: &str) -> Result<[usize; 2], String> {
     let sides = text.split_once('x').map(|(height, width)| (height.parse(), width.parse()));
     match sides {
@@ -208,7 +210,7 @@ fn input_size(text: &str) -> Result<[usize; 2], String> {
     }
 }
 
-/// Runs the command line and tells the exit code.
+/// Runs the command line and returns the exit code.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
@@ -241,26 +243,25 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// What the entries of a part's memory looked like. Teaching cuts tiles of one and a half cells.
+/// The image tiles of a part's memory entries. Teaching cuts tiles of one and a half patches.
 fn tiles(part: &Part) -> Tiles<'_> {
     Tiles { pixels: &part.tiles, side: TILE, span: TILE_CELLS }
 }
 
-/// One line on standard error, in which no name reaches the terminal that it would obey. Where nobody reads it any more,
-/// as behind `2>&1 | head`, the work goes on.
+/// Prints one line on standard error, with control characters escaped. If nobody reads it any more, as behind
+/// `2>&1 | head`, the work goes on.
 pub fn complain(line: &str) {
     let _nobody_reads = writeln!(std::io::stderr().lock(), "{}", table::shown(line));
 }
 
-/// Tells what was found in folders and is not used.
+/// Prints which files in folders are not used.
 fn tell_others(others: &Others) {
     if !others.is_empty() {
         complain(&format!("note: not used: {others}"));
     }
 }
 
-/// Set when the program is told to end: by a service manager, at the keyboard, or since the terminal went away. A program that
-/// is started so as to outlive its terminal (`nohup`) does.
+/// Set when the program must end: SIGTERM, SIGINT, or SIGHUP when the terminal closes. SIGHUP stays ignored under `nohup`.
 pub fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -271,7 +272,7 @@ pub fn stopped_by_signals() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Whether a process with this status, as Linux tells it, was started so as to ignore that its terminal goes away.
+/// Whether a process with this `/proc/self/status` ignores SIGHUP.
 fn is_hangup_ignored(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -280,20 +281,20 @@ fn is_hangup_ignored(status: &str) -> bool {
 
 /// The error and its causes on one line.
 pub fn one_line(error: &anyhow::Error) -> String {
-    // What fails on a named file says so itself; a bare one is our own output.
+    // Errors about a named file say so themselves; a bare I/O error is about our own output.
     let output = error.chain().next().is_some_and(|first| first.is::<std::io::Error>());
     let what = output.then(|| "cannot write the output".to_string());
     let causes = error.chain().map(ToString::to_string);
     what.into_iter().chain(causes).collect::<Vec<_>>().join(": ").replace('\n', " ")
 }
 
-/// The reader of our output went away: that is its right.
+/// Whether the reader of our output closed it. That is no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// A progress bar on the terminal's error stream; silent when that is no terminal.
+/// A progress bar on standard error; hidden if that is not a terminal.
 pub fn progress_bar(message: &'static str) -> Result<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
@@ -307,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_under_nohup_is_told_by_its_status() {
+    fn nohup_is_read_from_the_process_status() {
         assert!(is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001001\n"));
         assert!(!is_hangup_ignored("Name:\teyear\nSigIgn:\t0000000000001000\n") && !is_hangup_ignored(""));
     }

@@ -1,5 +1,4 @@
-//! `eyear model`: which packages there are, and whether their files are what they should be. Models that are no packages are
-//! left to `model_check`.
+//! `eyear model`: lists packages and checks their digests. Models that are not packages are left to `model_check`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -14,7 +13,7 @@ use serde::Serialize;
 use super::table::Printed;
 use super::{Outcome, complain, model_check};
 
-/// List model packages, check their files, or bring a model from elsewhere
+/// List model packages, verify their files, or import a model of your own
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear model list
@@ -27,9 +26,9 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Every package with its licence
+    /// List every package with its licence
     List {
-        /// One JSON object a package
+        /// Print one JSON object a package
         #[arg(long)]
         json: bool,
     },
@@ -77,7 +76,7 @@ impl<'a> Line<'a> {
             let file = variant.file.as_str();
             Precision { name: variant.label(), file, bytes: bytes(file) }
         });
-        // Words that cannot be read are for `verify` to tell.
+        // `verify` reports unreadable words.
         let words = manifest.language().and_then(|spec| Words::parse(&manifest.load(&spec.tokenizer.words)?, ""));
         let writes = words.map(|words| words.codes().map(ToString::to_string).collect()).unwrap_or_default();
         Self {
@@ -128,7 +127,7 @@ fn list(json: bool) -> Result<Outcome> {
                         writeln!(out, "  {what}  {of}")?;
                     }
                 }
-                writeln!(out, "  size     {} ({} with its papers)", sizes.join(", "), megabytes(bytes))?;
+                writeln!(out, "  size     {} ({} with all files)", sizes.join(", "), megabytes(bytes))?;
                 writeln!(out, "  licence  {licence}")?;
                 writeln!(out, "  origin   {origin}")?;
                 writeln!(out, "  folder   {dir}")?;
@@ -153,7 +152,7 @@ fn verify(packages: &[String]) -> Result<Outcome> {
         match package.and_then(|manifest| manifest.verify().map(|()| manifest)) {
             Ok(manifest) => {
                 let (name, version, count) = (&manifest.name, &manifest.version, manifest.files().count());
-                writeln!(out, "{name} {version}: all {count} files are right")?;
+                writeln!(out, "{name} {version}: all {count} files match their sha256")?;
             }
             Err(error) => {
                 complain(&format!("error: {}", error.chain()));
@@ -164,11 +163,11 @@ fn verify(packages: &[String]) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Every package that is found; none is an error.
+/// Every package found; an error if there is none.
 fn all() -> Result<Vec<(PathBuf, eyear::Result<Manifest>)>> {
     let packages = Manifest::all();
     if packages.is_empty() {
-        bail!("no model package here; set EYEAR_MODELS to the folder that holds them");
+        bail!("no model package found: set EYEAR_MODELS to the folder that holds the packages");
     }
     Ok(packages)
 }

@@ -1,5 +1,5 @@
-//! `eyear model check` and `eyear model import`: an ONNX file from elsewhere → what it says of itself, whether it runs here
-//! and on which providers, what it can serve as; and the package that it makes.
+//! `eyear model check` and `eyear model import`: an ONNX file → its inputs and outputs, whether it runs here and on which
+//! providers, its possible uses; and a model package of it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::Outcome;
 use super::table::{Printed, quoted, shown};
 
-/// What an ONNX file is, whether it runs here and on which providers, and what it can serve as
+/// Check an ONNX file: inputs, outputs, operators, whether it runs here, and what it can be used for
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear model check net.onnx
@@ -35,11 +35,10 @@ pub struct CheckArguments {
     /// The model
     #[arg(value_name = "FILE.onnx")]
     file: PathBuf,
-    /// Execution provider to try, such as `openvino:device=CPU`; may be given several times [default: all that the library
-    /// has]
+    /// Execution provider to try, such as `openvino:device=CPU`; may be given several times [default: all in the library]
     #[arg(long, value_name = "NAME[:OPTION=VALUE,…]", value_parser = super::provider)]
     provider: Vec<Provider>,
-    /// Height and width to run it at, where the model leaves them open
+    /// Height and width of its input, if the model leaves them open
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size, default_value = "256x256")]
     input: [usize; 2],
     /// One JSON object
@@ -53,9 +52,9 @@ pub struct CheckArguments {
 /// How long a provider may take to build an engine and run once.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Make a package of an ONNX file that gives feature maps, or of an export of anomalib
+/// Make a package from an ONNX file with feature maps, or from an anomalib export
 #[derive(Args)]
-#[command(after_help = "`eyear model check FILE.onnx` tells the command for a file.
+#[command(after_help = "`eyear model check FILE.onnx` prints the command for a file.
 
 Examples:
   eyear model import net.onnx --out ./net --licence Apache-2.0 --origin 'trained by us on our parts' \\
@@ -65,26 +64,26 @@ pub struct ImportArguments {
     /// The model
     #[arg(value_name = "FILE.onnx")]
     file: PathBuf,
-    /// Folder of the package, whose name is the folder's
+    /// Folder of the package; its name becomes the package's name
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Licence of the weights, by its SPDX name
+    /// Licence of the weights, as SPDX identifier
     #[arg(long, value_name = "SPDX")]
     licence: String,
-    /// Who trained it on what, and where it was taken from
+    /// Who trained it, on what data, and where it comes from
     #[arg(long, value_name = "TEXT")]
     origin: String,
-    /// A picture like those that it will see: what the model makes of it is recorded, and held against by `eyear doctor` and
-    /// `eyear prepare` [default: a drawn one]
-    #[arg(long, value_name = "PICTURE")]
+    /// A typical image: the model's output for it is recorded as the reference for `eyear doctor` and `eyear prepare`
+    /// [default: a drawn image]
+    #[arg(long, value_name = "IMAGE")]
     golden: Option<PathBuf>,
     /// Version of the package
     #[arg(long, value_name = "VERSION", default_value = "1")]
     version: String,
-    /// Height and width of its input, where the model leaves them open
+    /// Height and width of its input, if the model leaves them open
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = super::input_size, default_value = "256x256")]
     input: [usize; 2],
-    /// Model value = (byte - mean) / scale, for red, green and blue; anomalib's exports have their own
+    /// Model value = (byte - mean) / scale, for red, green and blue; not needed for anomalib exports from 2.0 on
     #[arg(long, value_name = "R,G,B", value_parser = three, requires = "scale")]
     mean: Option<[f32; 3]>,
     /// See --mean
@@ -351,17 +350,17 @@ fn serves(what: &'static str, found: &Result<Use, String>) -> As {
                 .collect();
             let [height, width] = found.size;
             let sides = match found.open {
-                true => format!("any sides in multiples of {}", found.multiple_of),
-                false => format!("{height} x {width} alone"),
+                true => format!("any size in multiples of {}", found.multiple_of),
+                false => format!("{height} x {width} only"),
             };
             let cut = match found.cut_off {
                 true => {
-                    "; normalised, which cuts off low scores: export it with PostProcessor(enable_normalization=False, \
-                     enable_thresholding=False) for surer limits"
+                    "; normalised, which cuts off low scores: for more reliable limits export with \
+                     PostProcessor(enable_normalization=False, enable_thresholding=False)"
                 }
                 false => "",
             };
-            let old = if found.before_2 { "; made of `output`, as exports before 2.0 call it" } else { "" };
+            let old = if found.before_2 { "; uses `output`, as named by exports before 2.0" } else { "" };
             As { what, ok: true, why: format!("{}; {sides}{old}{cut}", maps.join(", ")) }
         }
         Err(why) => As { what, ok: false, why: why.clone() },
@@ -429,12 +428,15 @@ fn tell(out: &mut impl std::io::Write, line: &Line) -> Result<()> {
         writeln!(out, "  {what:10} {}: {why}", if *ok { "yes" } else { "no" })?;
     }
     if let Some(import) = &line.import {
-        writeln!(out, "  This makes a package of it; licence and origin are yours to say:")?;
+        writeln!(out, "  The command below makes a package; fill in licence and origin:")?;
         writeln!(out, "  {import}")?;
         if import.ends_with(OWN_SCALE) {
-            writeln!(out, "  Exports of anomalib 0.x do not normalise themselves. For these: {USUAL_SCALE}")?;
+            writeln!(out, "  Exports of anomalib 0.x do not normalise their input. For these use {USUAL_SCALE}")?;
         } else if import.ends_with(USUAL_SCALE) {
-            writeln!(out, "  Mean and scale are those of torchvision and timm: give those that it was trained with.")?;
+            writeln!(
+                out,
+                "  Mean and scale are those of torchvision and timm; replace them by those of your training."
+            )?;
         }
     }
     Ok(())
@@ -445,7 +447,7 @@ pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
     let ImportArguments { file, out: dir, licence, origin, golden, version, .. } = arguments;
     let name = dir.file_name().and_then(|name| name.to_str()).context("--out wants a folder with a name")?;
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} is there already and not empty: --out makes a new package", dir.display());
+        bail!("{} exists and is not empty: --out must name a new folder", dir.display());
     }
     let onnx = Onnx::read(file)?;
     let model = onnx.whole()?;
@@ -454,13 +456,13 @@ pub fn import(arguments: &ImportArguments) -> Result<Outcome> {
     let found = match (encoder, anomalib) {
         (_, Ok(found)) | (Ok(found), Err(_)) => found,
         (Err(encoder), Err(anomalib)) => {
-            bail!("{}: no image encoder: {encoder}; no export of anomalib: {anomalib}", file.display())
+            bail!("{}: not an image encoder: {encoder}; not an anomalib export: {anomalib}", file.display())
         }
     };
     let open = onnx.facts().inputs.iter().flat_map(|input| &input.shape).any(|size| matches!(size, Size::Dynamic(_)));
     if found.size != arguments.input && !open && arguments.input != [256, 256] {
         let [height, width] = found.size;
-        bail!("{} takes {height} x {width} alone: leave --input out", file.display());
+        bail!("{} takes {height} x {width} only: remove --input", file.display());
     }
     let (mean, scale) = match (arguments.mean.zip(arguments.scale), found.anomalib, found.before_2) {
         (Some(given), ..) => given,
@@ -515,9 +517,9 @@ fn prove(dir: &Path, found: &Use) -> Result<Outcome> {
     let name = shown(&dir.display().to_string());
     writeln!(out, "{name}: {} {}, {}, {}", manifest.name, manifest.version, variant.label(), manifest.summary)?;
     writeln!(out, "  {}", serves("", &Ok(found.clone())).why)?;
-    writeln!(out, "  like its recording by {likeness:.4}")?;
+    writeln!(out, "  similarity to its recorded reference {likeness:.4}")?;
     if found.anomalib {
-        writeln!(out, "  teach it from good pictures that it was not trained on: those that it knows score too low")?;
+        writeln!(out, "  teach with good images that it was not trained on; training images score too low")?;
     }
     writeln!(out, "  eyear teach PART --model {} --good FOLDER", as_argument(dir))?;
     Ok(Outcome::Good)

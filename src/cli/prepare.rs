@@ -1,5 +1,5 @@
-//! `eyear prepare`: every way in which this machine can run a package's encoders, tried in processes of their own → a table,
-//! and the fastest that still computes what the reference does, kept for `--board`.
+//! `eyear prepare`: tries every provider, precision and thread count in its own process → a table; keeps the fastest correct one
+//! for `--board`.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::table::shown;
 use super::trials::{self, Trials};
 use super::{ModelArguments, Outcome};
 
-/// Try every provider, precision and number of threads that this machine has, and keep the fastest that computes the same
+/// Find the fastest provider, precision and thread count that computes correctly here, and keep it
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear prepare --board jetson-orin-nano
@@ -23,22 +23,22 @@ use super::{ModelArguments, Outcome};
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Precisions to try [default: all of the package]
+    /// Precisions to try [default: all in the package]
     #[arg(long, num_args = 1..)]
     precision: Vec<Precision>,
-    /// Runs that are timed in each trial
+    /// Timed runs per trial
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds that a trial may take, building of engines included
+    /// Time limit of a trial, engine building included
     #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
     /// One JSON object
     #[arg(long)]
     json: bool,
-    /// Makes one trial in this process, as JSON: how `prepare` and `bench` call themselves
+    /// Runs one trial, given as JSON, in this process; used by `prepare` and `bench` themselves
     #[arg(long, hide = true, value_name = "JSON")]
     one: Option<String>,
-    /// Of that trial, runs the model once and tells nothing
+    /// Runs the model once in that trial and prints nothing
     #[arg(long, hide = true, requires = "one")]
     once: bool,
 }
@@ -55,15 +55,15 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Good);
     }
     if arguments.model.require_provider {
-        bail!("each trial requires its provider as it is: leave --require-provider out");
+        bail!("each trial requires its provider anyway: remove --require-provider");
     }
     if arguments.model.backend.backend.name() != BACKENDS[0].name() {
-        bail!("providers are those of {}: leave --backend out", BACKENDS[0].name());
+        bail!("only {} has providers: remove --backend", BACKENDS[0].name());
     }
     let board = board(&arguments.model)?;
     let ways = trials::ways(&arguments.model, &manifest, &board, BACKENDS[0], &arguments.precision)?;
     if ways.is_empty() {
-        bail!("{} has no encoder in that precision", manifest.name);
+        bail!("{} has no encoder in the requested precision", manifest.name);
     }
     let trials = Trials {
         package,

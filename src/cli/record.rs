@@ -1,4 +1,4 @@
-//! `eyear record`: frames of a station's camera as files, or films of its cycles, to teach from or to look at.
+//! `eyear record`: saves frames of a station's camera, or clips of its cycles, as files.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,21 +20,20 @@ use eyear::station::Station;
 use super::run::{asks_by_lines, told};
 use super::{Outcome, complain, progress_bar};
 
-/// Save frames of a station's camera as pictures, such as good parts to teach from; of a station with [cycle] films, at its
-/// trigger
+/// Save images from a station's camera, for example to teach from; clips at its trigger if the station has a [cycle]
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear record station.toml --out good/ --frames 20")]
 pub struct Arguments {
     /// The station's file
     station: PathBuf,
-    /// Folder for the pictures or the films; made where it is missing
+    /// Folder for the images or clips; created if missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Frames to save, or films
+    /// Number of images or clips
     #[arg(long, value_name = "N", default_value_t = 20)]
     frames: usize,
-    /// Milliseconds between them at least
+    /// Least time between images, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     every: u64,
 }
@@ -81,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
 /// Films as the station would judge them.
 fn films(arguments: &Arguments, station: &Station, enough: Arc<AtomicBool>) -> Result<Outcome> {
     if arguments.every > 0 {
-        bail!("--every is for pictures: a film is taken at the station's trigger");
+        bail!("--every is for images: clips are taken at the station's trigger");
     }
     let films = Films::create(&arguments.out, arguments.frames, Arc::clone(&enough), Box::new(complain))?;
     let (ask, requests) = Requests::new();

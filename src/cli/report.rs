@@ -1,4 +1,4 @@
-//! `eyear report` and `eyear ask`: judged samples → words. The verdict is that of `eyear inspect`, and comes first.
+//! `eyear report` and `eyear ask`: judged samples → words. The verdict comes first and is that of `eyear inspect`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::table::{Screen, shown};
 use super::{ModelArguments, OUTPUT, Outcome, complain, inspect, tiles};
 
-/// Judge pictures or sounds and write a report on each, in words
+/// Judge samples and write a report on each in words
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear report biscuit new/
@@ -29,15 +29,14 @@ use super::{ModelArguments, OUTPUT, Outcome, complain, inspect, tiles};
 pub struct Arguments {
     /// Folder of the part
     part: PathBuf,
-    /// Pictures or sounds, as the part was taught: files or folders; of a part that is seen and heard, folders that hold
-    /// cam0 and mic0
+    /// Images, sounds or clips, as the part was taught: files or folders; for image and sound together, folders with cam0 and
+    /// mic0
     #[arg(required = true, value_name = "PATH")]
     samples: Vec<PathBuf>,
-    /// Write pictures of heat and expectation and a page over all (index.html), with the words and where the model looked,
-    /// to this folder
+    /// Write a page (index.html) with heatmaps, expected images, the words and the model's attention to this folder
     #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     out: Option<PathBuf>,
-    /// Speak each report too, by espeak-ng
+    /// Also speak each report with espeak-ng
     #[arg(long, help_heading = OUTPUT)]
     say: bool,
     #[command(flatten)]
@@ -46,7 +45,7 @@ pub struct Arguments {
     model: ModelArguments,
 }
 
-/// Judge a picture or a sound and answer a question about it
+/// Judge a sample and answer a question about it
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear ask biscuit a.jpg \"is there a crack?\"
@@ -54,11 +53,11 @@ pub struct Arguments {
 pub struct AskArguments {
     /// Folder of the part
     part: PathBuf,
-    /// The picture, the sound, or the folder of both
+    /// The image, sound or clip, or the folder with image and sound
     sample: PathBuf,
     /// The question, such as "is there a scratch?"
     question: String,
-    /// An earlier sample of the same part, to ask what has changed since
+    /// Earlier sample of the same part, for questions about what has changed
     #[arg(long, value_name = "PATH")]
     since: Option<PathBuf>,
     #[command(flatten)]
@@ -74,16 +73,16 @@ struct WordArguments {
     /// Language of the words: en, zh
     #[arg(long, value_name = "CODE", default_value = "en")]
     language: String,
-    /// One JSON object a line instead of text
+    /// Print one JSON object a line instead of text
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
-    /// Model package that writes
+    /// Model package that writes the words
     #[arg(long, value_name = "NAME|DIR", default_value = "eyear-small")]
     writer: String,
-    /// Choose words at random among the likeliest, by this seed, instead of the likeliest
+    /// Choose words at random among the likely ones, with this seed [default: always the likeliest]
     #[arg(long, value_name = "SEED", conflicts_with = "beam")]
     seed: Option<u64>,
-    /// Look for the likeliest text as a whole, by so many beginnings at once; takes as many times longer
+    /// Search for the likeliest text with this beam width; WIDTH times slower
     #[arg(long, value_name = "WIDTH", value_parser = clap::value_parser!(u8).range(1..=16))]
     beam: Option<u8>,
 }
@@ -97,7 +96,7 @@ struct Line<'a> {
     written: &'a Written,
 }
 
-/// Share of likelihood that words are chosen among, where they are chosen at random.
+/// Top-p of random sampling.
 const TOP_P: f32 = 0.9;
 
 impl WordArguments {
@@ -171,7 +170,7 @@ pub fn ask(arguments: &AskArguments) -> Result<Outcome> {
     let since = arguments.since.as_ref().map(|path| inspect::judge(&mut inspector, path, false)).transpose()?;
     let since = since.map(|seen| seen.report);
     if let Some(Report { verdict: Verdict::Invalid, reason, .. }) = &since {
-        bail!("the earlier sample cannot be compared with: {}", reason.text);
+        bail!("the sample of --since cannot be judged: {}", reason.text);
     }
     let question = Some(arguments.question.as_str());
     let told = tell(&mut inspector, &mut writer, &arguments.sample, &arguments.words, question, since.as_ref())?;
@@ -185,15 +184,15 @@ fn open(part: &Path, taught: Taught, words: &WordArguments, model: &ModelArgumen
     Ok((inspector, writer))
 }
 
-/// What was told of a sample.
+/// A judged sample with its words.
 struct Told {
-    /// What was looked at, where there was a picture.
+    /// The image; `None` if the sample has none.
     frame: Option<Frame>,
     report: Report,
     written: Written,
 }
 
-/// Judges a sample and writes of it.
+/// Judges a sample and prints verdict and words.
 fn tell(
     inspector: &mut Inspector,
     writer: &mut Writer,
@@ -213,7 +212,7 @@ fn tell(
     }
     let (name, verdict) = (shown(&path.display().to_string()), Screen::of_stdout().word(report.verdict));
     writeln!(out, "{name}  {verdict}  p = {:.4}", report.p_value)?;
-    // The words come as they are written: whoever reads along need not wait for the last.
+    // Words are printed as they are generated.
     let mut broken = Ok(());
     let written = writer.write(&report, &evidence, &asked, &mut |piece| {
         if broken.is_ok() {

@@ -1,10 +1,10 @@
-//! A report → a row of a table: the one place where the command line reads what a report says for its tables.
+//! A report → a row of a table or of CSV. The only place where tables read a report.
 
 use eyear::package::manifest::Sense;
 use eyear::report::{Movement, Report, Verdict, What};
 use serde::Serialize;
 
-/// What a table says of a sample.
+/// The table row of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The decision.
@@ -15,7 +15,7 @@ pub struct Row {
     pub limit: f32,
     /// Share of good parts at least as anomalous, (0, 1].
     pub p_value: f64,
-    /// Where it is anomalous, or why it cannot be judged; empty of a sample that passes as it should.
+    /// Where it is anomalous or why it cannot be judged; empty for a normal pass.
     pub place: String,
 }
 
@@ -62,21 +62,21 @@ impl CsvLine {
     }
 }
 
-/// The reason where there is one; else where the sample is anomalous, and by which sense. A sample that passes has no place.
+/// The reason if it has a text; else the modality and the most severe finding. Empty for a pass.
 fn place(report: &Report) -> String {
     if !report.reason.text.is_empty() {
         return report.reason.text.clone();
     }
     match report.decided_by.as_deref() {
         _ if report.verdict == Verdict::Pass => String::new(),
-        Some([]) => "by all senses together".into(),
+        Some([]) => "by image and sound together".into(),
         Some([sense]) => format!("by {}: {}", sense.as_str(), most_severe(report, *sense)),
         Some(senses) => senses.iter().map(|sense| most_severe(report, *sense)).collect::<Vec<_>>().join("; "),
         None => report.senses.first().map_or(String::new(), |own| most_severe(report, own.sense)),
     }
 }
 
-/// The most severe finding of a sense, with its measures.
+/// The most severe finding of a modality, with its measurements.
 fn most_severe(report: &Report, sense: Sense) -> String {
     let mut findings = report.findings_of(sense);
     let Some(first) = findings.next() else { return "as a whole".into() };
@@ -109,7 +109,7 @@ mod tests {
     fn a_sample_that_passes_has_no_place() {
         assert_eq!(Row::of(&report(Verdict::Fail)).place, "bottom, 0.2 % of the image and 1 more");
         assert_eq!(Row::of(&report(Verdict::Pass)).place, "");
-        // A sense that was missing is told even so.
+        // A missing modality is reported even so.
         let reason = Reason::new(ReasonCode::WithinLimit, "judged by image alone: no sound");
         assert_eq!(Row::of(&Report { reason, ..report(Verdict::Pass) }).place, "judged by image alone: no sound");
     }

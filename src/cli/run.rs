@@ -1,4 +1,4 @@
-//! `eyear run`: a station at work.
+//! `eyear run`: judges live with a station.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _};
@@ -26,7 +26,7 @@ use eyear::station::{Station, Trigger};
 
 use super::{Outcome, complain, is_broken_pipe};
 
-/// Run a station: judge what its camera sees until told to stop; one JSON line for each verdict
+/// Run a station: judge live until stopped, one JSON line for each verdict
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear run station.toml
@@ -34,12 +34,12 @@ use super::{Outcome, complain, is_broken_pipe};
 pub struct Arguments {
     /// The station's file
     station: PathBuf,
-    /// End after so many verdicts
+    /// Stop after this many verdicts
     #[arg(long, value_name = "N")]
     moments: Option<u64>,
 }
 
-/// Counts what did not pass, for the exit code.
+/// Counts verdicts other than pass, for the exit code.
 struct Tally(Arc<AtomicU64>);
 
 impl Sink for Tally {
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let dashboard = station.reports.address.map(Dashboard::open).transpose()?;
     if let Some(address) = dashboard.as_ref().and_then(Dashboard::address) {
-        complain(&format!("status and requests: http://{address}"));
+        complain(&format!("status and trigger requests: http://{address}"));
     }
     let stats = Stats::new(&station.name);
     let (ask, asked) = Requests::new();
@@ -119,14 +119,14 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         anyhow::Ok(outcome)
     })?;
     match outcome.map_err(anyhow::Error::from) {
-        // Who read our lines went away: that is its right.
+        // The reader of our lines closed them: no error.
         Err(error) if is_broken_pipe(&error) => {}
         outcome => outcome?,
     }
     let status = stats.status();
     let counts: Vec<String> = status.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
     let words = match &station.words {
-        Some(_) => format!(", {} written of, {} left out", status.words_written, status.words_dropped),
+        Some(_) => format!(", {} reports in words, {} skipped", status.words_written, status.words_dropped),
         None => String::new(),
     };
     let (up_s, counts, replaced) = (status.up_s, counts.join(", "), status.replaced);
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(if bad.load(Ordering::Relaxed) > 0 { Outcome::Bad } else { Outcome::Good })
 }
 
-/// Lets each line on standard input ask for a verdict, where the station judges by request; whether it does.
+/// Makes each line on standard input a trigger, if the station judges on request; returns whether it does.
 pub(super) fn asks_by_lines(station: &Station, ask: &Ask) -> Result<bool> {
     let by_request = station.trigger == Trigger::Request;
     if by_request {
@@ -147,16 +147,18 @@ pub(super) fn asks_by_lines(station: &Station, ask: &Ask) -> Result<bool> {
     Ok(by_request)
 }
 
-/// Whether a station and its part agree on what is judged: films of cycles, or moments.
+/// Checks that station and part agree: both use clips of cycles, or neither.
 fn check_cycle(station: &Station, inspector: &Inspector) -> Result<()> {
     let part = station.part.display();
     let taught = inspector.senses().iter().find_map(|one| one.part().card.clip);
     match (taught, station.cycle) {
-        (None, Some(_)) => bail!("[cycle] is for a part that was taught from clips, and {part} was not: leave it out"),
+        (None, Some(_)) => {
+            bail!("[cycle] is for parts that were taught from clips, and {part} was not: remove [cycle]")
+        }
         (Some(taught), None) => {
             let ms = 1e3 * f64::midpoint(taught.seconds[0], taught.seconds[1]);
             bail!(
-                "{part} was taught from clips: write which film of the camera is to be judged, such as `[cycle]` with \
+                "{part} was taught from clips and the station has no [cycle]: add one, such as `[cycle]` with \
                  `after_ms = {ms:.0}`"
             )
         }
@@ -214,31 +216,32 @@ fn standby(
     Standby { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
 }
 
-/// An event as a person reads it.
+/// An event as a message.
 pub(super) fn told(event: &Event) -> String {
     match event {
         Event::Open { source, about } => format!("{source}: {about}"),
-        Event::Lost { source, why } => format!("{source} lost: {why}; trying again"),
-        Event::Fault { source, kind, detail } => format!("{source}: {kind}: {detail}; more will only be counted"),
+        Event::Lost { source, why } => format!("{source} lost: {why}; retrying"),
+        Event::Fault { source, kind, detail } => format!("{source}: {kind}: {detail}; further ones are counted only"),
         Event::Heat { celsius, zone, rest: 0 } => {
-            format!("the board has cooled down to {celsius:.0} degrees Celsius ({zone}): no more rests")
+            format!("the board has cooled down to {celsius:.0} °C ({zone}): thermal throttling ends")
         }
         Event::Heat { celsius, zone, rest } => format!(
-            "the board is at {celsius:.0} degrees Celsius ({zone}): after each inspection the station rests {rest} times as long \
-             as it took"
+            "the board is at {celsius:.0} °C ({zone}): thermal throttling, a pause of {rest} times its duration after each \
+             inspection"
         ),
         Event::Part(Standing::Anew) => {
-            "the part was taught anew: the station goes on by what it was taught before; restart it to judge by the new"
-                .into()
+            "the part was taught again. The station still uses the old part; restart it to use the new one".into()
         }
-        Event::Part(Standing::Gone) => "the part's folder is gone: the station goes on by what it was taught".into(),
-        Event::Part(Standing::Same) => "the part's folder holds again what the station judges by".into(),
+        Event::Part(Standing::Gone) => {
+            "the part's folder is missing. The station keeps using the part that it loaded".into()
+        }
+        Event::Part(Standing::Same) => "the part's folder again holds the part that the station uses".into(),
         Event::Warm { seconds, notices } => {
             let notes: String = notices.iter().map(|notice| format!("; {notice}")).collect();
-            format!("the board's provider is warm after {seconds:.1} s and takes over from the CPU{notes}")
+            format!("the board's provider is ready after {seconds:.1} s and replaces the CPU{notes}")
         }
-        Event::Cold { why } => format!("the CPU serves: {why}"),
-        Event::Unwritten { why } => format!("words are not written: {why}"),
-        Event::Unspoken { why } => format!("words are not spoken: {why}"),
+        Event::Cold { why } => format!("running on the CPU: {why}"),
+        Event::Unwritten { why } => format!("report in words failed: {why}"),
+        Event::Unspoken { why } => format!("speech failed: {why}"),
     }
 }

@@ -1,4 +1,4 @@
-//! `eyear completions` and `eyear man`: what a shell and `man` know of the command line, made from the command line itself.
+//! `eyear completions` and `eyear man`: shell completions and manual pages, generated from the command line's definition.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct CompletionArguments {
     shell: Shell,
 }
 
-/// Write manual pages, one for each command, to a folder
+/// Write a manual page for each command to a folder
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear man ~/.local/share/man/man1")]
@@ -42,7 +42,6 @@ pub fn man(arguments: &ManArguments, command: Command) -> Result<Outcome> {
     let dir = &arguments.dir;
     let failed = || format!("cannot write manual pages to {}", dir.display());
     std::fs::create_dir_all(dir).with_context(failed)?;
-    // Twenty pages in one column of terminal text would be as wide as the terminal that made them.
     clap_mangen::generate_to(command, dir).with_context(failed)?;
     writeln!(std::io::stdout(), "manual pages in {}", shown(&dir.display().to_string()))?;
     Ok(Outcome::Good)

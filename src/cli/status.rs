@@ -1,4 +1,4 @@
-//! `eyear status`: how a running station stands.
+//! `eyear status`: the state of a running station.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Outcome;
 
-/// Tell how a running station stands
+/// Show the state of a running station
 #[derive(Args)]
 #[command(after_help = "Examples:
   eyear status station.toml
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// One JSON object
     #[arg(long)]
     json: bool,
-    /// Ask for one verdict instead, of a station that waits for requests
+    /// Trigger one verdict instead; for stations that judge on request
     #[arg(long)]
     trigger: bool,
 }
@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             let station = Station::load(Path::new(&arguments.station))?;
             match station.reports.address {
                 Some(address) => address,
-                None => bail!("{}: reports.address is missing: the station listens nowhere", arguments.station),
+                None => bail!("{}: reports.address is missing: the station has no status address", arguments.station),
             }
         }
     };
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Good);
     }
     let body = dashboard::ask(address, "GET", "/status")?;
-    let status: Value = serde_json::from_str(&body).with_context(|| format!("{address} is no station of eyear"))?;
+    let status: Value = serde_json::from_str(&body).with_context(|| format!("{address} is not an eyear station"))?;
     let sources = status["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
     let lost = sources.iter().any(|source| source["state"] == "lost");
     if arguments.json {
@@ -60,19 +60,20 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
             word(&status["station"]),
             number(&status["up_s"]),
             number(&status["memory_mb"]),
-            status["celsius"].as_f64().map_or(String::new(), |celsius| format!(", {celsius:.0} degrees Celsius"))
+            status["celsius"].as_f64().map_or(String::new(), |celsius| format!(", {celsius:.0} °C"))
         )?;
         if let Some(rest @ 1..) = status["rest"].as_u64() {
-            writeln!(out, "hot         rests {rest} times as long as an inspection took")?;
+            writeln!(
+                out,
+                "hot         thermal throttling: a pause of {rest} times its duration after each inspection"
+            )?;
         }
         if status["warming"] == true {
-            writeln!(out, "warming     the CPU serves until the board's provider is ready")?;
+            writeln!(out, "warming     running on the CPU until the board's provider is ready")?;
         }
         match status["part"].as_str() {
-            Some("taught-anew") => {
-                writeln!(out, "part        was taught anew since: restart the station to judge by it")?
-            }
-            Some("gone") => writeln!(out, "part        its folder is gone: the station goes on by what it was taught")?,
+            Some("taught-anew") => writeln!(out, "part        was taught again: restart the station to use it")?,
+            Some("gone") => writeln!(out, "part        folder is missing: the station keeps using the loaded part")?,
             _ => {}
         }
         let verdicts = status["verdicts"].as_object().into_iter().flatten();
@@ -82,16 +83,16 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         let (age, oldest, replaced) = (number(&status["age_ms"]), number(&status["oldest_ms"]), &status["replaced"]);
         writeln!(
             out,
-            "frames      {age:.0} ms from stamp to verdict, at most {oldest:.0}; {replaced} replaced by newer ones"
+            "frames      {age:.0} ms from frame to verdict, at most {oldest:.0} ms; {replaced} replaced by newer frames"
         )?;
         let count = |what: &str| status[what].as_u64().unwrap_or(0);
         let [written, dropped, failed] = ["words_written", "words_dropped", "words_failed"].map(count);
         if written + dropped + failed > 0 {
-            writeln!(out, "words       {written} written of, {dropped} left out, {failed} failed")?;
+            writeln!(out, "words       {written} reports, {dropped} skipped, {failed} failed")?;
         }
         let [spoken, dropped, failed] = ["spoken", "speech_dropped", "speech_failed"].map(count);
         if spoken + dropped + failed > 0 {
-            writeln!(out, "speech      {spoken} spoken, {dropped} left out, {failed} failed")?;
+            writeln!(out, "speech      {spoken} spoken, {dropped} skipped, {failed} failed")?;
         }
         for source in sources {
             let (name, about, why) = (word(&source["name"]), word(&source["about"]), word(&source["why"]));

@@ -1,5 +1,5 @@
-//! What is printed for people: names without control characters, cells that fit the terminal, verdicts in colour, counts.
-//! Knows no report (that is `rows`) and writes nothing itself.
+//! Terminal output: names without control characters, columns that fit the terminal, coloured verdicts, counts. Reading a
+//! report is left to `rows`, writing to the caller.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -11,24 +11,24 @@ use super::rows::Row;
 
 /// Columns between the name and the place: two spaces, verdict, score, limit and p.
 const NUMBERS: usize = 35;
-/// Columns of a name where it is no terminal that shows it, at most: longer ones are written whole and shift their row.
+/// Most columns of a name if the output is not a terminal; longer names are printed in full and shift their row.
 const LONGEST: usize = 60;
-/// Columns that are left for the place on a wide terminal.
+/// Columns for the place on a wide terminal.
 const PLACE: usize = 30;
-/// Columns of a name and of a place, at least.
+/// Fewest columns of a name and of a place.
 const LEAST: usize = 12;
 
-/// Where a table is shown.
+/// The output device of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Screen {
-    /// Columns of the terminal; `None` where the output is no terminal, and nothing is cut.
+    /// Columns of the terminal; `None` if the output is not a terminal and nothing is cut.
     pub width: Option<usize>,
     /// Whether verdicts are coloured.
     pub colour: bool,
 }
 
 impl Screen {
-    /// The standard output: coloured on a terminal, unless `NO_COLOR` is set or the terminal is `dumb`.
+    /// Standard output: coloured on a terminal unless `NO_COLOR` is set or `TERM` is `dumb`.
     pub fn of_stdout() -> Self {
         if !std::io::stdout().is_terminal() {
             return Self::default();
@@ -39,7 +39,7 @@ impl Screen {
         Self { width: Some(width.unwrap_or(80).max(1)), colour: !is_set("NO_COLOR") && !is_dumb }
     }
 
-    /// A verdict as it stands in a table, padded to the width of its column.
+    /// A verdict padded to the width of its column.
     pub fn verdict(&self, verdict: Verdict) -> String {
         self.coloured(verdict, format!("{:7}", verdict.as_str()))
     }
@@ -62,14 +62,13 @@ impl Screen {
         format!("\x1b[{colour}m{word}\x1b[0m")
     }
 
-    /// A name for a program: as it is, unless a terminal would obey it.
+    /// A name for CSV: unchanged, except on a terminal, where control characters are escaped.
     pub fn name(&self, name: &str) -> String {
         if self.width.is_some() { shown(name) } else { name.to_string() }
     }
 }
 
-/// A text in one line that no terminal obeys: control characters, and those that turn the direction of writing, are
-/// escaped as in `\n` and `\u{1b}`.
+/// A text in one line with control characters and bidirectional marks escaped, as in `\n` and `\u{1b}`.
 pub fn shown(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         match c.is_control() || is_invisible(c) {
@@ -80,7 +79,7 @@ pub fn shown(text: &str) -> String {
     })
 }
 
-/// A text of several lines in which names stand that others gave: each line is written as [`shown`].
+/// A writer that applies [`shown`] to each line.
 pub struct Printed<W>(pub W);
 
 impl<W: Write> Write for Printed<W> {
@@ -96,12 +95,12 @@ impl<W: Write> Write for Printed<W> {
     }
 }
 
-/// Marks that end a line or change the direction of writing.
+/// Line separators and bidirectional marks.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A path in at most `width` columns: what is cut is its beginning, and an ellipsis says so.
+/// A path in at most `width` columns, cut at its beginning with an ellipsis.
 pub fn cut_left(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_string();
@@ -110,7 +109,7 @@ pub fn cut_left(text: &str, width: usize) -> String {
     std::iter::once('…').chain(kept.into_iter().rev()).collect()
 }
 
-/// A sentence in at most `width` columns: what is cut is its end, and an ellipsis says so.
+/// A sentence in at most `width` columns, cut at its end with an ellipsis.
 pub fn cut_right(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_string();
@@ -119,7 +118,7 @@ pub fn cut_right(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// The first of these characters, as many as fit into `width` columns.
+/// As many of the first characters as fit into `width` columns.
 fn fitting(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     let mut taken = 0;
     let fits = |c: &char| {
@@ -129,23 +128,23 @@ fn fitting(chars: impl Iterator<Item = char>, width: usize) -> Vec<char> {
     chars.take_while(fits).collect()
 }
 
-/// A text with spaces behind it, in `width` columns; Chinese characters take two.
+/// A text padded to `width` columns; a Chinese character takes two.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// A table of verdicts, written row by row as they come.
+/// A table of verdicts, built row by row.
 #[derive(Debug)]
 pub struct Table {
     screen: Screen,
-    /// What the first column holds.
+    /// Heading of the first column.
     what: String,
     /// Columns of the first column.
     name: usize,
 }
 
 impl Table {
-    /// A table of the samples of these names.
+    /// A table for samples with these names.
     pub fn new<'a>(screen: Screen, what: &str, names: impl Iterator<Item = &'a str>) -> Self {
         let longest = names.map(|name| shown(name).width()).max().unwrap_or(0).max(what.width());
         let name = match screen.width {
@@ -170,12 +169,12 @@ impl Table {
         self.line(name, &numbers, &row.place)
     }
 
-    /// The row of a sample that could not be read; why is an error of its own.
+    /// The row of an unreadable sample; the reason is printed separately.
     pub fn unreadable(&self, name: &str) -> String {
         self.line(name, &format!("{0:7}  {0:>6} {0:>6} {0:>8}", '-'), "unreadable")
     }
 
-    /// A row: the name, what stands in the columns of numbers, and the place.
+    /// A row of name, numbers and place.
     fn line(&self, name: &str, numbers: &str, place: &str) -> String {
         let (mut name, mut place) = (shown(name), shown(place));
         if let Some(width) = self.screen.width {
@@ -186,14 +185,14 @@ impl Table {
     }
 }
 
-/// How many samples of each verdict there were.
+/// Number of samples by verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     verdicts: [usize; 4],
     unreadable: usize,
 }
 
-/// The verdicts in the order in which they are counted out.
+/// The verdicts in printed order.
 const VERDICTS: [Verdict; 4] = [Verdict::Pass, Verdict::Fail, Verdict::Unsure, Verdict::Invalid];
 
 impl Tally {
@@ -217,7 +216,7 @@ impl Tally {
         self.unreadable > 0
     }
 
-    /// `25 pass, 49 fail, 5 unsure, 1 invalid`; of the last two, and of what was unreadable, only what there is.
+    /// `25 pass, 49 fail, 5 unsure, 1 invalid`; zero counts of unsure, invalid and unreadable are left out.
     pub fn sentence(&self) -> String {
         let mut text = String::new();
         for (i, (verdict, count)) in VERDICTS.iter().zip(self.verdicts).enumerate() {
@@ -233,7 +232,7 @@ impl Tally {
     }
 }
 
-/// A rate with its counts and its interval; a dash where there is none.
+/// A rate with its counts and interval, or a dash.
 pub fn rate(rate: Option<&Rate>) -> String {
     rate.map_or("-".into(), |rate| {
         let Rate { count, of, rate, interval } = rate;
@@ -246,7 +245,7 @@ pub fn rate(rate: Option<&Rate>) -> String {
     })
 }
 
-/// A text as one word of a shell: in single quotes where it holds more than plain letters.
+/// A text as one shell word, in single quotes if needed.
 pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_shown_so_that_no_terminal_obeys_them() {
+    fn control_characters_in_names_are_escaped() {
         assert_eq!(shown("a\x1b]0;owned\x07\nb\u{9b}2J.jpg"), r"a\u{1b}]0;owned\u{7}\nb\u{9b}2J.jpg");
         assert_eq!(shown("x\u{202e}gpj.\u{2028}"), r"x\u{202e}gpj.\u{2028}");
         assert_eq!(shown("零件 é.png"), "零件 é.png");
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_says_so() {
+    fn a_cut_text_has_an_ellipsis() {
         assert_eq!(cut_left("data/set/test/broken/a007.jpg", 17), "…/broken/a007.jpg");
         assert_eq!(cut_left("a007.jpg", 8), "a007.jpg");
         assert_eq!(cut_left("零件零件.png", 9), "…零件.png");
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_gets_whole_names_and_no_colour() {
+    fn other_outputs_than_terminals_get_full_names_without_colour() {
         let name = "x".repeat(90);
         let table = Table::new(Screen::default(), "picture", [&*name, "b.jpg"].into_iter());
         assert!(table.row(&name, &row(Verdict::Fail, "")).starts_with(&name));
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_have_a_colour_each_where_it_is_wanted() {
+    fn each_verdict_has_its_own_colour() {
         let screen = Screen { width: Some(80), colour: true };
         assert_eq!(screen.verdict(Verdict::Fail), "\x1b[31mfail   \x1b[0m");
         assert_eq!(Screen { colour: false, ..screen }.verdict(Verdict::Fail), "fail   ");
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_a_shell_is_quoted_where_it_must_be() {
+    fn a_shell_word_is_quoted_if_needed() {
         assert_eq!(quoted("models/net-1.onnx"), "models/net-1.onnx");
         assert_eq!(quoted("my net.onnx"), "'my net.onnx'");
         assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");

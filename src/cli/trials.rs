@@ -1,5 +1,5 @@
-//! Ways to run a model on this machine, each tried in a process of its own → how long it takes and whether it still computes what
-//! the reference does, as a table. What is kept of it is left to `prepare`, where it stands beside the rest to `bench`.
+//! Tries each way to run a model in its own process → a table of times and of similarity to the reference. Keeping the best is
+//! left to `prepare`.
 
 use std::io::{self, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
@@ -16,10 +16,10 @@ use serde::de::DeserializeOwned;
 
 use super::{ModelArguments, progress_bar};
 
-/// Starts of a fresh process, of which the median is told.
+/// Starts of a fresh process; the median is reported.
 const STARTS: usize = 3;
 
-/// What is tried, and how.
+/// The settings of a series of trials.
 pub struct Trials<'a> {
     /// The package, as `--model` takes it.
     pub package: &'a str,
@@ -33,8 +33,8 @@ pub struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// Tries these ways one after the other. Those of one precision stand together, the fastest that passed first; it alone is
-    /// not lost.
+    /// Tries these ways one after the other. Sorted by precision, then by time; in each precision only the fastest correct one is
+    /// taken.
     pub fn run(&self, ways: Vec<Way>) -> Result<Vec<Tried>> {
         let bar = progress_bar("warming")?;
         bar.set_length(ways.len() as u64);
@@ -70,7 +70,7 @@ impl Trials<'_> {
         Ok(tried)
     }
 
-    /// One trial in a process of its own, for a provider may crash, or build for ever.
+    /// One trial in its own process, because a provider may crash or never finish building.
     fn in_a_process(&self, way: &Way) -> Result<Trial, String> {
         let mut command = self.command(way).map_err(|error| super::one_line(&error))?;
         let told = told(command.args(["--rounds", &self.rounds.to_string()]), self.limit);
@@ -103,7 +103,7 @@ impl Trials<'_> {
     }
 }
 
-/// What a process tells in its last line, as JSON; else why it failed, crashed or was stopped.
+/// The last output line of a process, parsed as JSON; else why it failed, crashed or was stopped.
 pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Result<T, String> {
     let mut start = || -> Result<(ExitStatus, String, String)> {
         // Pipes, not files: there may be no place where one can be written.
@@ -135,7 +135,7 @@ pub fn told<T: DeserializeOwned>(command: &mut Command, limit: Duration) -> Resu
             .lines()
             .next_back()
             .and_then(|line| serde_json::from_str(line).ok())
-            .ok_or_else(|| "it told nothing".to_string()),
+            .ok_or_else(|| "it printed no result".to_string()),
         false => Err(reason().unwrap_or_else(|| format!("it crashed: {status}"))),
     }
 }
@@ -221,7 +221,7 @@ fn variants(manifest: &Manifest) -> Result<&[Variant]> {
     match manifest.encoders().next() {
         Some((_, encoder)) => Ok(&encoder.variants),
         None => {
-            Ok(&manifest.language().with_context(|| format!("{} has nothing to try", manifest.name))?.decoder.variants)
+            Ok(&manifest.language().with_context(|| format!("{} has no model to try", manifest.name))?.decoder.variants)
         }
     }
 }
@@ -258,7 +258,7 @@ pub fn tell(out: &mut impl Write, tried: &[Tried], board: &Board) -> io::Result<
                 writeln!(out)?;
                 let nodes: Vec<String> = trial.placement.iter().map(|(id, nodes)| format!("{id} {nodes}")).collect();
                 let late = board.latency_ms.filter(|most| trial.run_ms.p50 > *most as f64);
-                let late = late.map_or(String::new(), |most| format!("; over the board's {most} ms"));
+                let late = late.map_or(String::new(), |most| format!("; above the board's limit of {most} ms"));
                 writeln!(out, "          nodes: {}{late}", nodes.join(", "))?;
                 if !trial.left.is_empty() {
                     writeln!(out, "          left to the CPU: {}", trial.left.join(", "))?;
@@ -267,8 +267,8 @@ pub fn tell(out: &mut impl Write, tried: &[Tried], board: &Board) -> io::Result<
             None => writeln!(out)?,
         }
         match lost {
-            Some(why) => writeln!(out, "          not taken: {why}")?,
-            None => writeln!(out, "          taken")?,
+            Some(why) => writeln!(out, "          rejected: {why}")?,
+            None => writeln!(out, "          selected")?,
         }
     }
     Ok(())

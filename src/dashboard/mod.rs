@@ -1,7 +1,6 @@
-//! A running station over HTTP: its status, and requests for a verdict. `GET /status` answers with one JSON object,
-//! `POST /trigger` asks for one moment to be judged.
+//! HTTP access to a running station: `GET /status` returns its status as one JSON object, `POST /trigger` requests a verdict.
 //!
-//! There is no token: an address that other machines reach is refused.
+//! There is no authentication, so only addresses of this machine are accepted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,12 +10,12 @@ use tiny_http::{Header, Method, Response, Server};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a thread sleeps before it looks whether to end.
+/// Interval at which the thread checks whether to end.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long asking another process may take.
+/// Time limit of a request to another process.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A socket that listens.
+/// A listening socket.
 pub struct Dashboard {
     server: Server,
 }
@@ -25,11 +24,11 @@ impl Dashboard {
     /// Listens on `address`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when the address is not of this machine alone, [`ErrorKind::Unavailable`] when it is taken.
+    /// [`ErrorKind::Config`] if other machines can reach the address, [`ErrorKind::Unavailable`] if it is in use.
     pub fn open(address: SocketAddr) -> Result<Self> {
         if !address.ip().is_loopback() {
             let what = format!(
-                "reports.address wants an address of this machine alone, such as 127.0.0.1:7460, found {address}"
+                "reports.address wants an address of this machine only, such as 127.0.0.1:7460, found {address}"
             );
             return Err(Error::new(ErrorKind::Config, what));
         }
@@ -37,12 +36,13 @@ impl Dashboard {
         Ok(Self { server: Server::http(address).map_err(failed)? })
     }
 
-    /// Where it listens: the port that was found free, where 0 was asked for.
+    /// Its address, with the actual port if 0 was requested.
     pub fn address(&self) -> Option<SocketAddr> {
         self.server.server_addr().to_ip()
     }
 
-    /// Answers until `stopped`. `status` makes the JSON object; `trigger` asks for a verdict and tells whether it could.
+    /// Answers requests until `stopped`. `status` returns the JSON object; `trigger` requests a verdict and returns whether the
+    /// station accepts it.
     pub fn serve(&self, stopped: &dyn Fn() -> bool, status: &dyn Fn() -> String, trigger: &dyn Fn() -> bool) {
         while !stopped() {
             let Ok(Some(request)) = self.server.recv_timeout(LOOK) else { continue };
@@ -50,25 +50,27 @@ impl Dashboard {
                 (Method::Get, "/status") => (200, status()),
                 (Method::Post, "/trigger") if trigger() => (202, r#"{"asked":true}"#.into()),
                 (Method::Post, "/trigger") => {
-                    (409, r#"{"error":"the station takes no requests: trigger.on is not \"request\""}"#.into())
+                    (409, r#"{"error":"this station accepts no requests: trigger.on is not \"request\""}"#.into())
                 }
-                (_, "/status" | "/trigger") => (405, r#"{"error":"GET /status or POST /trigger"}"#.into()),
-                _ => (404, r#"{"error":"there are GET /status and POST /trigger"}"#.into()),
+                (_, "/status" | "/trigger") => {
+                    (405, r#"{"error":"wrong method: use GET /status or POST /trigger"}"#.into())
+                }
+                _ => (404, r#"{"error":"not found: use GET /status or POST /trigger"}"#.into()),
             };
             let mut response = Response::from_string(body + "\n").with_status_code(code);
             if let Ok(json) = Header::from_bytes("Content-Type", "application/json") {
                 response.add_header(json);
             }
-            // Who asked may have gone away.
+            // The client may have disconnected.
             let _gone = request.respond(response);
         }
     }
 }
 
-/// Asks a running station: the body of its answer.
+/// Sends a request to a running station and returns the body of the answer.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`] when none answers there, [`ErrorKind::Input`] with what it says when it refuses.
+/// [`ErrorKind::Unavailable`] if no station answers, [`ErrorKind::Input`] with its answer if it refuses.
 pub fn ask(address: SocketAddr, method: &str, path: &str) -> Result<String> {
     let silent = |error| Error::caused(ErrorKind::Unavailable, format!("no station answers on {address}"), error);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(silent)?;

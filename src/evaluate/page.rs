@@ -559,6 +559,6 @@ mod tests {
     fn many_misses_are_cut_and_counted() {
         let html = page(&vec![judged("x", true, Verdict::Pass, 1.0); 20]);
         assert_eq!(html.matches("<article").count(), 12);
-        assert!(html.contains("20 in all"));
+        assert!(html.contains("20 in total"));
     }
 }

@@ -1,4 +1,4 @@
-//! Frames as a film: Motion JPEG in AVI 1.0 (OpenDML is not needed under a gigabyte), which every player shows.
+//! Frames as a film: Motion JPEG in AVI 1.0, which every player supports. Files below 1 GB need no OpenDML.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::prepare::pixels;
 use crate::report::Filmed;
 use crate::sample::{Frame, PixelFormat};
 
-/// A film that is put together in memory.
+/// A film built in memory.
 pub struct Avi {
     size: [u32; 2],
     rate: f64,
@@ -40,7 +40,7 @@ impl Avi {
         let rate = (self.rate * 1000.0).round().clamp(1.0, 1e9) as u32;
         let words = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let per_frame = 1_000_000_000 / rate;
-        // MainAVIHeader: flag 0x10, there is an index.
+        // MainAVIHeader; flag 0x10: has an index.
         let main = words(&[per_frame, 0, 0, 0x10, count, 0, 1, self.largest, width, height, 0, 0, 0, 0]);
         // AVIStreamHeader.
         let mut stream = b"vidsMJPG".to_vec();
@@ -58,7 +58,7 @@ impl Avi {
         chunk(&mut header, b"LIST", &of_stream);
         let mut index = Vec::with_capacity(16 * self.index.len());
         for [at, length] in &self.index {
-            // Flag 0x10: each frame stands by itself.
+            // Flag 0x10: key frame.
             index.extend(b"00dc");
             index.extend(words(&[0x10, *at, *length]));
         }
@@ -74,7 +74,7 @@ impl Avi {
     }
 }
 
-/// Frames as a film that any player shows.
+/// JPEG frames with size and rate, ready to be written as a film.
 pub struct Film<'a> {
     /// Width and height in pixels.
     pub(crate) size: [usize; 2],
@@ -85,8 +85,8 @@ pub struct Film<'a> {
 }
 
 impl<'a> Film<'a> {
-    /// Of frames in the order in which they came, at the rate of a film that was `filmed` of them, else that of their stamps; fewer
-    /// than two are none.
+    /// From frames in order of time. The rate is that of `filmed`, else that of their time stamps. `None` for fewer than two
+    /// frames.
     ///
     /// # Errors
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) when a frame cannot be decoded.
@@ -107,7 +107,7 @@ impl<'a> Film<'a> {
         }))
     }
 
-    /// The bytes of the film; after so many frames a picture stands still in it for a while.
+    /// The bytes of the film. With `stands`, a still JPEG is shown for a second after that many frames.
     pub fn avi(&self, stands: Option<(usize, &[u8])>) -> Vec<u8> {
         let mut avi = Avi::new(self.size, self.rate);
         let after = stands.map_or(0, |(after, _)| after);
@@ -120,7 +120,7 @@ impl<'a> Film<'a> {
     }
 }
 
-/// Seconds for which the overlay stands in a film.
+/// Seconds for which the still image is shown.
 const STANDS: f64 = 1.0;
 
 /// A RIFF chunk, padded to an even length.

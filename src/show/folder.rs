@@ -1,4 +1,4 @@
-//! A folder for people: overlay and expectation of each picture as PNG, and a page over all of them.
+//! A report folder: heatmap and expected image of each sample as PNG, and one page of all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::sample::Frame;
 
 /// The page's file name.
 const PAGE: &str = "index.html";
-/// Longer side of an expectation, at most: tiles hold no more.
+/// Most pixels of the longer side of an expected image; tiles have no more detail.
 const EXPECTED_SIDE: usize = 768;
 
 /// An open folder; the page is written by [`Folder::finish`].
@@ -23,7 +23,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes `dir` where it is missing. Files of the same names are replaced, others stay.
+    /// Creates `dir` if it is missing. Files of the same name are replaced, others stay.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be made.
@@ -32,9 +32,9 @@ impl Folder {
         Ok(Self { dir: dir.into(), page: Page::default() })
     }
 
-    /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and takes the report into the page, where it is called
-    /// `name`, with what was `written` of it; of what is seen and heard, `<stem>.sound.overlay.png` and so on too. `tiles` are of each sense that the part
-    /// knows, sight first. Stems must differ: see [`names::unique`](super::names::unique).
+    /// Writes `<stem>.overlay.png` and `<stem>.expected.png` and adds the report to the page as `name`, with the words in
+    /// `written`; for a second modality also `<stem>.sound.overlay.png` and so on. `tiles` has one entry for each modality of
+    /// the part, in the order of [`Report::senses`]. Stems must differ: see [`names::unique`](super::names::unique).
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when a file cannot be written.
@@ -63,12 +63,12 @@ impl Folder {
         self.page.add(name, report, written, draw)
     }
 
-    /// Notes a picture that could not be read, and why.
+    /// Adds a file that could not be read, with the reason.
     pub fn add_unreadable(&mut self, name: &str, why: &str) {
         self.page.add_unreadable(name, why);
     }
 
-    /// Writes the page and tells where it is.
+    /// Writes the page and returns its path.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when it cannot be written.

@@ -1,5 +1,5 @@
-//! What the pages share: the frame of a document, a card for one picture, and making text safe. No page needs
-//! a script, a font or a picture from elsewhere; a content security policy in each holds it to that.
+//! Shared by all pages: the document, the card of a sample, escaping. Pages use no script and no external font or image; a
+//! content security policy enforces that.
 
 use super::draw::{self, COLOURS, COOL, HOT, NUMBERED, Tiles};
 use super::picture::{Picture, fit};
@@ -9,14 +9,14 @@ use crate::package::manifest::Sense;
 use crate::report::{EncodedBy, Finding, Movement, Provenance, Reason, Report, SenseReport, Sensed, Verdict, Written};
 use crate::sample::Frame;
 
-/// Longer side of the pictures in a page.
+/// Longer side of images in a page.
 const PAGE_SIDE: usize = 480;
-/// The same of a clip, which has many tiles.
+/// The same for a clip, which has many tiles.
 const STEPS_SIDE: usize = 720;
-/// The same at full size: large enough for each of its steps to be seen.
+/// The same at full size, large enough to see each step.
 const WHOLE_STEPS_SIDE: usize = 1344;
 const STYLE: &str = include_str!("page.css");
-/// A shape of its own for each verdict, for eyes and printers that do not tell the colours apart.
+/// A distinct shape for each verdict, for colour-blind readers and monochrome printers.
 const SIGNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true">
 <symbol id="pass" viewBox="0 0 20 20"><circle cx="10" cy="10" r="9" fill="currentColor"/><path d="M5.5 10.5l3 3 6-7" fill="none" stroke="#fff" stroke-width="2.2"/></symbol>
 <symbol id="fail" viewBox="0 0 20 20"><path d="M6 1h8l5 5v8l-5 5H6l-5-5V6z" fill="currentColor"/><path d="M6.5 6.5l7 7m0-7l-7 7" stroke="#fff" stroke-width="2.2"/></symbol>
@@ -101,7 +101,7 @@ pub fn document(title: &str, heading: &str, judged_by: Option<&JudgedBy>, body: 
     )
 }
 
-/// A digest, cut short; the whole one shows under the pointer. A part that was never saved has none.
+/// A shortened digest with the full one as tooltip. A part that was never saved has none.
 fn digest(digest: &str) -> String {
     if digest.is_empty() {
         return String::new();
@@ -110,7 +110,7 @@ fn digest(digest: &str) -> String {
     format!(r#"<code title="sha256 {}">{}</code>"#, escape(digest), escape(&short))
 }
 
-/// The part and the encoders that samples were judged by.
+/// Part and encoders of the verdicts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgedBy {
     part: Provenance,
@@ -150,7 +150,7 @@ pub fn sign(verdict: Verdict) -> String {
     format!(r##"<svg class="sign" aria-hidden="true"><use href="#{}"/></svg>"##, verdict.as_str())
 }
 
-/// The scale of heat, and how the page is to be read; `written` of words too.
+/// The colour scale and the reading guide; with `written`, also for the words.
 pub fn legend(written: bool) -> String {
     let colours: Vec<String> = COLOURS.iter().map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}")).collect();
     let lines = [
@@ -175,7 +175,7 @@ pub fn legend(written: bool) -> String {
     )
 }
 
-/// What one sense looked at, and what it says.
+/// What one modality inspected, and its report.
 pub struct View<'a> {
     /// The picture, or that of the sound.
     pub frame: &'a Frame,
@@ -197,7 +197,7 @@ pub fn views<'a>(frame: Option<&'a Frame>, report: &'a Report, tiles: &'a [Tiles
     report.senses.iter().zip(tiles).filter_map(view).collect()
 }
 
-/// The three pictures that tell about a report, at the size of the page.
+/// The three images of a report at page size.
 pub struct Pictures {
     /// What was inspected.
     pub picture: Picture,
@@ -212,7 +212,7 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Draws them. Small pictures are enlarged first, so that lines and numbers over them stay sharp.
+    /// Draws them. Small images are enlarged first, so that lines and numbers stay sharp.
     ///
     /// # Errors
     /// As [`Picture::resized`].
@@ -339,7 +339,7 @@ impl Card<'_> {
             }
             figures += "</div>";
         }
-        // Wide pictures stand two in a row, or they would be too small to see anything.
+        // Wide images stand two in a row; otherwise they would be too small.
         let is_wide = self.pictures.iter().all(|shown| shown.picture.width > 2 * shown.picture.height);
         let wide = if is_wide && !self.pictures.is_empty() { " wide" } else { "" };
         let html = format!(
@@ -378,7 +378,7 @@ fn sensed(written: &Written, sense: Sense) -> Option<&Sensed> {
     written.senses.iter().find(|sensed| sensed.sense == sense)
 }
 
-/// Where the model looked: a grid as the picture lies, darker where it looked more.
+/// The model's attention as a grid over the image; darker means more.
 fn looked_at(sensed: &Sensed, [width, height]: [usize; 2]) -> String {
     let side = (1..).take_while(|side| side * side <= sensed.ninths.len()).last().unwrap_or(1);
     let [w, h] = [width, height].map(|whole| whole as f32 / side as f32);
@@ -403,7 +403,7 @@ fn looked_at(sensed: &Sensed, [width, height]: [usize; 2]) -> String {
     )
 }
 
-/// The words, who wrote them, and what each sense was worth.
+/// The words, their author, and the weight of each modality.
 fn text(report: &Report, written: &Written) -> String {
     let by = format!("<b>{}</b> {}", escape(&written.by), digest(&written.digest));
     let mark = match written.generated {
@@ -418,7 +418,7 @@ fn text(report: &Report, written: &Written) -> String {
     )
 }
 
-/// What each sense was worth to the model, and what is said when it is left out.
+/// The weight of each modality in the model, and the verdict without it.
 fn worth(report: &Report, written: &Written) -> String {
     let of_several = report.senses.len() > 1;
     let row = |own: &SenseReport| {
@@ -447,7 +447,7 @@ fn alone(verdict: Verdict, p: f64) -> String {
 fn facts(report: &Report, written: Option<&Written>) -> String {
     let mut facts = String::new();
     if report.verdict != Verdict::Invalid {
-        // The limit stands in the middle of the gauge.
+        // The limit is in the middle of the gauge.
         let share = (50.0 * report.score / report.limit.max(f32::MIN_POSITIVE)).clamp(0.0, 100.0);
         let scores = match &report.senses[..] {
             [own] => scores(own),
@@ -476,7 +476,7 @@ fn facts(report: &Report, written: Option<&Written>) -> String {
     facts + &report.senses.iter().map(|own| findings(report, own.sense, written)).collect::<String>()
 }
 
-/// Which of a sense's scores is the greatest, and what they are.
+/// The scores of a modality, and which is the largest.
 fn scores(own: &SenseReport) -> String {
     let greatest = match own.pixels {
         Some(pixels) if pixels >= own.local.max(own.global) => words::THE_PIXELS,

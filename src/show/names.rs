@@ -1,15 +1,15 @@
-//! File names for what is written about a picture: one for each, readable, never the same twice.
+//! Readable, unique file names for the output of each sample.
 
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
-/// Room is left for an ending below the 255 bytes that file systems allow.
+/// File systems allow 255 bytes; the rest is for endings.
 const MOST_BYTES: usize = 200;
 
-/// A name for each of `paths`, without ending: the file's stem, and as many of its folders before it as tell it
-/// from the others (`line2-0041`). What folders do not tell apart gets a number.
+/// A name without ending for each of `paths`: the stem, with as many folders before it as needed to be unique
+/// (`line2-0041`), or else with a number.
 ///
-/// Names that differ only in case are taken for the same, as some file systems do.
+/// Names that differ only in case count as equal, as on some file systems.
 pub fn unique(paths: &[impl AsRef<Path>]) -> Vec<String> {
     let parts: Vec<Vec<String>> = paths.iter().map(|path| parts(path.as_ref())).collect();
     let mut depth = vec![1; parts.len()];
@@ -35,10 +35,10 @@ pub fn unique(paths: &[impl AsRef<Path>]) -> Vec<String> {
     }
 }
 
-/// Stem, folder, folder's folder and so on; bytes that are no UTF-8 are replaced.
+/// Stem, folder, parent folder and so on; invalid UTF-8 is replaced.
 fn parts(path: &Path) -> Vec<String> {
     let stem = path.file_stem().map_or("picture".into(), |stem| stem.to_string_lossy().into_owned());
-    // Standard input; as a file name it would be taken for an option.
+    // Standard input. A file named `-` would be read as an option.
     let stem = if stem == "-" { "picture".into() } else { stem };
     let folders = path.parent().into_iter().flat_map(Path::components).rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
@@ -49,7 +49,7 @@ fn parts(path: &Path) -> Vec<String> {
 
 fn join(parts: &[String], depth: usize) -> String {
     let name = parts[..depth].iter().rev().map(String::as_str).collect::<Vec<_>>().join("-");
-    // The end of a name tells more than its beginning.
+    // The end of a name is more specific than its beginning.
     let from = (name.len().saturating_sub(MOST_BYTES)..).find(|&at| name.is_char_boundary(at)).unwrap_or(0);
     name[from..].to_string()
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_folders_do_not_tell_apart_gets_a_number() {
+    fn names_with_equal_folders_get_a_number() {
         assert_eq!(unique(&["a.png", "a.jpg", "./a.bmp"]), ["a", "a-2", "a-3"]);
         assert_eq!(unique(&["x/a.png", "x/A.jpg"]), ["x-a", "x-A-2"]);
         // A number that is itself a name.
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_strange_names_stay_whole_characters() {
+    fn long_names_are_cut_between_characters() {
         let long = "ä".repeat(150);
         let names = unique(&[format!("{long}.png"), format!("x/{long}.png")]);
         assert!(names.iter().all(|name| name.len() <= MOST_BYTES + 4), "{names:?}");

@@ -1,4 +1,4 @@
-//! A picture made to be looked at, and its bytes as PNG or JPEG. What is drawn on it is left to `draw`.
+//! An RGB picture for display, and its bytes as PNG or JPEG. Drawing is left to `draw`.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{self, PngEncoder};
@@ -8,9 +8,9 @@ use kernels::resize::{Pixel, resized};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Frame;
 
-/// Good enough that no block shows beside a fine scratch.
+/// High enough that no block artefacts show beside a fine scratch.
 const JPEG_QUALITY: u8 = 85;
-/// Good enough that a film is judged as its frames were: at 85 what stands still flickers.
+/// High enough that a film gets the verdict of its frames: at 85 still areas flicker.
 const FINE_QUALITY: u8 = 97;
 
 /// A picture in memory.
@@ -77,7 +77,7 @@ impl Picture {
         self.jpeg_of(JPEG_QUALITY)
     }
 
-    /// The bytes of a JPEG file that may be judged: its noise is under that of a camera.
+    /// The bytes of a JPEG file that can be judged: its noise is below that of a camera.
     ///
     /// # Errors
     /// As [`Picture::jpeg`].
@@ -97,7 +97,7 @@ impl Picture {
             .map_err(|error| Error::caused(ErrorKind::Input, "cannot encode a picture", error))
     }
 
-    /// Sets a pixel; one outside the picture is left out.
+    /// Sets a pixel; outside the picture it does nothing.
     pub(super) fn set(&mut self, x: usize, y: usize, colour: [u8; 3]) {
         if x < self.width && y < self.height {
             let at = 3 * (y * self.width + x);
@@ -106,7 +106,7 @@ impl Picture {
     }
 }
 
-/// `[width, height]` brought to a longer side of `longest`, each side at least 1.
+/// `[width, height]` scaled to a longer side of `longest`, each side at least 1.
 pub fn fit([width, height]: [usize; 2], longest: usize) -> [usize; 2] {
     let scale = longest as f64 / width.max(height).max(1) as f64;
     [width, height].map(|side| ((side as f64 * scale).round() as usize).max(1))

@@ -1,6 +1,5 @@
-//! What did not pass, kept in a folder: the picture as it came, the heat over it, the report, the sound and the film around
-//! it, and the same film in which the heat stands for a second behind the frame that was judged. Of a cycle, its film, its steps
-//! with the heat over them, and the film with boxes around what is strange.
+//! Saves samples that did not pass to a folder: original image, heatmap, report, sound, and a film that shows the heatmap for
+//! a second after the judged frame. For a cycle: its clip, the heatmap over its steps, and the clip with boxes around findings.
 
 use std::borrow::Cow;
 use std::fs;
@@ -16,19 +15,19 @@ use crate::show::avi::Film;
 use crate::show::picture::{Picture, fit};
 use crate::show::{draw, html};
 
-/// Longer side of the film with boxes, at most: it is to be looked at, and made while the next cycle is filmed.
+/// Most pixels of the longer side of the clip with boxes. It is made while the next cycle is recorded.
 const WATCHED_SIDE: usize = 640;
 
-/// A folder that takes what did not pass.
+/// A folder for samples that did not pass.
 pub struct Evidence {
     dir: PathBuf,
-    /// Told once, until it works again.
+    /// Whether a failure was reported since the last success.
     failed: bool,
     tell: Complaints,
 }
 
 impl Evidence {
-    /// Into `dir`, made where it is missing; `tell` hears of a place that takes nothing any more.
+    /// Saves to `dir`, which is created if missing. `tell` gets a message when writing fails.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be made.
@@ -94,13 +93,13 @@ impl Evidence {
         self.write(&format!("{stem}.overlay.avi"), &film.avi(None))
     }
 
-    /// A full disk does not stop the line: it is told once, and tried again.
+    /// A full disk does not stop the station: it is reported once, and writing is retried.
     fn tell_once(&mut self, kept: Result<()>) {
         match kept {
             Ok(()) => self.failed = false,
             Err(error) => {
                 if !self.failed {
-                    (self.tell)(&format!("evidence is not kept: {}", error.chain()));
+                    (self.tell)(&format!("evidence cannot be saved: {}", error.chain()));
                 }
                 self.failed = true;
             }
@@ -109,7 +108,7 @@ impl Evidence {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.dir.join(name);
-        // What is half written must not look like evidence.
+        // An unfinished file must not look like evidence.
         let half = self.dir.join(format!("{name}.half"));
         let written = fs::write(&half, bytes).and_then(|()| fs::rename(&half, &path));
         written.map_err(|error| {
@@ -119,12 +118,12 @@ impl Evidence {
     }
 }
 
-/// What the files of a moment are called by: a second start of the station must not write over what the first one kept.
+/// Stem of a sample's files. It contains the time, so that a restarted station overwrites nothing.
 fn stem(judged: &Judged) -> String {
     format!("{}-{:06}", judged.unix_ms, judged.moment)
 }
 
-/// Sound as it was heard: samples of 32-bit floats, so that nothing is lost.
+/// The sound as WAV with 32-bit floats, lossless.
 fn wav(sound: &Sound) -> Result<Vec<u8>> {
     let failed = |error| Error::caused(ErrorKind::Io, "cannot write the sound", error);
     let spec = hound::WavSpec {
@@ -158,7 +157,7 @@ impl Sink for Evidence {
             let text = format!("{}\n[{}]\n", written.text, written.mark());
             let stem = stem(of);
             let mut kept = self.write(&format!("{stem}.txt"), text.as_bytes());
-            // Players show these subtitles by themselves, for they lie beside the film and are called as it is.
+            // Players load subtitles with the film's name automatically.
             if self.dir.join(format!("{stem}.overlay.avi")).exists() {
                 let shown = format!("1\n00:00:00,000 --> 00:59:59,000\n{text}");
                 kept = kept.and(self.write(&format!("{stem}.overlay.srt"), shown.as_bytes()));
@@ -261,7 +260,7 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         sink.take(&judged(Verdict::Fail), &moment(2)).unwrap();
         let told = told.lock().unwrap();
-        assert!(told.len() == 1 && told[0].starts_with("evidence is not kept: cannot write"), "{told:?}");
+        assert!(told.len() == 1 && told[0].starts_with("evidence cannot be saved: cannot write"), "{told:?}");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 6);
     }
 }

@@ -1,4 +1,4 @@
-//! The film of each moment as a file of its own, to teach from or to look at. Which moments there are is left to the station.
+//! Saves each clip of a station as a file. The station decides when a clip is taken.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,19 +13,19 @@ use crate::report::Judged;
 use crate::sample::{Clip, Moment};
 use crate::show::avi::Film;
 
-/// A folder that takes films, numbered from 0.
+/// A folder of clips, numbered from 0.
 pub struct Films {
     dir: PathBuf,
     saved: usize,
     wanted: usize,
-    /// Set when as many are there as are wanted.
+    /// Set when the wanted number is reached.
     enough: Arc<AtomicBool>,
     tell: Box<dyn FnMut(&str) + Send>,
 }
 
 impl Films {
-    /// Into `dir`, made where it is missing, until there are as many as `wanted`: then `enough` is set. `tell` hears of each film,
-    /// and of one that is left out since frames of it are missing.
+    /// Saves `wanted` clips to `dir`, which is created if missing, and then sets `enough`. `tell` gets a message for each clip
+    /// that is saved, and for each that is skipped because frames are missing.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the folder cannot be made.
@@ -53,7 +53,7 @@ impl Sink for Films {
         }
         let frames = moment.clip.as_ref().map_or(&[][..], Clip::frames);
         let (Some(filmed), Some(film)) = (&judged.film, Film::of(frames, judged.film.as_ref())?) else {
-            (self.tell)(&format!("a film is left out: {}", judged.report.reason.text));
+            (self.tell)(&format!("clip skipped: {}", judged.report.reason.text));
             return Ok(());
         };
         let path = self.dir.join(format!("{:06}.avi", self.saved));
@@ -66,16 +66,16 @@ impl Sink for Films {
     }
 }
 
-/// How the names of what is half written begin: lists of folders pass them over.
+/// Name prefix of unfinished files; folder listings skip it.
 const WRITING: &str = ".writing-";
 
-/// Writes a file that is there whole or not at all, whenever the writing is broken off.
+/// Writes a file atomically: it exists complete or not at all.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when there is such a file already, or it cannot be written; nothing is then left of it.
+/// [`ErrorKind::Io`] if the file exists or cannot be written; no partial file is left.
 pub fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
     if path.exists() {
-        let what = format!("{} is there already: give another folder", path.display());
+        let what = format!("{} exists already: choose another folder", path.display());
         return Err(Error::new(ErrorKind::Io, what));
     }
     let mut name = OsString::from(WRITING);
@@ -88,7 +88,7 @@ pub fn keep(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Removes what an earlier run left half written. What cannot be removed only takes space.
+/// Removes unfinished files of an earlier run. Files that cannot be removed only take space.
 pub fn sweep(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes()) {
@@ -102,13 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_there_whole_or_not_at_all_and_left_overs_are_swept() {
+    fn a_file_exists_complete_or_not_at_all_and_leftovers_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("000000.avi");
         fs::write(dir.path().join(".writing-000007.avi"), b"half").unwrap();
         sweep(dir.path());
         keep(&path, b"whole").unwrap();
-        assert!(keep(&path, b"other").unwrap_err().message().ends_with("is there already: give another folder"));
+        assert!(keep(&path, b"other").unwrap_err().message().ends_with("exists already: choose another folder"));
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         // A folder stands where the half one would.

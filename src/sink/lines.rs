@@ -1,4 +1,4 @@
-//! One JSON object a line: what other programs read.
+//! One JSON object a line, for other programs.
 
 use std::io::{self, Write};
 
@@ -9,12 +9,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Judged, Written};
 use crate::sample::Moment;
 
-/// Lines into a stream.
+/// Writes lines to a stream.
 pub struct Lines<W> {
     out: W,
 }
 
-/// Words of a moment: station and number are those of its verdict.
+/// The words of a sample; station and number are those of its verdict.
 #[derive(Serialize)]
 struct Words<'a> {
     station: &'a str,
@@ -23,7 +23,7 @@ struct Words<'a> {
 }
 
 impl<W: Write + Send> Lines<W> {
-    /// Into `out`, each line at once.
+    /// Writes to `out` and flushes each line.
     pub fn new(out: W) -> Self {
         Self { out }
     }

@@ -1,4 +1,4 @@
-//! Where a station's reports go: one file a sink, each behind [`Sink`]. What people look at is made by `show`.
+//! What delivers the results of a station. One file per sink, each behind [`Sink`]; what people look at is made by `show`.
 
 pub mod evidence;
 pub mod films;
@@ -26,18 +26,18 @@ pub fn of_station(reports: &Reports, complain: fn(&str)) -> Result<Vec<Box<dyn S
     std::iter::once(Ok(always)).chain(wanted.into_iter().flatten()).collect()
 }
 
-/// Takes what a running station says, on a thread of its own.
+/// Receives the verdicts of a running station, on its own thread.
 pub trait Sink: Send {
     /// Its name, for its thread and for messages.
     fn name(&self) -> &'static str;
 
-    /// Takes a verdict and the moment that it is on.
+    /// Receives a verdict and its sample.
     ///
     /// # Errors
-    /// When it can take no more, which ends the station. What may pass by itself, as a full disk, it keeps to itself.
+    /// If it can accept no more, which ends the station. Temporary problems, such as a full disk, are not errors.
     fn take(&mut self, judged: &Judged, moment: &Moment) -> Result<()>;
 
-    /// Takes what was written of a moment, whose verdict it has taken before; not every moment is written of.
+    /// Receives the words of a sample whose verdict came before. Not every sample has words.
     ///
     /// # Errors
     /// As [`Sink::take`].
@@ -45,7 +45,7 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Finishes what it has begun; nothing comes any more.
+    /// Finishes its work; nothing more follows.
     ///
     /// # Errors
     /// As [`Sink::take`].

@@ -1,4 +1,4 @@
-//! What was written, aloud: a program of the system reads it on its standard input. eyear has no voice of its own.
+//! Speaks a text with a program of the system, which reads it from standard input.
 
 use std::env;
 use std::io::Write as _;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a thread sleeps before it looks whether the program has ended.
+/// Interval at which a thread checks whether the program has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a text may take to speak; a program that takes longer is stuck.
+/// Longest time to speak a text; a slower program counts as stuck.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Bytes of a text that are spoken. A pipe takes so many at once (POSIX), whether or not the program reads.
+/// Most bytes of a text that are spoken. A pipe accepts as many at once (POSIX), even if the program does not read.
 const TEXT: usize = 4096;
 
 /// A program that speaks.
@@ -24,8 +24,8 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// The voice of `program`, a path or what is found by `PATH`, in a language, such as `en`. espeak-ng is told to read its
-    /// standard input and by which voice, before `arguments`.
+    /// A voice by `program` (a path, or a name in `PATH`) in a language such as `en`. For espeak-ng, options for standard input
+    /// and voice precede `arguments`.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when there is no such program.
@@ -38,7 +38,7 @@ impl Voice {
         };
         if !found {
             let program = program.display();
-            let what = format!("there is no program `{program}` to speak with: install it (Debian: espeak-ng)");
+            let what = format!("speech program `{program}` not found: install it (Debian: espeak-ng)");
             return Err(Error::new(ErrorKind::Unavailable, what));
         }
         let own = match program.file_name().and_then(|name| name.to_str()) {
@@ -49,7 +49,7 @@ impl Voice {
         Ok(Self { program: program.into(), arguments })
     }
 
-    /// Speaks a text and waits until it is spoken: `false` when it was `stopped` before, and the program ended.
+    /// Speaks a text and waits for the end; `false` if it was `stopped`.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when the program cannot be started, ends badly, or does not end.
@@ -59,7 +59,7 @@ impl Voice {
         }
         let name = self.program.display();
         let mut command = Command::new(&self.program);
-        // Its own output must not come between the lines of ours.
+        // Its output must not mix with ours.
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn();
         let child =
@@ -67,7 +67,7 @@ impl Voice {
         let mut child = Ended(child);
         if let Some(mut input) = child.0.stdin.take() {
             let end = (0..=text.len().min(TEXT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-            // One that does not read tells why by how it ends.
+            // If the program does not read, its exit status says why.
             let _unread = input.write_all(&text.as_bytes()[..end]);
         }
         let start = Instant::now();
@@ -84,7 +84,7 @@ impl Voice {
                 }
                 None if stopped() => return Ok(false),
                 None if start.elapsed() > LONGEST => {
-                    let what = format!("{name} was not done after {} s and was ended", LONGEST.as_secs());
+                    let what = format!("{name} was stopped after {} s without finishing", LONGEST.as_secs());
                     return Err(Error::new(ErrorKind::Unavailable, what));
                 }
                 None => thread::sleep(LOOK),
@@ -93,7 +93,7 @@ impl Voice {
     }
 }
 
-/// A program that does not outlive its use.
+/// A child process that is killed when dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -104,7 +104,7 @@ impl Drop for Ended {
     }
 }
 
-/// What espeak-ng calls the voice of a language.
+/// The espeak-ng voice of a language.
 fn voice(language: &str) -> &str {
     match language {
         "zh" => "cmn",
@@ -154,7 +154,11 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(10));
         for program in ["no-such-program", "./no-such-program"] {
             let error = Voice::open(Path::new(program), &[], "en").unwrap_err();
-            assert!(error.message().starts_with(&format!("there is no program `{program}`")), "{}", error.message());
+            assert!(
+                error.message().starts_with(&format!("speech program `{program}` not found")),
+                "{}",
+                error.message()
+            );
         }
     }
 }

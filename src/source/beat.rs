@@ -1,11 +1,11 @@
-//! When the next picture of a recording is due: at a rate, or at once.
+//! Timing of the images of a recording: at a rate, or at once.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::time::Stamp;
 
-/// Counts pictures out at a rate.
+/// Releases images at a rate.
 pub(super) struct Beat {
     rate: Option<f64>,
     start: Option<(Instant, Stamp)>,
@@ -13,12 +13,12 @@ pub(super) struct Beat {
 }
 
 impl Beat {
-    /// `rate` pictures a second; without one, each is due at once.
+    /// `rate` images per second; `None`: each is due at once.
     pub(super) fn new(rate: Option<f64>) -> Self {
         Self { rate, start: None, count: 0 }
     }
 
-    /// Waits for the next picture up to `patience`: its stamp and number, or `None` when it is not due yet.
+    /// Waits for the next image up to `patience`; returns its time stamp and number, or `None` if it is not due yet.
     pub(super) fn wait(&mut self, patience: Duration) -> Option<(Stamp, u64)> {
         let number = self.count;
         let Some(rate) = self.rate else {

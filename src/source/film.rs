@@ -1,5 +1,5 @@
-//! Recorded pictures played as a camera: a folder, a picture, or a film. Which files are pictures, and their decoding, is left
-//! to `recording`, films to `ffmpeg`.
+//! Recordings played as a camera: a folder, an image, or a film. Finding and decoding image files is left to `recording`,
+//! films to `ffmpeg`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::station;
 /// Opens a recording as a camera.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when it cannot be read, [`ErrorKind::Input`] when it holds no picture,
-/// [`ErrorKind::Config`] when it is a film and there is no `ffmpeg`.
+/// [`ErrorKind::Io`] if it cannot be read, [`ErrorKind::Input`] if it holds no image, [`ErrorKind::Config`] if it is a film
+/// and `ffmpeg` is missing.
 pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     let path = &wanted.path;
     let kind = path.metadata().map_err(|error| Error::io("read", path, error))?;
@@ -28,11 +28,11 @@ pub fn open(wanted: &station::Recording) -> Result<Box<dyn Source>> {
     }
 }
 
-/// Pictures from files, in the order of their names.
+/// Images from files, in the order of their names.
 struct Pictures {
     path: PathBuf,
     files: Vec<PathBuf>,
-    /// What the folder holds besides.
+    /// Other files in the folder.
     others: recording::Others,
     at: usize,
     repeat: bool,
@@ -86,7 +86,7 @@ fn told(rate: Option<f64>) -> String {
     rate.map(|rate| format!(", {rate}/s")).unwrap_or_default()
 }
 
-/// A film, played.
+/// A film that `ffmpeg` decodes in its own process.
 struct Film {
     wanted: station::Recording,
     film: Decoder,

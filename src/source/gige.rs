@@ -1,8 +1,7 @@
 //! GigE Vision cameras, through Aravis.
 //!
-//! Aravis keeps threads of its own for a camera: one that receives packets, one that keeps the camera ours. They end
-//! when the source is dropped. What is wrong with a frame becomes a fault; opening a lost camera again is left to
-//! `engine`.
+//! Aravis has two threads for a camera: one receives packets, one keeps control of the camera. They end when the source is
+//! dropped. A bad frame becomes a fault; reopening a lost camera is left to `engine`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +23,7 @@ use crate::time::Stamp;
 /// Of GigE Vision 1, and of IIDC before it: BT.601 in the full range.
 const YUV: Colour = Colour { bt709: false, full: true };
 
-/// GenICam pixel formats that are understood, best for inspection first, and whether the bytes of their pairs are the
-/// other way round.
+/// Supported GenICam pixel formats, best for inspection first, and whether the bytes of their pairs are swapped.
 const KNOWN: [(aravis::PixelFormat, PixelFormat, bool); 9] = [
     (aravis::PixelFormat::MONO_8, PixelFormat::Grey8, false),
     (aravis::PixelFormat::YUV_422_YUYV_PACKED, PixelFormat::Yuyv(YUV), false),
@@ -46,7 +44,7 @@ pub struct Gige {
     // Dropped first: it receives what the camera sends.
     stream: Stream,
     camera: Camera,
-    /// Set by Aravis when the camera does not answer any more, or obeys somebody else.
+    /// Set by Aravis if the camera no longer answers or another program controls it.
     lost: Arc<AtomicBool>,
     name: String,
     about: String,
@@ -55,7 +53,7 @@ pub struct Gige {
     swapped: bool,
     size: [usize; 2],
     pool: Pool,
-    /// What was found out but not delivered yet.
+    /// Items to deliver.
     waiting: VecDeque<Next>,
     /// The camera's number of the last frame, and ours.
     last: Option<(u64, u64)>,
@@ -65,7 +63,7 @@ pub struct Gige {
 }
 
 impl Gige {
-    /// Opens a camera, sets what the station wants of it, and starts it.
+    /// Opens a camera, applies the station's settings, and starts it.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when it is not there, in use, or another than the one wanted;
@@ -188,7 +186,7 @@ impl Gige {
         Err(Error::new(ErrorKind::Unavailable, what))
     }
 
-    /// Our number of the frame that the camera numbers so; gaps are told.
+    /// Our number of a frame by the camera's number; gaps are reported as faults.
     fn count(&mut self, number: u64) -> u64 {
         let Some((last, sequence)) = self.last else {
             self.last = Some((number, 0));
@@ -203,7 +201,7 @@ impl Gige {
         sequence + ahead
     }
 
-    /// When the frame's first packet arrived, nanoseconds of the system's clock since 1970, on our clock.
+    /// Arrival time of the frame's first packet (nanoseconds of the system clock since 1970), converted to our clock.
     ///
     /// The camera's own clock has no origin in common with ours.
     fn stamp(&mut self, arrived: u64) -> Stamp {
@@ -246,7 +244,7 @@ impl Source for Gige {
 }
 
 impl Drop for Gige {
-    /// Aravis asks a camera that is gone several times before it lets it go, which takes some 10 s.
+    /// Aravis polls a disconnected camera several times before it releases it, which takes about 10 s.
     fn drop(&mut self) {
         if !self.lost.load(Ordering::Relaxed) && self.arrived.elapsed() < self.stall {
             let _gone = self.camera.stop_acquisition();
@@ -258,8 +256,8 @@ fn damaged(detail: String) -> Next {
     Next::Fault(Fault { kind: FaultKind::Damaged, count: 1, detail })
 }
 
-/// By how much a camera's number is ahead of the last one. GigE Vision 1 counts 1 to 65535 and again from 1. One that
-/// goes back is a camera that counts anew: nothing can be told then.
+/// Difference between a camera's frame number and the last one. GigE Vision 1 counts from 1 to 65535 and restarts at 1. If the
+/// number goes back, the camera restarted counting and the difference is unknown.
 fn ahead(last: u64, number: u64) -> u64 {
     const ROUND: u64 = 65_535;
     let ahead = match number.checked_sub(last) {
@@ -269,7 +267,7 @@ fn ahead(last: u64, number: u64) -> u64 {
     if (1..=ROUND / 2).contains(&ahead) { ahead } else { 1 }
 }
 
-/// The interface through which cameras are found. One thread at a time may use it.
+/// The discovery interface; only one thread at a time may use it.
 fn with_interface<T>(work: impl FnOnce(&aravis::Interface) -> T) -> Option<T> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -296,7 +294,7 @@ fn find(name: &str) -> Result<(Camera, Device)> {
     Ok((camera, device))
 }
 
-/// Sets features: selectors first, for what they select; then what is automatic, which refuses a value.
+/// Sets features: selectors first, then automatic functions, because these can block a value.
 fn set_features(device: &Device, camera: &str, mut features: Vec<(&String, &Feature)>) -> Result<()> {
     features.sort_by_key(|(name, _)| (!name.contains("Selector"), !name.contains("Auto")));
     features.into_iter().try_for_each(|(name, value)| set_feature(device, camera, name, value))
@@ -495,7 +493,7 @@ fn told(error: &aravis::glib::Error) -> String {
 /// A camera on the network.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// What a station calls it.
+    /// Its name in a station file.
     pub id: String,
     /// Its vendor and model.
     pub title: String,
@@ -507,7 +505,7 @@ pub struct Found {
     pub offers: Vec<(String, [u32; 2], Vec<f64>)>,
 }
 
-/// The cameras that answer on the network within a second, and those that could not be asked with the reason.
+/// Cameras that answer on the network within a second; errors for those that could not be queried.
 pub fn list() -> Vec<Result<Found>> {
     let found = with_interface(|interface| {
         interface.update_device_list();

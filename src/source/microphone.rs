@@ -1,13 +1,12 @@
-//! A sound card's microphone through `cpal` (ALSA): opened by an id that stays with the card, read through a ring, each
-//! chunk stamped on our clock. Opening again what broke is left to `engine`.
+//! A sound card's microphone through `cpal` (ALSA): opened by a stable id, read through a ring, each chunk with a time stamp
+//! of our clock. Reopening after a failure is left to `engine`.
 //!
-//! Stamps. When the driver hands a chunk over, our clock is read at once, and the samples that waited in the card by
-//! then, which the driver counts, are taken off: when the chunk's first sample was taken. The driver's own clock has no
-//! part in it and is only watched for steps. A thread that had to wait for the processor stamps too late now and then,
-//! so that positions and stamps are held against a line ([`Pace`]).
+//! Time stamps. When the driver delivers a chunk, our clock is read at once. Subtracting the samples that waited in the card,
+//! which the driver counts, gives the time of the first sample. The driver's own clock is only watched for steps. A delayed
+//! thread sometimes reads the clock too late, so a line is fitted through positions and time stamps ([`Pace`]).
 //!
-//! Losses. A card that overruns begins again without a word of how much was lost: it is counted by the line, and
-//! positions jump by it.
+//! Losses. After an overrun a card restarts without reporting the loss. It is computed from the line, and the positions jump
+//! by it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::marker::PhantomData;
@@ -28,29 +27,29 @@ use crate::sample::Sound;
 use crate::station::Alsa;
 use crate::time::Stamp;
 
-/// Formats that are read, by their names in `station.toml`, the widest first.
+/// Supported formats, by their names in `station.toml`, the widest first.
 const FORMATS: [(&str, SampleFormat); 4] =
     [("i32", SampleFormat::I32), ("f32", SampleFormat::F32), ("i16", SampleFormat::I16), ("u8", SampleFormat::U8)];
 
 /// A period is a second through this. `cpal` has the card hold two of them: short ones overrun on a busy machine.
 const PERIODS_A_SECOND: u32 = 10;
 
-/// Seconds of sound that the ring holds for a reader who is late.
+/// Capacity of the ring in seconds, for a late reader.
 const RING_SECONDS: usize = 4;
 
-/// How often the ring is looked at. The callback wakes nobody, for that would be a call into the kernel.
+/// Interval of checking the ring. The callback wakes no thread, because that would be a system call.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long closing may take. A dead sound server lets `cpal` wait for ever.
+/// Time limit of closing. With a dead sound server `cpal` waits forever.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Nanoseconds by which the driver's clock may move against ours from one chunk to the next.
+/// Largest drift of the driver's clock against ours between chunks, in nanoseconds.
 const CLOCK_STEP: i64 = 100_000_000;
 
-/// Chunks in a row that must show the driver's clock moved: a thread that had to wait shows it once.
+/// Consecutive chunks that must show a step of the driver's clock; a delayed thread causes only one.
 const CLOCK_STREAK: u32 = 3;
 
-/// A microphone that is open and delivers [`Sound`], a period of about a tenth of a second at a time.
+/// An open microphone that delivers [`Sound`] in periods of about 0.1 s.
 pub struct Microphone {
     id: String,
     about: String,
@@ -61,34 +60,34 @@ pub struct Microphone {
     rate: u32,
     channels: usize,
     stall: Duration,
-    /// When the last chunk was read, or when the microphone was opened.
+    /// Time of the last chunk, or of opening.
     heard: Stamp,
     pace: Pace,
-    /// The position that is expected next, losses counted.
+    /// The next expected position, losses included.
     expected: u64,
-    /// Samples of one channel that the card lost, beyond what the driver counts.
+    /// Samples of one channel lost by the card, besides those that the driver counts.
     lost: u64,
     stops: u32,
     /// Nanoseconds of our clock before the driver's, and chunks in a row that say otherwise.
     driver: Option<(i64, u32)>,
-    /// What is to be delivered before the ring is looked at again.
+    /// Items to deliver before the next check of the ring.
     ready: VecDeque<Next>,
 }
 
-/// What [`list`] found.
+/// A microphone found by [`list`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {
-    /// What to write as `device`; it stays with the card.
+    /// Value for `device`, stable for the card.
     pub id: String,
-    /// What the card calls itself.
+    /// Name of the card.
     pub name: String,
-    /// Formats that are offered, of those that are read: `i32`, `f32`, `i16`, `u8`.
+    /// Offered formats among the supported ones: `i32`, `f32`, `i16`, `u8`.
     pub formats: Vec<&'static str>,
-    /// Ranges of rates, in samples of one channel in a second.
+    /// Ranges of sample rates in Hz.
     pub rates: Vec<[u32; 2]>,
     /// Numbers of channels, ascending.
     pub channels: Vec<u16>,
-    /// Why it cannot be opened, and what mends that.
+    /// Why it cannot be opened, and how to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -136,7 +135,7 @@ pub fn list() -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Whether a name is worth telling. ALSA adds about twenty to each card: the same by number, or through plug-ins for
+/// Whether a name is worth listing. ALSA adds about twenty to each card: the same by number, or through plug-ins for
 /// playback.
 fn is_of_use(id: &str) -> bool {
     match id.split_once(':') {
@@ -149,11 +148,11 @@ fn is_of_use(id: &str) -> bool {
 }
 
 impl Microphone {
-    /// Opens a microphone and lets it run.
+    /// Opens and starts a microphone.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when the format is unknown or the card does not offer what is asked for, with what it
-    /// offers. [`ErrorKind::Unavailable`] when it is not there, busy or not permitted, with what mends that.
+    /// [`ErrorKind::Config`] if the format is unknown or not offered, with those that are offered.
+    /// [`ErrorKind::Unavailable`] if it is missing, busy or not permitted, with the remedy.
     pub fn open(settings: &Alsa) -> Result<Self> {
         let _quiet = Quiet::new();
         let formats = formats(settings)?;
@@ -214,13 +213,12 @@ impl Microphone {
         })
     }
 
-    /// The card's rate by our clock, in samples of one channel in a second: the nominal one until it has run for five
-    /// seconds.
+    /// The card's sample rate by our clock, in Hz; the nominal rate during the first 5 s.
     pub fn measured_rate(&self) -> f64 {
         self.pace.rate()
     }
 
-    /// Makes ready what a chunk is: faults first, then the sound.
+    /// Queues the items of a chunk: faults first, then the sound.
     fn take(&mut self, mark: Mark, samples: Arc<[f32]>) -> Result<()> {
         // When it was read, not when it came: a reader who was late must not take that for a stuck card.
         self.heard = Stamp::now();
@@ -323,7 +321,7 @@ impl Source for Microphone {
 }
 
 impl Drop for Microphone {
-    /// Closes the stream on a thread of its own and gives up waiting for it after a second.
+    /// Closes the stream on its own thread and waits for it up to one second.
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let (done, closed) = std::sync::mpsc::sync_channel(1);
@@ -344,7 +342,7 @@ struct Started {
     errors: Consumer<cpal::Error>,
 }
 
-/// Opens the device so and lets it run.
+/// Opens the device with these settings and starts it.
 fn start(
     device: &cpal::Device,
     settings: &Alsa,
@@ -372,7 +370,7 @@ fn start(
     Ok(Started { stream, reader, errors })
 }
 
-/// The callback: no lock, no allocation, no word.
+/// The callback: no lock, no allocation, no output.
 fn handed_over(mut writer: Writer, rate: u32) -> impl FnMut(&Data, &InputCallbackInfo) + Send + 'static {
     let channels = writer.channels() as u64;
     move |data, info| {
@@ -438,7 +436,7 @@ fn formats(settings: &Alsa) -> Result<Vec<(&'static str, SampleFormat)>> {
     Ok(found)
 }
 
-/// What was asked for, and what the card offers instead.
+/// The requested settings, and those that the card offers.
 fn not_offered(settings: &Alsa, offers: &[cpal::SupportedStreamConfigRange]) -> Error {
     let known = |format| FORMATS.iter().find(|(_, known)| *known == format).map(|(name, _)| *name);
     let format = settings.format.as_deref().unwrap_or("any format");
@@ -462,7 +460,7 @@ fn not_offered(settings: &Alsa, offers: &[cpal::SupportedStreamConfigRange]) -> 
     Error::new(ErrorKind::Config, format!("microphone {} does not give {asked}; {offered}", settings.device))
 }
 
-/// `cpal`'s error as one that says what to do.
+/// Converts `cpal`'s error to one with a remedy.
 fn explain(id: &str, error: cpal::Error) -> Error {
     use cpal::ErrorKind as Kind;
     let unavailable = |what: String| Error::new(ErrorKind::Unavailable, what);
@@ -490,7 +488,7 @@ fn other(what: &str, error: cpal::Error) -> Error {
     Error::caused(ErrorKind::Unavailable, format!("{what}: the driver refused"), error)
 }
 
-/// Device nodes for recording that this user may not open.
+/// Recording device nodes without permission for this user.
 fn forbidden(folder: &Path, may_open: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let nodes = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut nodes: Vec<PathBuf> = nodes.filter(|node| is_for_recording(node) && !may_open(node)).collect();
@@ -511,7 +509,7 @@ fn may_open(node: &Path) -> bool {
     unsafe { libc::access(name.as_ptr(), libc::R_OK | libc::W_OK) == 0 }
 }
 
-/// What lets this user open a node.
+/// How this user gets permission for a node.
 fn join_group(node: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let id = std::fs::metadata(node).ok().filter(|_| is_for_recording(node)).map(|about| about.gid().to_string());
@@ -531,8 +529,8 @@ fn plural(count: u64, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// While it lives, what alsa-lib complains of on this thread does not reach standard error: it tries many names that
-/// are not there, and the errors that count come back as such.
+/// While it lives, messages of alsa-lib on this thread do not reach standard error: it tries many missing names, and
+/// relevant errors are returned anyway.
 struct Quiet {
     before: Option<Handler>,
     /// Keeps it on its thread.

@@ -1,5 +1,5 @@
-//! Where samples come from: one file a source, each behind [`Source`]. Each brings its driver's time to one clock at
-//! its own door. Opening again what broke is left to `engine`.
+//! Sources of frames and sound, one file each, all behind [`Source`]. Each converts its driver's time to one clock.
+//! Reopening after a failure is left to `engine`.
 
 use std::time::Duration;
 
@@ -32,20 +32,20 @@ pub mod synthetic;
 #[cfg(all(target_os = "linux", feature = "station"))]
 pub mod v4l2;
 
-/// A camera, a microphone or a recording that is open and delivers.
+/// An open camera, microphone or recording.
 pub trait Source: Send {
-    /// What it is and how it delivers, in one line for people, such as `Cam 42 (usb-1.2): 1920 x 1080 YUYV, 30/s`.
+    /// Device and settings in one line, such as `Cam 42 (usb-1.2): 1920 x 1080 YUYV, 30/s`.
     fn describe(&self) -> String;
 
-    /// What comes next, waiting for it up to `patience`.
+    /// The next item; waits up to `patience`.
     ///
     /// # Errors
-    /// When the source is of no use any more: unplugged, stuck, of another format than it said. It is to be dropped
-    /// and opened anew; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where it may come back by itself.
+    /// If the source is unusable: unplugged, stuck, or with a changed format. Drop it and open it again;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if it may return by itself.
     fn next(&mut self, patience: Duration) -> Result<Next>;
 }
 
-/// Opens the camera that a station means.
+/// Opens the camera of a station.
 ///
 /// # Errors
 /// As the source says.
@@ -56,7 +56,7 @@ pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
         Camera::V4l2(wanted) => Box::new(v4l2::V4l2::open(wanted)?),
         #[cfg(not(target_os = "linux"))]
         Camera::V4l2(_) => {
-            return Err(crate::Error::new(crate::ErrorKind::Unavailable, "V4L2 cameras are there on Linux alone"));
+            return Err(crate::Error::new(crate::ErrorKind::Unavailable, "V4L2 cameras work on Linux only"));
         }
         #[cfg(feature = "gige")]
         Camera::Gige(wanted) => Box::new(gige::Gige::open(wanted)?),
@@ -71,14 +71,14 @@ pub fn open_camera(camera: &Camera) -> Result<Box<dyn Source>> {
     })
 }
 
-/// What is said of a source that this build has not.
+/// The error for a source that this build does not have.
 #[cfg(all(feature = "station", not(all(feature = "gige", feature = "gstreamer"))))]
 fn built_without(feature: &str) -> crate::Error {
     let what = format!("this eyear was built without {feature}; build it with `cargo build --features {feature}`");
     crate::Error::new(crate::ErrorKind::Config, what)
 }
 
-/// Opens the microphone that a station means.
+/// Opens the microphone of a station.
 ///
 /// # Errors
 /// As the source says.
@@ -90,7 +90,7 @@ pub fn open_microphone(microphone: &Microphone) -> Result<Box<dyn Source>> {
     })
 }
 
-/// Refuses another camera than that of the serial number that a station wants, if it wants one.
+/// Refuses a camera whose serial number is not the expected one, if any.
 #[cfg(all(feature = "station", any(target_os = "linux", feature = "gige")))]
 fn same_camera(place: &str, wanted: Option<&str>, found: Option<String>) -> Result<()> {
     use crate::error::{Error, ErrorKind};
@@ -105,47 +105,47 @@ fn same_camera(place: &str, wanted: Option<&str>, found: Option<String>) -> Resu
     }
 }
 
-/// What a source delivers.
+/// An item of a source.
 #[derive(Debug)]
 pub enum Next {
-    /// A picture.
+    /// A frame.
     Frame(Frame),
-    /// The sound since the last one.
+    /// The sound since the last item.
     Sound(Sound),
-    /// Something was lost or damaged; the source goes on.
+    /// Data was lost or damaged; the source continues.
     Fault(Fault),
-    /// Nothing came within the patience.
+    /// Nothing arrived within the patience.
     Nothing,
-    /// A recording is over: nothing will come any more.
+    /// The recording has ended.
     End,
 }
 
-/// A fault that a source lived through.
+/// A fault after which the source continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What kind of.
+    /// Its kind.
     pub kind: FaultKind,
-    /// How many frames or samples of one channel it cost, at least; 1 where that cannot be told.
+    /// Lost frames or samples of one channel, at least; 1 if unknown.
     pub count: u64,
-    /// What was seen, in one sentence.
+    /// Description in one sentence.
     pub detail: String,
 }
 
-/// What may befall a source. The words are those of statistics and reports.
+/// Kinds of faults, as named in statistics and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
     /// Frames that the driver counted but did not deliver.
     Lost,
-    /// A frame that came damaged, or samples that are no numbers.
+    /// Damaged frames, or samples that are NaN.
     Damaged,
-    /// Samples that nobody fetched in time.
+    /// Samples that were not fetched in time.
     Overrun,
     /// Time stamps that jumped.
     ClockStep,
-    /// Nothing came for long.
+    /// No data for a long time.
     Stalled,
-    /// The source broke and was opened anew.
+    /// The source failed and was reopened.
     Reopened,
 }
 
@@ -154,7 +154,7 @@ impl FaultKind {
     pub const ALL: [Self; 6] =
         [Self::Lost, Self::Damaged, Self::Overrun, Self::ClockStep, Self::Stalled, Self::Reopened];
 
-    /// The kind as one word, as it stands in JSON output.
+    /// The kind as one word, as in JSON output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",

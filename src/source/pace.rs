@@ -1,45 +1,42 @@
-//! Positions of samples → stamps: the line along which a sound card counts, found from stamps that shake. Where the
-//! stamps come from is left to the source.
+//! Sample positions → time stamps: a line fitted through the jittery time stamps of a sound card. Getting the stamps is left
+//! to the source.
 
 use std::collections::VecDeque;
 
 use crate::time::Stamp;
 
-/// Marks that the line is laid through: 25 s at ten a second.
+/// Marks used for the fit: 25 s at ten per second.
 const MARKS: usize = 256;
 
-/// Samples that the marks must span before the card's own rate is taken from them, in seconds. Over less the shaking
-/// of the stamps is more than what cards are off.
+/// Shortest span of the marks for measuring the card's rate, in seconds. Over less, jitter exceeds the rate error of cards.
 const SPAN: u64 = 5;
 
-/// Nanoseconds off the line that no shaking explains.
+/// Deviation from the line that jitter cannot explain, in nanoseconds.
 const STEP: i64 = 20_000_000;
 
-/// Marks in a row off the line, all on one side, that tell of a step. A thread that had to wait for the processor puts
-/// one stamp off, never five.
+/// Consecutive marks off the line, on the same side, that indicate a step. A delayed thread shifts one stamp, never five.
 const STREAK: usize = 5;
 
-/// What a mark said.
+/// The result of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// It lies on the line.
     Steady,
-    /// Time has passed for so many samples that nobody counted: they are lost, and the line goes on.
+    /// That many samples are missing by time: they are lost, and the line continues.
     Lost(u64),
-    /// The stamps went back by so many nanoseconds against the samples: a new line is begun.
+    /// The stamps jumped back by that many nanoseconds: a new line begins.
     Back(u64),
 }
 
-/// The line of positions and stamps: Tukey's resistant line (the medians of the first and the last third), so that
-/// single stamps may be off as far as they like.
+/// The fit: Tukey's resistant line (the medians of the first and the last third), which is robust against single outliers.
 #[derive(Debug)]
 pub struct Pace {
     rate: u32,
-    /// Position, and nanoseconds by which the stamp is past what the nominal rate says.
+    /// Position, and deviation of the stamp from the nominal rate in nanoseconds.
     marks: VecDeque<(u64, i64)>,
-    /// The latest marks, while they are all off the line on one side.
+    /// The latest consecutive marks off the line on one side.
     streak: VecDeque<(u64, i64)>,
-    /// Nanoseconds past nominal at position `from`, and how many more each sample brings.
+    /// Deviation at position `from` in nanoseconds, and its slope per sample.
     past: f64,
     from: u64,
     slope: f64,
@@ -47,7 +44,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A line that has no mark yet, for a card of `rate` samples of one channel in a second.
+    /// A line without marks, for a card with this sample rate in Hz.
     pub fn new(rate: u32) -> Self {
         Self {
             rate,
@@ -60,10 +57,9 @@ impl Pace {
         }
     }
 
-    /// When the sample at `position` was taken, as the line has it; `None` before the first mark.
+    /// Time of the sample at `position`, by the line; `None` before the first mark.
     ///
-    /// On a quiet machine the line holds to a tenth of a millisecond; the driver's own delay, which no program sees,
-    /// comes on top.
+    /// On an idle machine it is accurate to 0.1 ms, plus the driver's own delay, which is unknown.
     pub fn stamp(&self, position: u64) -> Option<Stamp> {
         (!self.marks.is_empty()).then(|| self.at(position))
     }
@@ -73,12 +69,12 @@ impl Pace {
         Stamp { ns: u64::try_from(ns.max(0)).unwrap_or(u64::MAX) }
     }
 
-    /// The card's rate by our clock, in samples of one channel in a second.
+    /// The card's sample rate by our clock, in Hz.
     pub fn rate(&self) -> f64 {
         1e9 / (1e9 / f64::from(self.rate) + self.slope)
     }
 
-    /// Takes in that the sample at `position` was stamped so.
+    /// Adds the time stamp of the sample at `position`.
     pub fn mark(&mut self, position: u64, stamp: Stamp) -> Step {
         let mark = (position, self.past_nominal(position, stamp));
         let off = mark.1 - self.line(position) as i64;
@@ -113,8 +109,8 @@ impl Pace {
         step
     }
 
-    /// Takes in that the card stopped before `position` and began again at `stamp`: tells how many samples that cost,
-    /// by the line, and begins a new one there. The card's rate stays as it was found.
+    /// Records that the card stopped before `position` and restarted at `stamp`. Returns the number of lost samples and begins
+    /// a new line there; the measured rate is kept.
     pub fn resume(&mut self, position: u64, stamp: Stamp) -> u64 {
         let late = self.past_nominal(position, stamp) - self.line(position) as i64;
         let lost = match self.marks.is_empty() || late <= 0 {
@@ -151,7 +147,7 @@ impl Pace {
         self.lay();
     }
 
-    /// Lays the line anew.
+    /// Fits the line again.
     fn lay(&mut self) {
         let (Some(first), Some(last)) = (self.marks.front().copied(), self.marks.back().copied()) else { return };
         let third = self.marks.len() / 3;
@@ -166,7 +162,7 @@ impl Pace {
         self.past = median(&mut self.scratch);
     }
 
-    /// The medians of position and of nanoseconds past nominal of `count` marks from `start` on.
+    /// The medians of position and deviation of `count` marks from `start` on.
     fn third(&mut self, start: usize, count: usize) -> (f64, f64) {
         let Self { scratch, marks, .. } = self;
         let mut of = |pick: fn(&(u64, i64)) -> f64| {
@@ -178,7 +174,7 @@ impl Pace {
     }
 }
 
-/// The upper median; zero of nothing.
+/// The upper median; zero for an empty list.
 fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;

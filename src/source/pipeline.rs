@@ -1,8 +1,7 @@
-//! What a GStreamer pipeline delivers: CSI cameras, RTSP, and whatever else has an element for it.
+//! GStreamer pipelines: CSI cameras, RTSP, and other sources with a GStreamer element.
 //!
-//! The pipeline is the station's, as for `gst-launch-1.0`; its sink is ours. GStreamer keeps threads of its own for it,
-//! which end when the source is dropped, and a list of its plugins in the user's cache folder. Opening a lost one again
-//! is left to `engine`.
+//! The station gives the pipeline as for `gst-launch-1.0`; eyear adds the sink. GStreamer's threads end when the source is
+//! dropped; it keeps a plugin list in the user's cache folder. Restarting a failed pipeline is left to `engine`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -23,20 +22,20 @@ use crate::sample::{Colour, Frame, PixelFormat};
 use crate::station;
 use crate::time::Stamp;
 
-/// What the sink takes; where a converter may choose, the first that loses nothing.
+/// Formats of the sink; a converter chooses the first lossless one.
 const TAKEN: &str = "video/x-raw, format=(string){ NV12, YUY2, RGB, BGR, GRAY8, GRAY16_LE }; image/jpeg";
-/// The same for people.
+/// The same, as text for messages.
 const FORMATS: &str = "NV12, YUY2, RGB, BGR, GRAY8, GRAY16_LE and image/jpeg";
 /// The sink's name in the pipeline.
 const SINK: &str = "eyear_frames";
-/// Frames that wait in the sink, at most; older ones give way and are counted.
+/// Most waiting frames in the sink; older ones are dropped and counted.
 const WAITING: u32 = 4;
-/// How long the first frame may take, at least: a camera of the network begins with its next key frame.
+/// Least time limit of the first frame; a network camera starts at its next key frame.
 const FIRST: Duration = Duration::from_secs(10);
-/// How often is looked whether the pipeline failed.
+/// Interval of checks for a pipeline failure.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Packages of Debian that bring elements whose names begin so.
+/// Debian packages by the prefix of their element names.
 const PACKAGES: &[(&str, &str)] = &[
     ("avdec", "gstreamer1.0-libav"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
@@ -62,7 +61,7 @@ pub struct Pipeline {
     layout: Layout,
     about: String,
     pool: Pool,
-    /// What was found out but not delivered yet.
+    /// Items to deliver.
     waiting: VecDeque<Next>,
     /// The number of the last frame.
     last: Option<u64>,
@@ -71,7 +70,7 @@ pub struct Pipeline {
     stall: Duration,
 }
 
-/// How the pipeline's frames are to be read.
+/// Format of the pipeline's frames.
 struct Layout {
     caps: gst::Caps,
     /// `None` for JPEG.
@@ -159,7 +158,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Our number of a frame, which is that of [`watch`]; gaps are told.
+    /// Our number of a frame, from [`watch`]; gaps are reported as faults.
     fn count(&mut self, number: u64) -> u64 {
         let lost = self.last.map_or(0, |last| number.saturating_sub(last).saturating_sub(1));
         if lost > 0 {

@@ -1,21 +1,20 @@
-//! Memory for frames that is used again once nobody holds it: after the first frames none is allocated. What a driver
-//! wrote is copied into it without the padding of its rows.
+//! Reused memory for frames: nothing is allocated after the first frames. Driver data is copied without row padding.
 
 use std::sync::Arc;
 
 use crate::sample::PixelFormat;
 
-/// What is wrong with a JPEG that [`Pool::copy_jpeg`] refuses.
+/// Message for a JPEG that [`Pool::copy_jpeg`] refuses.
 pub(super) const CUT_JPEG: &str = "a JPEG frame without beginning or end";
 
-/// Buffers that were handed out.
+/// Allocated buffers.
 #[derive(Default)]
 pub(super) struct Pool {
     buffers: Vec<Arc<[u8]>>,
 }
 
 impl Pool {
-    /// A buffer of `length` bytes at least, after `write` has filled it.
+    /// A buffer of at least `length` bytes, filled by `write`.
     pub(super) fn fill(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Arc<[u8]> {
         let free = self.buffers.iter_mut().position(|buffer| Arc::get_mut(buffer).is_some());
         let mut buffer = match free.map(|at| self.buffers.swap_remove(at)) {
@@ -30,7 +29,7 @@ impl Pool {
         buffer
     }
 
-    /// A frame without the padding of its rows, and how many bytes it has; `None` where its planes are too short.
+    /// A frame without row padding, and its length in bytes; `None` if its planes are too short.
     pub(super) fn copy(
         &mut self,
         planes: &Planes,
@@ -64,8 +63,8 @@ impl Pool {
         Some((bytes, length))
     }
 
-    /// A JPEG from its beginning to its end marker, and how many bytes it has; cameras append what they like. `None`
-    /// where it has no beginning or no end.
+    /// A JPEG from start marker to end marker, and its length in bytes; cameras may append data. `None` if a marker is
+    /// missing.
     pub(super) fn copy_jpeg(&mut self, bytes: &[u8]) -> Option<(Arc<[u8]>, usize)> {
         let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9])?;
         let jpeg = bytes.starts_with(&[0xff, 0xd8]).then(|| &bytes[..end + 2])?;
@@ -75,13 +74,13 @@ impl Pool {
     }
 }
 
-/// A frame as it lies in a driver's memory.
+/// A frame in the driver's memory.
 pub(super) struct Planes<'a> {
-    /// The first plane, and that of colour, where it comes after luma.
+    /// The first plane, and the chroma plane, if separate.
     pub(super) bytes: [&'a [u8]; 2],
-    /// Bytes from the beginning of one row to that of the next, in each plane.
+    /// Bytes from row to row, in each plane.
     pub(super) strides: [usize; 2],
-    /// The bytes of each pair are the other way round, as in UYVY.
+    /// The bytes of each pair are swapped, as in UYVY.
     pub(super) swapped: bool,
 }
 

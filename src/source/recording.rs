@@ -1,5 +1,5 @@
-//! Pictures from files: which files are meant, and their bytes as a [`Frame`]. Of a part that is seen and heard a folder
-//! holds both: `part_id/{cam0.png, mic0.wav}`; what else is in it, as a `meta.json`, is passed over.
+//! Images from files: finding them, and decoding them to a [`Frame`]. For image and sound together, a folder holds both:
+//! `part_id/{cam0.png, mic0.wav}`; other files in it, such as `meta.json`, are ignored.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -26,7 +26,7 @@ use open::Opened;
 /// attack.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// The picture and the sound of one part, in a folder of its own.
+/// The image and the sound of one part, in its folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pair {
     /// `cam0` with the extension of a picture; `None` where there is none.
@@ -76,7 +76,7 @@ pub fn pair(dir: &Path) -> Result<Option<Pair>> {
     Ok(is_pair.then_some(Pair { picture, sound }))
 }
 
-/// Whether a file is of a camera or a microphone beside the first: `cam1.png`, `mic2.wav`.
+/// Whether a file is of a second camera or microphone: `cam1.png`, `mic2.wav`.
 fn is_another(file: &Path) -> bool {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let number = stem.strip_prefix("cam").or_else(|| stem.strip_prefix("mic")).map(|rest| rest.trim_start_matches('_'));
@@ -115,7 +115,7 @@ pub fn moment(path: &Path, sense: Sense) -> Result<Moment> {
 /// The folders beneath `paths`, or these themselves, that hold a [`pair`], sorted; none where pictures and sounds lie
 /// otherwise.
 ///
-/// A folder that nearly is one is given too: why it cannot be used is told when it is read, and the rest is not lost for it.
+/// An incomplete folder is also returned; reading it reports the problem, and the rest is still used.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when a folder cannot be read.
@@ -128,7 +128,7 @@ pub fn pairs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found.collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// Reads a picture file.
+/// Reads an image file.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be read, or is a pipe into which nothing is written for 10 s; [`ErrorKind::Input`] when it
@@ -142,10 +142,10 @@ pub fn read(path: &Path) -> Result<Frame> {
     }
 }
 
-/// Reads a mask: a grey picture of 0 (dark) and 255.
+/// Reads a mask as a grey image of 0 (dark) and 255 (bright).
 ///
-/// Bright is what is at or above 128 of 255. A mask of another depth is told by its values: where there are two, black and
-/// another one, as in label pictures of 0 and 1 or of 0 and 255 in 16 bits, that other one is bright.
+/// Bright means at least 128 of 255. If a mask has only two values, black and another (label images of 0 and 1, or 0 and 255
+/// in 16 bits), the other value is bright.
 ///
 /// # Errors
 /// As [`read`].
@@ -157,8 +157,8 @@ pub fn read_mask(path: &Path) -> Result<Frame> {
     from_level(&mask, if is_label { 1 } else { 128 * 257 })
 }
 
-/// Reads where the defects of a picture are: a grey picture of 0 and 255. Whatever is not black is a defect, however deep the
-/// file is and whichever label stands there.
+/// Reads a ground-truth mask as a grey image of 0 and 255. Every value except black is a defect, whatever the bit depth or
+/// label.
 ///
 /// # Errors
 /// As [`read`].
@@ -166,7 +166,7 @@ pub fn read_ground_truth(path: &Path) -> Result<Frame> {
     from_level(&levels(path)?, 1)
 }
 
-/// The grey levels of a picture file, brought to 16 bits.
+/// The grey levels of an image file, scaled to 16 bits.
 fn levels(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>> {
     let name = path.display().to_string();
     let bytes = match open::open(path)? {
@@ -187,7 +187,7 @@ fn from_level(levels: &ImageBuffer<Luma<u16>, Vec<u16>>, least: u16) -> Result<F
 /// messages.
 ///
 /// # Errors
-/// As [`read`]; what has no end, as some devices, is given up after 512 MiB.
+/// As [`read`]; an endless input, such as a device, is refused after 512 MiB.
 pub fn read_from(source: impl Read, length: u64, name: &str) -> Result<Frame> {
     decode(&bytes_of(source, length, name)?, name)
 }
@@ -209,7 +209,7 @@ fn too_long(name: &str) -> Error {
 
 /// Decodes a picture held in memory; `name` is used in messages.
 ///
-/// The format is told from the content. Grey stays grey; 16-bit values are scaled to 8 bit, palettes
+/// The content determines the format. Grey stays grey; 16-bit values are scaled to 8 bit, palettes
 /// resolved, CMYK converted, transparency dropped, and the orientation that a camera noted is applied.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Sound from an audio callback to the thread that reads it: a ring of samples and a ring of marks. The writer takes
-//! no lock, allocates nothing and waits for nobody. What the marks mean for stamps is left to `pace`.
+//! Ring buffers from an audio callback to the reading thread, one for samples and one for marks. The writer is lock-free
+//! and allocates nothing. Time stamps from marks are left to `pace`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,10 +8,10 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::time::Stamp;
 
-/// Chunks that may wait. More than a ring of samples holds, unless chunks are very short.
+/// Most waiting chunks; more than fit into the ring of samples unless chunks are very short.
 const MARKS: usize = 1024;
 
-/// Samples of all channels in turn, as a driver has them.
+/// Interleaved samples in the driver's format.
 #[derive(Debug, Clone, Copy)]
 pub enum Samples<'a> {
     /// -1 to 1.
@@ -35,24 +35,24 @@ impl Samples<'_> {
     }
 }
 
-/// What is known of a chunk.
+/// Position and times of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Samples of one channel that the driver had handed over before it.
+    /// Samples of one channel that the driver delivered before it.
     pub position: u64,
     /// Samples of one channel in it.
     pub frames: usize,
-    /// When its first sample was taken.
+    /// Time of its first sample.
     pub stamp: Stamp,
-    /// When it was handed over.
+    /// Time of its arrival.
     pub arrival: Stamp,
-    /// The driver's own time then, in nanoseconds from wherever it counts.
+    /// The driver's clock at that time, in nanoseconds from an arbitrary origin.
     pub driver_ns: u64,
-    /// How often the driver had stopped before it.
+    /// Number of driver stops before it.
     pub stops: u32,
 }
 
-/// The callback's end.
+/// The writing end, for the callback.
 pub struct Writer {
     samples: Producer<f32>,
     marks: Producer<Mark>,
@@ -61,19 +61,19 @@ pub struct Writer {
     position: u64,
 }
 
-/// The reader's end.
+/// The reading end.
 pub struct Reader {
     samples: Consumer<f32>,
     marks: Consumer<Mark>,
     channels: usize,
 }
 
-/// Counts how often the driver stopped; told by the callback for errors.
+/// Counts stops of the driver; called by the error callback.
 #[derive(Clone)]
 pub struct Stops(Arc<AtomicU32>);
 
 impl Stops {
-    /// The driver stopped: what comes next does not follow on what came before.
+    /// Records a stop: the next samples do not continue the previous ones.
     pub fn count(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -89,13 +89,13 @@ pub fn ring(channels: usize, frames: usize) -> (Writer, Stops, Reader) {
 }
 
 impl Writer {
-    /// Channels of the chunks that it takes.
+    /// Number of channels.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Takes a chunk over, handed over at `arrival` by a driver whose clock showed `driver_ns`; its first sample was
-    /// taken at `stamp`. A chunk that finds no room is left out whole: the next one's position tells.
+    /// Stores a chunk that arrived at `arrival` (driver clock `driver_ns`) and whose first sample has the time `stamp`. A chunk
+    /// that does not fit is dropped whole; the position of the next one shows the gap.
     pub fn write(&mut self, samples: Samples<'_>, stamp: Stamp, arrival: Stamp, driver_ns: u64) {
         let frames = samples.len() / self.channels;
         let position = self.position;
@@ -117,7 +117,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// The next chunk, if one is there: its mark, and its samples of all channels in turn.
+    /// The next chunk, if any: its mark and its interleaved samples.
     pub fn read(&mut self) -> Option<(Mark, Arc<[f32]>)> {
         let mark = self.marks.pop().ok()?;
         // The samples were written before their mark.

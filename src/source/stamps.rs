@@ -1,22 +1,21 @@
-//! Which stamps of a driver are believed. How its time comes onto our clock is left to each source.
+//! Plausibility of a driver's time stamps. Conversion to our clock is left to each source.
 
 use std::time::Duration;
 
 use super::{Fault, FaultKind};
 use crate::time::Stamp;
 
-/// Stamps that are this far from the time of their arrival are not believed.
+/// Largest plausible difference between time stamp and arrival.
 const BELIEVABLE: Duration = Duration::from_secs(2);
 
-/// The stamps of a source, in the order of its frames.
+/// The time stamps of a source, in frame order.
 #[derive(Default)]
 pub(super) struct Stamps {
     last: Stamp,
 }
 
 impl Stamps {
-    /// The stamp of a frame that arrived `now`, as the driver has it; where that cannot be, the time of arrival, and a
-    /// fault.
+    /// The driver's time stamp of a frame that arrived `now`; if implausible, the arrival time and a fault.
     pub(super) fn believe(&mut self, stamp: Stamp, now: Stamp) -> (Stamp, Option<Fault>) {
         let off = stamp.ms_since(now).abs();
         let cannot_be = off > BELIEVABLE.as_secs_f64() * 1e3 || stamp < self.last;

@@ -1,5 +1,4 @@
-//! Drawn pictures, for trying a station out without a camera: a disc that wanders over a shaded ground, the same each
-//! time for the same seed.
+//! Drawn images for trials without a camera: a disc that moves over a shaded ground, reproducible by its seed.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::error::Result;
 use crate::sample::{Frame, PixelFormat};
 use crate::station;
 
-/// A camera that draws what it sees.
+/// A camera of drawn images.
 pub struct Synthetic {
     size: [usize; 2],
     frames: Option<u64>,
@@ -21,13 +20,13 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// As a station wants it.
+    /// Opens it with a station's settings.
     pub fn new(wanted: &station::Synthetic) -> Self {
         let station::Synthetic { size, rate, frames, seed } = *wanted;
         Self { size, frames, seed, rate, beat: Beat::new(rate), pool: Pool::default() }
     }
 
-    /// Where the disc is in picture `number`, as shares of the sides.
+    /// Position of the disc in image `number`, as shares of the sides.
     fn disc(&self, number: u64) -> [f64; 2] {
         // Neighbouring seeds begin far apart: by the golden ratio.
         let phase = (self.seed as f64 * 0.618_033_988_75).fract() * std::f64::consts::TAU;

@@ -1,5 +1,5 @@
-//! A short film from a file, whole: Motion JPEG in AVI is read here, its frames as they stand in the file; any other film
-//! by `ffmpeg`. Decoding frames is left to `prepare`.
+//! Reads a whole clip from a file: Motion JPEG in AVI directly, with its JPEG frames unchanged; other films with `ffmpeg`.
+//! Decoding frames is left to `prepare`.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sample::{Clip, Frame, PixelFormat};
 use crate::source::ffmpeg;
 
-/// Seconds that a clip may last.
+/// Shortest and longest clip, in seconds.
 const SECONDS: [f64; 2] = [0.3, 30.0];
 
-/// Frames that a clip has at most: thirty seconds of a thousand each.
+/// Most frames of a clip: 30 s at 1000 frames per second.
 const MOST_FRAMES: usize = 30_000;
 
-/// Reads a film of 0.3 to 30 s, whole.
+/// Reads a whole film of 0.3 to 30 s.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be read; [`ErrorKind::Input`] when it is damaged, ends early, has fewer than two frames,
@@ -47,12 +47,12 @@ pub fn read(path: &Path) -> Result<Clip> {
 struct Avi<'a> {
     size: [usize; 2],
     rate: f64,
-    /// Frames that the head promises; 0 where it does not tell.
+    /// Number of frames in the header; 0 if not given.
     promised: usize,
     frames: Vec<&'a [u8]>,
 }
 
-/// The head of an AVI's stream of pictures.
+/// The header of an AVI's video stream.
 #[derive(Default)]
 struct Head {
     /// Its number among the streams.
@@ -65,7 +65,7 @@ struct Head {
 }
 
 impl<'a> Avi<'a> {
-    /// `None` of what is no Motion JPEG in AVI.
+    /// `None` if it is not Motion JPEG in AVI.
     fn parse(bytes: &'a [u8]) -> Result<Option<Self>, String> {
         if !(bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"AVI ")) {
             return Ok(None);

@@ -1,6 +1,5 @@
-//! What folders hold: one rule for every command. Names that begin with a dot, and what systems leave behind, are passed
-//! over; a link is followed, a folder entered once; pipes, sockets and devices are never opened; and what is left out is
-//! counted, to be told. Reading files is left to others.
+//! Listing folders, with one rule for every command. Hidden and system files are skipped. Links are followed, each folder is
+//! entered once. Pipes, sockets and devices are never opened. Unused files are counted and reported. Reading is left to others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,43 +9,43 @@ use std::path::{Path, PathBuf};
 use super::kinds::{CLIPS, IMAGES, SOUNDS, ending};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Files that systems leave in folders of pictures.
+/// System files in folders of images.
 const LITTER: [&str; 2] = ["Thumbs.db", "desktop.ini"];
 
-/// The files that are meant, and what is left out.
+/// The selected files and the unused rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
     /// As given; those of each folder sorted.
     pub files: Vec<PathBuf>,
-    /// What the folders hold besides.
+    /// Unused files in the folders.
     pub others: Others,
 }
 
-/// What was found in folders and is not used.
+/// Unused files in folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Others {
-    /// Files by their ending, in lower case; empty of those that have none.
+    /// Number of files by ending in lower case; empty for none.
     endings: BTreeMap<String, usize>,
     /// Pipes, sockets and devices.
     special: Vec<PathBuf>,
-    /// Links to a folder that holds them.
+    /// Links to one of their own parent folders.
     links: Vec<PathBuf>,
 }
 
 impl Others {
-    /// Whether nothing was left out.
+    /// Whether there are no unused files.
     pub fn is_empty(&self) -> bool {
         self.endings.is_empty() && self.special.is_empty() && self.links.is_empty()
     }
 
-    /// Joins what was left out of other folders.
+    /// Adds the unused files of other folders.
     pub fn add(&mut self, more: Self) {
         more.endings.into_iter().for_each(|(ending, count)| *self.endings.entry(ending).or_default() += count);
         self.special.extend(more.special);
         self.links.extend(more.links);
     }
 
-    /// Counts a file that is not used.
+    /// Counts an unused file.
     pub fn count(&mut self, path: &Path) {
         *self.endings.entry(ending(path).unwrap_or_default()).or_default() += 1;
     }
@@ -96,7 +95,7 @@ pub fn listed(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Listed> 
     Ok(all)
 }
 
-/// As [`listed`], where what is left out does not matter.
+/// As [`listed`], without the unused files.
 ///
 /// # Errors
 /// As [`listed`].
@@ -104,7 +103,7 @@ pub fn list(paths: &[PathBuf], is_meant: fn(&Path) -> bool) -> Result<Vec<PathBu
     Ok(listed(paths, is_meant)?.files)
 }
 
-/// The folders beneath `dir`, and itself, for which `is_meant` says so, sorted; what is beneath such a one is not looked at.
+/// The folders in `dir` (and `dir` itself) that `is_meant` accepts, sorted; their subfolders are not searched.
 pub(super) fn folders(dir: &Path, is_meant: &dyn Fn(&Path) -> Result<bool>) -> Result<Vec<PathBuf>> {
     let (mut found, mut walk) = (Vec::new(), Walk::new(|_| false));
     let mut next = vec![dir.to_path_buf()];
@@ -129,12 +128,12 @@ fn none(dir: &Path, is_meant: fn(&Path) -> bool, others: &Others) -> Error {
     Error::new(ErrorKind::Input, format!("no {what} in {} ({}){but}", dir.display(), endings.join(", ")))
 }
 
-/// What is found beneath a folder.
+/// The state of a walk through a folder.
 struct Walk {
     is_meant: fn(&Path) -> bool,
     files: Vec<PathBuf>,
     others: Others,
-    /// Folders that were entered, by the path without links.
+    /// Entered folders, by their path without links.
     entered: BTreeSet<PathBuf>,
 }
 
@@ -154,12 +153,12 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Whether a folder was not entered before, by another link.
+    /// Whether a folder was not entered before through another link.
     fn enters(&mut self, dir: &Path) -> Result<bool> {
         Ok(self.entered.insert(fs::canonicalize(dir).map_err(|error| Error::io("read", dir, error))?))
     }
 
-    /// Takes the files of a folder, and gives the folders in it: the last is to be entered first, links after all others.
+    /// Adds the files of a folder and returns its subfolders; the last is entered first, links come after all others.
     fn look(&mut self, dir: &Path) -> Result<Vec<PathBuf>> {
         let failed = |error| Error::io("read", dir, error);
         let within = fs::canonicalize(dir).map_err(failed)?;

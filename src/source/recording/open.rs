@@ -1,4 +1,4 @@
-//! Files that are opened so that none keeps the program waiting for ever. What is in them is left to others.
+//! Opens files so that none blocks the program forever. Their content is left to others.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a pipe may be silent.
+/// Longest time without data from a pipe.
 const SILENCE: Duration = Duration::from_secs(10);
-/// Between two looks at a silent pipe.
+/// Interval of checks on a pipe without data.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What was opened.
+/// An opened file.
 pub(super) enum Opened {
-    /// A file, and its length in bytes. Also a folder, which whoever reads it is told of by the system.
+    /// A file and its length in bytes. Also a folder; reading it gives the system's error.
     File(File, u64),
-    /// A pipe, which has no length and cannot be read twice.
+    /// A pipe, without a length and readable only once.
     Pipe(Pipe),
 }
 
