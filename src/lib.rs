@@ -70,3 +70,8 @@ pub use sample::{Clip, Frame, Moment, Sound};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// More programs, which are compiled with the tests.
+#[cfg(all(doctest, feature = "station"))]
+#[doc = include_str!("examples.md")]
+struct Examples;

@@ -162,6 +162,34 @@ impl Frame {
         Ok(Self { pixels, len, format, width, height, was_jpeg, stamp: Stamp::now(), sequence: 0 })
     }
 
+    /// A frame whose rows begin `stride` bytes apart, as cameras and decoders often deliver them, without its padding, stamped
+    /// now. Of [`PixelFormat::Nv12`] the rows of both planes do.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when the format has no rows, a row is longer than `stride`, or bytes are missing.
+    pub fn padded(
+        pixels: &[u8],
+        stride: usize,
+        format: PixelFormat,
+        width: usize,
+        height: usize,
+    ) -> Result<Self> {
+        let rows = if matches!(format, PixelFormat::Nv12(_)) { height.saturating_add(height / 2) } else { height };
+        let row = format.bytes(width, height).map(|bytes| bytes / rows.max(1));
+        let needed = rows.checked_sub(1).and_then(|whole| whole.checked_mul(stride)?.checked_add(row?));
+        match (row, needed) {
+            (Some(row), Some(needed)) if row > 0 && row <= stride && needed <= pixels.len() => {
+                let packed: Vec<u8> = pixels.chunks(stride).take(rows).flat_map(|line| &line[..row]).copied().collect();
+                Self::new(packed, format, width, height)
+            }
+            _ => {
+                let found = pixels.len();
+                let what = format!("a {width} x {height} {format:?} frame with rows of {stride} bytes cannot have {found} bytes");
+                Err(Error::new(ErrorKind::Input, what))
+            }
+        }
+    }
+
     /// The same picture, which was a JPEG or was not.
     pub fn with_jpeg(self, was_jpeg: bool) -> Self {
         Self { was_jpeg, ..self }
@@ -354,6 +382,27 @@ impl From<Clip> for Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn padding_is_left_out_of_each_plane() {
+        let video = PixelFormat::Nv12(Colour { bt709: false, full: false });
+        // Two rows of luma and one of pairs, two bytes each, then a byte of padding; that of the last row may be missing.
+        let bytes = [1, 2, 0, 3, 4, 0, 5, 6];
+        assert_eq!(Frame::padded(&bytes, 3, video, 2, 2).unwrap().pixels(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(Frame::padded(&bytes, 3, PixelFormat::Grey8, 2, 3).unwrap().pixels(), [1, 2, 3, 4, 5, 6]);
+        let deep = PixelFormat::Grey16 { bits: 12 };
+        assert_eq!(Frame::padded(&[1, 0, 9, 2, 0, 9], 3, deep, 1, 2).unwrap().pixels(), [1, 0, 2, 0]);
+        for (stride, format, width, height) in [
+            (3, video, 2, 4),
+            (1, PixelFormat::Grey8, 2, 2),
+            (3, PixelFormat::Jpeg, 2, 2),
+            (3, PixelFormat::Grey8, 2, usize::MAX),
+            (usize::MAX, PixelFormat::Grey8, 2, 3),
+            (3, PixelFormat::Grey8, 0, 0),
+        ] {
+            assert!(Frame::padded(&bytes, stride, format, width, height).is_err(), "{stride} {format:?}");
+        }
+    }
 
     #[test]
     fn a_frame_refuses_bytes_that_do_not_fill_it() {
