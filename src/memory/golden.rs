@@ -1,9 +1,9 @@
-//! Golden pictures: how dark and how bright each pixel of a registered part may be. What lies outside that band
-//! is a deviation. Bringing a picture into the taught pose is left to `prepare`.
+//! Golden images: how dark and how bright each pixel of a registered part may be. A pixel outside that band is a
+//! deviation. Registration itself is in `prepare`.
 //!
-//! Light is taken off first: each pixel is measured against its wide neighbourhood. The band of a pixel spans
-//! its neighbours too, so that an edge may lie two pixels off (after the grey-value tolerance of variation models,
-//! Steger, Ulrich and Wiedemann, "Machine Vision Algorithms and Applications", 2018, chapter 3.4).
+//! Lighting is removed first: each pixel is measured against its wide neighbourhood. The band of a pixel also spans its
+//! neighbours, so that an edge may shift by two pixels (after the grey-value tolerance of variation models, Steger,
+//! Ulrich and Wiedemann, "Machine Vision Algorithms and Applications", 2018, chapter 3.4).
 
 use half::f16;
 
@@ -12,13 +12,13 @@ use crate::geometry::Affine;
 use crate::prepare::fixture::{View, grey};
 use crate::prepare::register::warp;
 
-/// Longer side of the pictures that are compared.
+/// Longer side of the compared images.
 const SIDE: usize = 480;
-/// Pixels that an edge may be off.
+/// Pixels by which an edge may shift.
 const REACH: usize = 2;
-/// A neighbourhood is this share of the longer side, to each side.
+/// Half-width of a neighbourhood, as a share of the longer side.
 const NEIGHBOURHOOD: usize = 8;
-/// Standard deviation in grey levels under which a neighbourhood counts as flat: noise is not blown up.
+/// Standard deviation in grey levels below which a neighbourhood counts as flat, so that noise is not amplified.
 const FLAT: f32 = 12.0;
 /// Cells whose mean deviation is that of the picture.
 const TOP: usize = 4;
