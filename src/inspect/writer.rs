@@ -105,7 +105,7 @@ impl Writer {
     /// [`ErrorKind::Config`] when the part was taught with another encoder than this writer.
     pub fn check(&self, sense: Sense, encoded_by: &EncodedBy) -> Result<()> {
         let Some(own) = SENSES.iter().zip(&self.encoders).find(|(of, _)| **of == sense).map(|(_, own)| own) else {
-            let what = format!("{} has no words for what is told by {}", self.model, sense.as_str());
+            let what = format!("{} cannot describe findings of {}", self.model, sense.as_str());
             return Err(Error::new(ErrorKind::Config, what));
         };
         if encoded_by.model == *own {

@@ -159,7 +159,7 @@ pub fn project(
         let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
         let places = map.by_place()?;
         if places.nrows() != size {
-            let what = format!("a map of {} places beside one of {size}", places.nrows());
+            let what = format!("a map of {} positions, expected {size}", places.nrows());
             return Err(Error::new(ErrorKind::Config, what));
         }
         ndarray::linalg::general_mat_mul(1.0, &places, &block, kept, &mut view);

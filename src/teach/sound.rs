@@ -176,7 +176,7 @@ fn spoilt(heard: &[Loudness]) -> Vec<String> {
         let (count, most) = spoilt.fold((0, 0.0f64), |(count, most), share| (count + 1, most.max(share)));
         if count > 0 {
             notes.push(format!(
-                "{count} good sounds are {name}, up to {:.1} % of one: what is so to {:.1} % will be judged, not refused",
+                "{count} good sounds are {name}, up to {:.1} % of one: sounds up to {:.1} % {name} will be judged, not refused",
                 100.0 * most,
                 200.0 * most
             ));

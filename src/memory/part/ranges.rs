@@ -74,8 +74,8 @@ impl Envelope {
     /// Warns when the image was a JPEG and no good one was, or the other way round: it may score high for that alone.
     pub fn other_coding(&self, was_jpeg: bool) -> Option<&'static str> {
         match (self.jpeg?, was_jpeg) {
-            (true, false) => Some("no JPEG, taught from JPEGs: what these leave out may be what is strange"),
-            (false, true) => Some("a JPEG, taught from others: what a JPEG leaves out may be what is strange"),
+            (true, false) => Some("no JPEG, taught from JPEGs: the missing compression may raise the score"),
+            (false, true) => Some("a JPEG, taught from others: its compression may raise the score"),
             _ => None,
         }
     }
