@@ -1,5 +1,5 @@
-//! Frames + sound → the sound window that belongs to a frame, cut by stamps to the sample; and the film of a cycle. Where
-//! stamps come from is left to `source`, when to ask and how long to wait to `engine`.
+//! Frames + sound → the sound window of a frame, cut by timestamps to the sample; and the clip of a cycle. `source`
+//! sets the timestamps; `engine` decides when to ask and how long to wait.
 
 pub mod film;
 
@@ -12,57 +12,57 @@ use crate::sample::Sound;
 use crate::station::SoundWindow;
 use crate::time::Stamp;
 
-/// Nanoseconds between a chunk's stamp and what the chunk before it promised, from which on one of them is wrong: what
-/// was heard before cannot be joined to it.
+/// Largest difference in nanoseconds between a chunk's timestamp and the one expected from the chunk before. Above it
+/// one of them is wrong, and the earlier sound cannot be joined to the chunk.
 const BREAK: i64 = 20_000_000;
 
 /// Keeps the sound of the last seconds and cuts windows out of it.
 ///
-/// Its memory is taken once, at the first chunk, and used again. Samples that the source lost are kept as silence, so
-/// that what follows stays in its place; a window says how many it holds.
+/// Its memory is allocated once, at the first chunk, and reused. Samples that the source lost are kept as silence, so
+/// that later ones stay in place; a window says how many it contains.
 #[derive(Debug)]
 pub struct Aligner {
     window: SoundWindow,
     keep: Duration,
     line: Option<Line>,
-    /// Windows came to an end because stamps or positions broke off before this line.
+    /// Whether an earlier line ended at a break in timestamps or positions. Windows cannot reach across it.
     broken: bool,
-    /// The memory of the last window, used again when nobody holds it any more.
+    /// Buffer of the last window, reused when nobody holds it any more.
     last: Arc<[f32]>,
 }
 
-/// Chunks whose positions and stamps go together.
+/// Chunks with consistent positions and timestamps.
 #[derive(Debug)]
 struct Line {
     rate: u32,
     channels: usize,
-    /// Samples of all channels in turn; the sample at a position lies at its remainder.
+    /// Interleaved samples; a sample's index is its position modulo the capacity.
     ring: Vec<f32>,
-    /// Samples of one channel that the ring holds.
+    /// Capacity of the ring in samples per channel.
     capacity: u64,
-    /// Position of the first sample there ever was, and of the next one to come.
+    /// Position of the first sample ever received, and of the next one.
     first: u64,
     end: u64,
     pieces: VecDeque<Piece>,
 }
 
-/// A chunk, with the samples before it that were lost.
+/// A chunk, with the lost samples before it.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
-    /// Position of the first of the lost samples, of the first that came, and of the one after the last.
+    /// Positions of the first lost sample, the first received one, and the end.
     lost: u64,
     start: u64,
     end: u64,
-    /// When the sample at `start` was taken.
+    /// Time of the sample at `start`.
     stamp: Stamp,
 }
 
-/// What belongs to a frame.
+/// The window of a frame, or its state.
 #[derive(Debug)]
 pub enum Cut {
     /// The window.
     Ready(Window),
-    /// It is still to be heard: ask again when more sound has come.
+    /// Not complete yet: ask again when more sound has arrived.
     Wait,
     /// There is none, and there will be none.
     Missing(Missing),
@@ -73,26 +73,26 @@ pub enum Cut {
 pub struct Window {
     /// From `before_ms` before the frame to `after_ms` after it; lost samples are silence.
     pub sound: Sound,
-    /// Milliseconds from the sample that was held to be the frame's to the frame's stamp: half a sample by rounding, and
-    /// what the stamps of the window's chunks are at odds. Of all that they say, the farthest from 0.
+    /// Milliseconds from the frame's sample to the frame's timestamp: half a sample of rounding, plus the disagreement
+    /// of the timestamps of the window's chunks. The value farthest from 0.
     pub skew_ms: f64,
-    /// Samples of one channel in it that were lost.
+    /// Lost samples per channel in it.
     pub lost: u64,
 }
 
 /// Why there is no window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// No sound had come by then.
+    /// No sound had arrived by then.
     NotYet,
-    /// It has been forgotten: the frame is older than what is kept.
+    /// The frame is older than the stored sound.
     TooOld,
-    /// All of it was lost, or the source broke off in it.
+    /// All of it was lost, or the source was interrupted within it.
     Gap,
 }
 
 impl Missing {
-    /// The reason as it stands in a report.
+    /// The reason as in a report.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotYet => "no sound had come yet",
@@ -103,13 +103,13 @@ impl Missing {
 }
 
 impl Aligner {
-    /// Cuts such windows, for frames that are up to `late` old when they are asked for.
+    /// For windows of this kind, requested for frames up to `late` old.
     pub fn new(window: SoundWindow, late: Duration) -> Self {
         let keep = window.before() + window.after() + late;
         Self { window, keep, line: None, broken: false, last: Arc::new([]) }
     }
 
-    /// Takes in what came next from the source.
+    /// Adds the source's next chunk.
     pub fn hear(&mut self, sound: &Sound) {
         if sound.is_empty() {
             return;
@@ -158,10 +158,10 @@ impl Aligner {
 }
 
 impl Line {
-    /// A line that begins with `sound`, in the memory of the last one where that has the size.
+    /// A sound from `start`, in the buffer of the last one if the size is the same.
     fn new(sound: &Sound, keep: Duration, last: Option<Self>) -> Self {
         let (rate, channels) = (sound.rate(), sound.channels());
-        // The window's ends are rounded, and the chunk that holds the last of it may come whole.
+        // A window's ends are rounded: two samples more. The end of a window may come with a whole further chunk.
         let capacity = (keep.as_nanos() * u128::from(rate)).div_ceil(1_000_000_000) as u64 + 2;
         let capacity = capacity.max(2 * sound.len() as u64);
         let size = capacity as usize * channels;
@@ -171,7 +171,7 @@ impl Line {
         Self { rate, channels, ring, capacity, first: sound.position, end: sound.position, pieces }
     }
 
-    /// Whether the chunk follows, in position and in time, on what came before.
+    /// Whether the chunk continues the previous one, in position and in time.
     fn goes_on_with(&self, sound: &Sound) -> bool {
         let fits = (sound.rate(), sound.channels()) == (self.rate, self.channels) && sound.position >= self.end;
         let Some(last) = self.pieces.back().filter(|_| fits && sound.len() as u64 <= self.capacity) else {
@@ -181,7 +181,7 @@ impl Line {
     }
 
     fn push(&mut self, sound: &Sound) {
-        // More lost than the ring holds is nothing but silence.
+        // If more is lost than the ring holds, everything in it is silence.
         for position in self.end.max(sound.position.saturating_sub(self.capacity))..sound.position {
             let at = self.place(position);
             self.ring[at..at + self.channels].fill(0.0);
@@ -202,7 +202,7 @@ impl Line {
         }
     }
 
-    /// The position of the oldest sample that is kept.
+    /// The position of the oldest stored sample.
     fn oldest(&self) -> u64 {
         self.end.saturating_sub(self.capacity).max(self.first)
     }
@@ -217,8 +217,8 @@ impl Line {
         piece.stamp.ns as i64 + (past * 1_000_000_000).div_euclid(i128::from(self.rate)) as i64
     }
 
-    /// The position of the sample whose stamp is nearest to `frame`: the earliest of them, if there are several. Before
-    /// the first piece and after the last, that of a sample that is not there.
+    /// The position of the sample whose timestamp is nearest to `frame`; the earliest if there are several. Before the
+    /// first piece and after the last, the position is extrapolated.
     fn nearest(&self, frame: Stamp) -> i64 {
         let mut best: Option<(u64, i64)> = None;
         let ends = self.pieces.len().saturating_sub(1);
@@ -260,7 +260,7 @@ impl Line {
         Stamp { ns: u64::try_from(ns).unwrap_or(0) }
     }
 
-    /// The samples from `start` to before `end`, into `to` or, where others hold that or it has another size, anew.
+    /// The samples from `start` to before `end`, in `to`, or in a new buffer if `to` is shared or has another size.
     fn copy(&self, start: u64, end: u64, to: &mut Arc<[f32]>) {
         let size = (end - start) as usize * self.channels;
         if to.len() != size || Arc::get_mut(to).is_none() {

@@ -1,6 +1,5 @@
-//! `boards/<name>.toml`: what a board runs best with, as written → [`Board`], checked; and the board that this machine
-//! is. Which of its providers can be used, `backend` tells; temperatures are read by [`Thermometer`], what is done about
-//! them is the engine's.
+//! `boards/<name>.toml`: settings that suit a board → [`Board`], checked. Also detects the board of this machine.
+//! `backend` finds out which providers can be used; [`Thermometer`] reads temperatures, and the engine acts on them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,49 +24,49 @@ pub const BOARDS: &[(&str, &str)] = &[
     ("desk", include_str!("../boards/desk.toml")),
 ];
 
-/// A board: what to run on, with what, within what.
+/// A board: its settings and limits.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Board {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     #[serde(skip)]
     pub name: String,
-    /// What people call it.
+    /// Its title.
     pub title: String,
-    /// What was seen of it.
+    /// How it was tested.
     pub proven: Proven,
-    /// The same by processor, as Rust names it, of a board that is more than one.
+    /// The same per processor, as Rust names it, for a board file that covers several.
     #[serde(default)]
     pub proven_on: BTreeMap<String, Proven>,
-    /// By what the board is known.
+    /// How the board is detected.
     #[serde(default)]
     pub detect: Detect,
-    /// Precision of the encoders that is tried first.
+    /// Preferred precision of the encoders.
     #[serde(default = "default_precision")]
     pub precision: Precision,
-    /// Threads of an encoder; one per core, up to four, where none are given.
+    /// Threads per encoder; by default one per core, up to four.
     pub threads: Option<usize>,
-    /// Processors that eyear keeps to, by the system's numbers, so that the others are free for what else the board does; all
-    /// where none are given. Linux only.
+    /// Processors that eyear uses, by the system's numbers, so that the others stay free for other work; by default
+    /// all. Linux only.
     #[serde(default)]
     pub cores: Vec<usize>,
-    /// Megabytes that an inspecting process should stay within; `eyear prepare` refuses what needs more.
+    /// Memory limit of an inspecting process in megabytes; `eyear prepare` rejects what needs more.
     pub memory_mb: Option<u64>,
-    /// Milliseconds that an inspection may take; `eyear prepare` says which choices keep it.
+    /// Time limit of an inspection in milliseconds; `eyear prepare` reports which choices keep it.
     pub latency_ms: Option<u64>,
     /// Execution providers to try, best first. The CPU serves what none of them takes.
     #[serde(default, rename = "provider")]
     pub providers: Vec<Provider>,
-    /// How a camera on this board is best read: a line for `camera.device` of a station file.
+    /// Recommended `camera.device` line of a station file for this board.
     pub camera: Option<String>,
-    /// The command that puts the board into the power mode its figures are meant for.
+    /// The command that sets the power mode in which the figures were measured.
     pub power: Option<String>,
-    /// When it is too hot.
+    /// Temperature limits.
     #[serde(default)]
     pub thermal: Thermal,
 }
 
-/// What was seen of a board.
+/// How a board was tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proven {
@@ -77,12 +76,12 @@ pub enum Proven {
     Emulated,
     /// eyear was compiled for it.
     Compiled,
-    /// Nothing was tried.
+    /// Nothing was tested.
     Untried,
 }
 
 impl Proven {
-    /// As people read it.
+    /// In words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hardware => "run on hardware",
@@ -93,7 +92,7 @@ impl Proven {
     }
 }
 
-/// By what a board is known. What is given must hold; a board that gives nothing is never detected.
+/// How a board is detected. All given fields must match; a board without any is never detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Detect {
@@ -101,25 +100,25 @@ pub struct Detect {
     pub os: Option<String>,
     /// Processor, as Rust names it: `x86_64`, `aarch64`.
     pub arch: Option<String>,
-    /// One of these is in the device tree's model, such as `Raspberry Pi 5`.
+    /// The device tree's model contains one of these, such as `Raspberry Pi 5`.
     pub model: Vec<String>,
-    /// One of these is the processor's vendor, such as `GenuineIntel`.
+    /// The processor's vendor is one of these, such as `GenuineIntel`.
     pub vendor: Vec<String>,
 }
 
-/// An execution provider that is asked for, with its options as they are written; the provider's own file checks them.
+/// A requested execution provider with its raw options; the provider's own file checks them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provider {
     /// Its name: `cpu`, `openvino`, `tensorrt`, …
     pub name: String,
-    /// Everything else.
+    /// All other options.
     #[serde(flatten)]
     pub options: toml::Table,
 }
 
 impl Provider {
-    /// Takes a relative path of a library from the folder of the file that names it, not from the current one: it is code.
-    /// A mere name is left as it is.
+    /// Resolves a library's relative path against the folder of the file that names it, never the current folder: a
+    /// library is code. A bare name is left as it is.
     fn beside(&mut self, file: &Path) {
         let Some(toml::Value::String(library)) = self.options.get_mut("library") else { return };
         if Path::new(library.as_str()).components().count() > 1 {
@@ -128,13 +127,13 @@ impl Provider {
     }
 }
 
-/// Degrees Celsius from which on a station goes slower.
+/// Degrees Celsius from which a station slows down.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thermal {
-    /// From here on a station rests as long after each inspection as it took.
+    /// From here on a station pauses after each inspection for as long as it took.
     pub warm: f32,
-    /// From here on it rests four times as long.
+    /// From here on it pauses four times as long.
     pub hot: f32,
 }
 
@@ -148,7 +147,7 @@ fn default_precision() -> Precision {
     Precision::Int8
 }
 
-/// Processors that a set of the system's has room for.
+/// Capacity of the system's processor set.
 const MOST_CORES: usize = 1024;
 
 impl Board {
@@ -176,7 +175,7 @@ impl Board {
         Ok(board)
     }
 
-    /// The board that `machine` is; `desk` where none of [`BOARDS`] is known by what it finds.
+    /// The board of `machine`; `desk` if none of [`BOARDS`] matches.
     ///
     /// # Errors
     /// As [`Board::find`].
@@ -190,10 +189,10 @@ impl Board {
         Self::find("desk")
     }
 
-    /// Keeps the calling thread, and those that it starts from now on, to the board's [`Board::cores`].
+    /// Restricts the calling thread, and those that it starts from now on, to the board's [`Board::cores`].
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] when this machine has none of them, or its system cannot be told.
+    /// [`ErrorKind::Unavailable`] when this machine has none of them, or the system does not support it.
     pub fn keep_to_cores(&self) -> Result<()> {
         if self.cores.is_empty() {
             return Ok(());
@@ -221,7 +220,7 @@ impl Board {
         Err(refused("this system has no such call".into()))
     }
 
-    /// What was seen of it with the processor of `machine`.
+    /// How it was tested with the processor of `machine`.
     pub fn proven(&self, machine: &Machine) -> Proven {
         self.proven_on.get(machine.arch).copied().unwrap_or(self.proven)
     }
@@ -258,7 +257,7 @@ impl Detect {
     }
 }
 
-/// What a machine says of itself.
+/// Identification of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Operating system, as Rust names it.
@@ -281,7 +280,7 @@ impl Machine {
         Self { os: std::env::consts::OS, arch: std::env::consts::ARCH, ..Self::under(Path::new("/")) }
     }
 
-    /// What the files under `root`, a Linux system's, say.
+    /// From the files under `root`, the root of a Linux system.
     pub fn under(root: &Path) -> Self {
         let read = |path: &str| {
             let text = fs::read(root.join(path)).ok()?;
@@ -328,26 +327,26 @@ pub struct Thermometer {
     root: PathBuf,
 }
 
-/// How a board is, as its sensors say.
+/// A board's sensor readings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Condition {
-    /// The hottest zone's degrees Celsius.
+    /// Temperature of the hottest zone in degrees Celsius.
     pub celsius: Option<f32>,
     /// Its name, such as `cpu-thermal`.
     pub zone: Option<String>,
-    /// Megahertz of the first core now, and the most it may have.
+    /// Current and maximum clock of the first core, in MHz.
     pub megahertz: Option<[u32; 2]>,
-    /// What holds it back by its own account: `under-voltage`, `throttled`, …
+    /// What limits it, as the board reports: `under-voltage`, `throttled`, …
     pub held_back: Vec<&'static str>,
 }
 
 impl Thermometer {
-    /// Of the system whose files stand under `root`, which is `/` but in tests.
+    /// For the system under `root`, which is `/` except in tests.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Reads the sensors; what a system does not have is left out.
+    /// Reads the sensors; missing ones are left out.
     pub fn read(&self) -> Condition {
         let text = |path: &Path| fs::read_to_string(path).ok().map(|text| text.trim().to_string());
         let zones = fs::read_dir(self.root.join("sys/class/thermal")).into_iter().flatten().flatten();
@@ -355,7 +354,7 @@ impl Thermometer {
         let hottest = zones
             .filter_map(|zone| {
                 let degrees = text(&zone.path().join("temp"))?.parse::<f32>().ok()? / 1000.0;
-                // A sensor that is switched off says 0 or far below.
+                // A disabled sensor reads 0 or far below.
                 (degrees > 0.0 && degrees < 150.0).then(|| (degrees, text(&zone.path().join("type"))))
             })
             .max_by(|a, b| a.0.total_cmp(&b.0));
@@ -371,7 +370,7 @@ impl Thermometer {
         }
     }
 
-    /// What a Raspberry Pi's firmware says (`vcgencmd get_throttled`): the lower bits are of now.
+    /// From a Raspberry Pi's firmware (`vcgencmd get_throttled`): the lower bits are the current state.
     fn held_back(&self) -> Option<Vec<&'static str>> {
         let path = self.root.join("sys/devices/platform/soc/soc:firmware/get_throttled");
         let text = fs::read_to_string(path).ok()?;

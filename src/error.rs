@@ -1,5 +1,5 @@
-//! One error type for the library. The kind says what the caller can do; the message says what happened.
-//! Turning an error into an exit code or a log line is left to the binary.
+//! One error type for the library. The kind says what the caller can do; the message says what happened. The binary
+//! turns errors into exit codes and log lines.
 
 use std::fmt;
 
@@ -10,22 +10,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// This sample or file cannot be used: give another one. The rest of a batch may go on.
+    /// This sample or file cannot be used: provide another one. The rest of a batch may go on.
     Input,
-    /// Something written down (argument, manifest, part, board) is wrong: mend the field that is named.
+    /// A setting (argument, manifest, part, board) is wrong: correct the named field.
     Config,
-    /// A file is not the one its digest promises: fetch or make it again, do not use it.
+    /// A file does not match its digest: fetch or create it again, do not use it.
     Integrity,
-    /// Not on this machine (library, provider, device): install it or pick another.
+    /// Not on this machine (library, provider, device): install it or choose another.
     Unavailable,
-    /// Reading or writing failed (missing, no permission, disk full): mend the place and try again.
+    /// Reading or writing failed (missing, no permission, disk full): fix the cause and try again.
     Io,
     /// The model runtime refused or failed: the model and the library do not fit together.
     Runtime,
 }
 
 impl ErrorKind {
-    /// The kind as one lower-case word, as it stands in JSON output.
+    /// The kind as one lower-case word, as in JSON output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -49,7 +49,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error that begins here.
+    /// An error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
@@ -65,7 +65,7 @@ impl Error {
         Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
-    /// A failed file operation: `deed` is a verb ("read", "write"), `path` the place.
+    /// A failed file operation: `deed` is a verb ("read", "write").
     pub fn io(deed: &str, path: &std::path::Path, source: std::io::Error) -> Self {
         Self::caused(ErrorKind::Io, format!("cannot {deed} {}", path.display()), source)
     }
@@ -75,12 +75,12 @@ impl Error {
         self.kind
     }
 
-    /// The sentence, without the sources beneath.
+    /// The sentence, without its sources.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The sentence and the sources beneath it, joined by colons, on one line.
+    /// The sentence and its sources, joined by colons, on one line.
     pub fn chain(&self) -> String {
         let mut text = self.message.clone();
         let mut next = std::error::Error::source(self);

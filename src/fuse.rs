@@ -1,11 +1,11 @@
-//! p-values of the senses → one, and which sense it was that decided: the side that the verdict comes
-//! from. What words are made from is joined in `latents`.
+//! Combines the senses' p-values into one, and says which sense decided. The verdict depends on this; `latents` fuses
+//! the input of the decoder.
 //!
-//! The harmonic mean of p-values (Good 1958, Wilson 2019) is small where one of them is, and what the others say hardly
-//! dilutes it: most defects show to one sense alone, and the false alarms that may be are divided between the senses.
-//! Fisher's sum counts two senses that are a little out together, but dilutes what one alone tells: of ten broken biscuits
-//! beside a machine that runs as usual eight fail by sight alone, and by that sum none did. The mean holds for senses that
-//! depend on each other as well: a part that rattles often looks worn too.
+//! The harmonic mean of p-values (Good 1958, Wilson 2019) is small if one of them is, and the others hardly dilute it.
+//! Most defects show in one sense only, and the allowed false rejects are divided between the senses. Fisher's sum
+//! responds to two senses that deviate a little together, but dilutes a deviation of one alone: of ten broken biscuits
+//! beside a machine that runs normally, eight fail by their image alone, and none by that sum. The mean also holds for
+//! senses that depend on each other: a part that rattles often looks worn too.
 
 pub mod latents;
 
@@ -14,21 +14,21 @@ use statrs::function::erf::erfc_inv;
 use crate::report::Verdict;
 use crate::sample::Sense;
 
-/// The p-value of one part's senses together, in (0, 1]; of none it is 1. Each p-value is in (0, 1].
+/// The joint p-value of one part's senses, in (0, 1]; 1 without senses. Each p-value is in (0, 1].
 pub fn p_value(p_values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) =
         p_values.fold((0.0, 0.0), |(sum, count), p: f64| (sum + 1.0 / p.max(f64::MIN_POSITIVE), count + 1.0));
     if count > 0.0 { (count / sum).clamp(f64::MIN_POSITIVE, 1.0) } else { 1.0 }
 }
 
-/// A p-value as a score that grows with strangeness: the standard normal deviate that is exceeded as rarely.
+/// A p-value as a score that grows with the anomaly: the standard normal deviate with this upper tail.
 pub fn score(p_value: f64) -> f32 {
-    // A half of the smallest number is none any more; at 1 the deviate would have no bound.
+    // Half of the smallest number would be zero; at 1 the deviate would be infinite.
     (std::f64::consts::SQRT_2 * erfc_inv(2.0 * p_value.clamp(1e-300, 1.0 - 1e-9))) as f32
 }
 
-/// The senses that alone say what all say together, or worse: each is told by leaving the others out. Empty where only all
-/// together say so; `None` of a part that passes.
+/// The senses that alone give the joint verdict or a worse one; each is tested without the others. Empty if only all
+/// together give it; `None` for a part that passes.
 pub fn decided(joint: Verdict, senses: &[(Sense, Verdict)]) -> Option<Vec<Sense>> {
     let objects = |verdict: Verdict| verdict == joint || verdict == Verdict::Fail;
     let is_told = matches!(joint, Verdict::Fail | Verdict::Unsure);

@@ -1,37 +1,37 @@
-//! Where what belongs to eyear lies on this machine: the folders of model packages, boards and libraries, in the order in
-//! which they are searched. Reading them is left to `manifest`, `board` and `backend`.
+//! Where eyear's files are on this machine: the folders of model packages, boards and libraries, in search order.
+//! `manifest`, `board` and `backend` read them.
 //!
-//! The current folder is never one of them: whoever can put a file there would have it read, or run. Nor is a folder that
-//! everybody may add files to, such as `/tmp`, where the executable happens to lie in one.
+//! The current folder is never searched: otherwise, whoever can put a file there could have it read, or run. Nor is a
+//! folder that everybody may add files to, such as `/tmp`, even if the executable is in one.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// A folder with `lib`, `models` and `boards`, searched before all that is installed: an installation of one's own, or a
+/// A folder with `lib`, `models` and `boards`, searched before all installed ones: a private installation, or a
 /// checkout.
 pub const HOME: &str = "EYEAR_HOME";
 /// The folder that holds the model packages, searched first.
 pub const MODELS: &str = "EYEAR_MODELS";
-/// The folder of what is built once and used again.
+/// The cache folder, for files that are built once and reused.
 pub const CACHE: &str = "EYEAR_CACHE";
 
-/// How a folder was come by.
+/// How a folder was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// This environment variable names it.
     Named(&'static str),
-    /// In the executable's folder, or where its installation keeps such: `../lib/eyear`, `../share/eyear`.
+    /// In the executable's folder, or in its installation's folders: `../lib/eyear`, `../share/eyear`.
     Beside,
-    /// In the checkout in whose `target` folder the executable lies.
+    /// In the checkout whose `target` folder contains the executable.
     Checkout,
-    /// In the user's own folder for data.
+    /// In the user's data folder.
     User,
-    /// In a folder of the system.
+    /// In a system folder.
     System,
 }
 
 impl Place {
-    /// As people read it.
+    /// In words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Named(MODELS) => "by EYEAR_MODELS",
@@ -48,7 +48,7 @@ impl Place {
 /// A folder that is searched.
 pub type Folder = (PathBuf, Place);
 
-/// Folders of the system's own libraries.
+/// Folders of system libraries.
 const LIBRARIES: &[&str] = &[
     "/usr/local/lib",
     "/usr/lib",
@@ -57,22 +57,22 @@ const LIBRARIES: &[&str] = &[
     "/usr/lib/aarch64-linux-gnu",
     "/opt/onnxruntime/lib",
 ];
-/// Folders of the system's own data.
+/// Folders of system data.
 const DATA: &[&str] = &["/usr/local/share/eyear", "/usr/share/eyear"];
 
-/// Folders of model packages, whether or not they are there, first match first.
+/// Folders of model packages, existing or not, first match first.
 pub fn models() -> Vec<Folder> {
     let named = folder_of(MODELS).map(|dir| (dir, Place::Named(MODELS)));
     named.into_iter().chain(data(&Around::here(), "models")).collect()
 }
 
-/// Folders of boards, whether or not they are there, first match first.
+/// Folders of boards, existing or not, first match first.
 pub fn boards() -> Vec<Folder> {
     data(&Around::here(), "boards").collect()
 }
 
-/// Folders of the ONNX Runtime library, whether or not they are there, first match first. Data may lie in the user's home,
-/// code may not.
+/// Folders of the ONNX Runtime library, existing or not, first match first. Data may be in the user's home, code may
+/// not.
 pub fn libraries() -> Vec<Folder> {
     let around = Around::here();
     let fetched = |root: &Path| root.join("third_party").join("onnxruntime").join(env::consts::ARCH);
@@ -89,7 +89,7 @@ pub fn libraries() -> Vec<Folder> {
         .collect()
 }
 
-/// Where what is built once is kept: `$EYEAR_CACHE`, else the user's own folder for such; `None` where there is no user.
+/// The cache folder: `$EYEAR_CACHE`, else the user's own; `None` if there is no user.
 pub fn cache() -> Option<PathBuf> {
     let own = || absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
     folder_of(CACHE).or_else(|| Some(own()?.join("eyear")))
@@ -108,7 +108,7 @@ fn data(around: &Around, what: &str) -> impl Iterator<Item = Folder> {
     all.into_iter().flatten().chain(system).map(move |(dir, place)| (dir.join(what), place))
 }
 
-/// What the environment and the executable's own place say.
+/// From the environment and the executable's path.
 #[derive(Debug, Default, PartialEq)]
 struct Around {
     home: Option<PathBuf>,
@@ -116,7 +116,7 @@ struct Around {
     folder: Option<PathBuf>,
     /// The folder above it.
     prefix: Option<PathBuf>,
-    /// The root of the checkout that it was built in.
+    /// The root of the checkout that contains it.
     checkout: Option<PathBuf>,
 }
 
@@ -134,7 +134,7 @@ impl Around {
     }
 }
 
-/// The checkout of eyear in whose `target` folder the executable lies.
+/// The checkout of eyear whose `target` folder contains the executable.
 fn checkout(executable: &Path) -> Option<PathBuf> {
     let targets = executable.ancestors().skip(1).filter(|dir| dir.file_name().is_some_and(|name| name == "target"));
     targets.filter_map(Path::parent).find(|root| is_eyear(root)).map(Path::to_path_buf)
@@ -149,7 +149,7 @@ fn is_eyear(root: &Path) -> bool {
     })
 }
 
-/// Whether everybody may put files into a folder, though nobody may take another's away, as in `/tmp`.
+/// Whether everybody may add files to a folder but not remove others' files, as in `/tmp`.
 fn is_shared(dir: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -164,12 +164,13 @@ fn is_shared(dir: &Path) -> bool {
     }
 }
 
-/// The folder that a variable names.
+/// The folder named by a variable.
 fn folder_of(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-/// The same of a variable that was not set for eyear: a relative path in it would lead into the current folder.
+/// The same for a variable that was not set for eyear. A relative path in it would refer to the current folder, so it
+/// is ignored.
 fn absolute(variable: &str) -> Option<PathBuf> {
     folder_of(variable).filter(|dir| dir.is_absolute())
 }

@@ -1,6 +1,8 @@
-//! The front door: [`open`] a taught part to judge by it and to write of it, [`teach`] one from good samples. What a part was
-//! taught with is found by the name and the digest that it holds, the board by its name, what `eyear prepare` chose and what is
-//! built once in the user's cache; what is said otherwise goes before. The command line goes through here too.
+//! The front door: [`open`] a taught part to judge samples and describe them, or [`teach`] one from good samples.
+//!
+//! Model packages are found by the name and the digest in the part, the board by its name. The results of `eyear prepare`
+//! and other cached files are in the user's cache. Explicit settings override all of this. The command line uses this
+//! module too.
 //!
 //! ```
 //! use std::path::Path;
@@ -39,27 +41,27 @@ pub use teaching::{Reported, Teaching};
 /// The package that writes where none is named.
 pub const WRITER: &str = "eyear-small";
 
-/// Opens the part in a folder. Nothing is read before [`Opening::inspector`].
+/// Opens the part in a folder. Nothing is read until [`Opening::inspector`].
 pub fn open(part: impl AsRef<Path>) -> Opening {
     Opening { part: part.as_ref().to_path_buf(), setup: Setup::default() }
 }
 
-/// Teaches the part in a folder. Nothing is done before [`Teaching::run`].
+/// Teaches the part in a folder. Nothing is done until [`Teaching::run`].
 pub fn teach<'a>(part: impl AsRef<Path>) -> Teaching<'a> {
     Teaching::new(part.as_ref())
 }
 
-/// Takes the last teaching of the part in a folder back, and gives the part that is current then. `waits` hears when another
-/// process teaches it, for whose end this waits.
+/// Undoes the last teaching of the part in a folder, and returns the part that is then current. If another process is
+/// teaching it, this calls `waits` and blocks until that ends.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when nothing is known of what was before.
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no previous part.
 pub fn undo(part: &Path, waits: &dyn Fn()) -> Result<Taught> {
     Taught::undo(part, waits)?;
     Taught::load(part)
 }
 
-/// Opens what was taught: see [`open`].
+/// A part to be opened: see [`open`].
 #[derive(Clone)]
 #[must_use = "nothing is opened until an inspector is asked for"]
 pub struct Opening {
@@ -70,17 +72,17 @@ pub struct Opening {
 impl Opening {
     settings!();
 
-    /// Judges by the part. One inspector serves one thread.
+    /// An inspector of the part, for one thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when there is no part, or the package that it was taught with or
-    /// the runtime is not here; [`ErrorKind::Config`](crate::ErrorKind::Config) when another package is named, or a file is wrong;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the part, its model package or the runtime is
+    /// missing; [`ErrorKind::Config`](crate::ErrorKind::Config) when another package is named, or a file is wrong;
     /// [`ErrorKind::Integrity`](crate::ErrorKind::Integrity) when a file was changed.
     pub fn inspector(&self) -> Result<Inspector> {
         self.setup.inspector(Taught::load(&self.part)?, &self.part)
     }
 
-    /// So many inspectors, one a thread, which share what was taught and the weights, and divide the processors among them.
+    /// Several inspectors, one per thread, which share the part and the weights, and divide the processors among them.
     ///
     /// # Errors
     /// As [`Opening::inspector`].
@@ -88,11 +90,11 @@ impl Opening {
         self.setup.inspectors(Taught::load(&self.part)?, &self.part, streams)
     }
 
-    /// Writes of what an inspector judges, by the package [`WRITER`].
+    /// A writer that describes what an inspector judges, by the package [`WRITER`].
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the part was taught with an encoder that this package has no words for;
-    /// else as [`Opening::inspector`].
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when this package has no words for the part's encoder; else as
+    /// [`Opening::inspector`].
     pub fn writer(&self, inspector: &Inspector) -> Result<Writer> {
         self.setup.writer(WRITER, inspector)
     }

@@ -1,5 +1,5 @@
-//! What the senses bring: plain data whose bytes are shared, not copied, between threads.
-//! Where a sample comes from is left to `source`, what a model makes of it to `prepare`.
+//! Samples of each modality: plain data whose bytes are shared, not copied, between threads. `source` reads samples,
+//! `prepare` makes model inputs of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Sense {
         }
     }
 
-    /// The key of its sentences and kinds in a model package's `words.toml`, and of what the package was trained with.
+    /// The key of its sentences and kinds in a model package's `words.toml`, and in the package's training data.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -53,7 +53,7 @@ impl Sense {
         }
     }
 
-    /// What it takes, for people.
+    /// What it takes, in words.
     pub const fn samples(self) -> &'static str {
         match self {
             Self::Image => "pictures",
@@ -63,35 +63,35 @@ impl Sense {
     }
 }
 
-/// How the bytes of a [`Frame`] are to be read.
+/// Layout of the bytes of a [`Frame`].
 ///
-/// Cameras deliver more formats than are worked on: [`crate::prepare::pixels`] turns each into [`Self::Grey8`] or
+/// Cameras deliver more formats than the models use: [`crate::prepare::pixels`] turns each into [`Self::Grey8`] or
 /// [`Self::Rgb8`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PixelFormat {
-    /// One byte a pixel, 0 black to 255 white.
+    /// One byte per pixel, 0 black to 255 white.
     Grey8,
-    /// Two bytes a pixel, little-endian, of which the lowest `bits` count: 10, 12, 14 or 16.
+    /// Two bytes per pixel, little-endian, of which the lowest `bits` count: 10, 12, 14 or 16.
     Grey16 {
         /// Bits that count.
         bits: u8,
     },
-    /// Three bytes a pixel: red, green, blue; sRGB.
+    /// Three bytes per pixel: red, green, blue; sRGB.
     Rgb8,
-    /// Three bytes a pixel: blue, green, red; sRGB.
+    /// Three bytes per pixel: blue, green, red; sRGB.
     Bgr8,
     /// Two pixels in four bytes: luma, blue difference, luma, red difference (4:2:2).
     Yuyv(Colour),
     /// A plane of luma, then one of pairs (blue, red difference) for each 2 x 2 pixels (4:2:0).
     Nv12(Colour),
-    /// A JPEG file, as cameras send as MJPEG. Its length varies.
+    /// A JPEG file, as in a camera's MJPEG stream. Its length varies.
     Jpeg,
 }
 
 impl PixelFormat {
-    /// Bytes of a `width` x `height` frame; `None` where the length varies, where the format has no frame of such
-    /// sides, and where they are no number.
+    /// Bytes of a `width` x `height` frame. `None` if the length varies, the format does not allow these sides, or the
+    /// number overflows.
     pub fn bytes(self, width: usize, height: usize) -> Option<usize> {
         let pixels = width.checked_mul(height)?;
         match self {
@@ -107,26 +107,26 @@ impl PixelFormat {
     }
 }
 
-/// How luma and colour differences are to be read (ITU-R BT.601 and BT.709).
+/// Encoding of luma and colour differences (ITU-R BT.601 and BT.709).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {
-    /// The weights of BT.709, of high-definition video; else those of BT.601, of webcams and JPEG.
+    /// BT.709 weights, as in high-definition video; else BT.601, as in webcams and JPEG.
     pub bt709: bool,
-    /// 0 to 255 from black to white; else 16 to 235, as in video.
+    /// Full range, 0 to 255 from black to white; else 16 to 235, as in video.
     pub full: bool,
 }
 
-/// One picture: rows from top to bottom without padding.
+/// One image: rows from top to bottom without padding.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The picture's bytes, and perhaps more: memory that is used again has the size of the largest.
+    /// The image's bytes, and perhaps more: a reused buffer has the size of the largest image.
     pixels: Arc<[u8]>,
-    /// How many of them are the picture's: as [`PixelFormat::bytes`] says, where it does.
+    /// Number of bytes that belong to the image: as [`PixelFormat::bytes`] says, unless the length varies.
     len: usize,
     format: PixelFormat,
     width: usize,
     height: usize,
-    /// Whether it was compressed as JPEG before it became what it is.
+    /// Whether it was compressed as JPEG earlier.
     was_jpeg: bool,
     /// When it was taken, or read from a file.
     pub stamp: Stamp,
@@ -145,7 +145,7 @@ impl Frame {
         Self::over(pixels, len, format, width, height)
     }
 
-    /// A frame over the first `len` bytes of memory that is used again, stamped now.
+    /// A frame over the first `len` bytes of a reused buffer, stamped now.
     ///
     /// # Errors
     /// As [`Frame::new`].
@@ -162,8 +162,8 @@ impl Frame {
         Ok(Self { pixels, len, format, width, height, was_jpeg, stamp: Stamp::now(), sequence: 0 })
     }
 
-    /// A frame whose rows begin `stride` bytes apart, as cameras and decoders often deliver them, without its padding, stamped
-    /// now. Of [`PixelFormat::Nv12`] the rows of both planes do.
+    /// A frame of rows that begin `stride` bytes apart, as cameras and decoders often deliver them; the padding is dropped.
+    /// Both planes of [`PixelFormat::Nv12`] have the same stride. Stamped now.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when the format has no rows, a row is longer than `stride`, or bytes are missing.
@@ -190,12 +190,12 @@ impl Frame {
         }
     }
 
-    /// The same picture, which was a JPEG or was not.
+    /// The same image, marked as former JPEG or not.
     pub fn with_jpeg(self, was_jpeg: bool) -> Self {
         Self { was_jpeg, ..self }
     }
 
-    /// Whether the picture is or was a JPEG, as far as is known: what that leaves out, fine noise above all, is in no other.
+    /// Whether the image is or was a JPEG, as far as known. JPEG removes fine noise, so such images differ from others.
     pub fn was_jpeg(&self) -> bool {
         self.was_jpeg
     }
@@ -205,15 +205,15 @@ impl Frame {
         &self.pixels[..self.len]
     }
 
-    /// How the bytes are to be read.
+    /// The pixel format.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Bytes of one pixel of a plain frame, grey or RGB: 1 or 3.
+    /// Bytes per pixel of a plain frame, grey or RGB: 1 or 3.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the frame is as a camera sent it: [`crate::prepare::pixels::plain`] makes it plain.
+    /// [`ErrorKind::Input`] when the frame is in a camera format: [`crate::prepare::pixels::plain`] converts it.
     pub fn channels(&self) -> Result<usize> {
         match self.format {
             PixelFormat::Grey8 => Ok(1),
@@ -232,7 +232,7 @@ impl Frame {
         self.height
     }
 
-    /// The pixel at column `x`, row `y` as red, green, blue; of what is no grey or RGB bytes, black.
+    /// The pixel at column `x`, row `y` as red, green, blue; black if the frame is neither grey nor RGB bytes.
     pub fn rgb(&self, x: usize, y: usize) -> [u8; 3] {
         let at = y * self.width + x;
         match self.format {
@@ -243,7 +243,7 @@ impl Frame {
     }
 }
 
-/// Sound as it was recorded: samples of all channels in turn.
+/// Recorded sound: interleaved samples of all channels.
 #[derive(Debug, Clone)]
 pub struct Sound {
     /// -1 to 1, `frames * channels` of them.
@@ -252,12 +252,12 @@ pub struct Sound {
     channels: usize,
     /// When the first sample was taken.
     pub stamp: Stamp,
-    /// Samples of one channel that the source had taken before these; a jump means that some were lost.
+    /// Samples per channel that the source took before these; a jump means that some were lost.
     pub position: u64,
 }
 
 impl Sound {
-    /// Sound over `samples`, stamped now, at the beginning of its source.
+    /// Sound over `samples`, stamped now, at the start of its source.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when the rate or the number of channels is zero, or the samples do not fill the channels.
@@ -270,38 +270,38 @@ impl Sound {
         Ok(Self { samples, rate, channels, stamp: Stamp::now(), position: 0 })
     }
 
-    /// Samples of all channels in turn, -1 to 1.
+    /// Interleaved samples of all channels, -1 to 1.
     pub fn samples(&self) -> &[f32] {
         &self.samples
     }
 
-    /// Samples of one channel in a second.
+    /// Samples per second and channel.
     pub fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// Channels.
+    /// Number of channels.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Samples of one channel.
+    /// Number of samples per channel.
     pub fn len(&self) -> usize {
         self.samples.len() / self.channels
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
-    /// How long it lasts.
+    /// Duration.
     pub fn duration(&self) -> Duration {
         Duration::from_nanos((self.len() as u128 * 1_000_000_000 / u128::from(self.rate)) as u64)
     }
 }
 
-/// A short film by a camera that stands still: frames of one size at an even rate.
+/// A short clip from a fixed camera: frames of one size at an even rate.
 #[derive(Debug, Clone)]
 pub struct Clip {
     frames: Arc<[Frame]>,
@@ -309,10 +309,11 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// A clip of these frames, `rate` a second.
+    /// A clip of these frames, at `rate` frames per second.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when there are fewer than two frames, they are of different sizes, or the rate is not within
+    /// [`ErrorKind::Input`] when there are fewer than two frames, they are of different sizes, or the rate is not
+    /// within
     /// 0.1 to 10 000.
     pub fn new(frames: impl Into<Arc<[Frame]>>, rate: f64) -> Result<Self> {
         let frames = frames.into();
@@ -332,17 +333,17 @@ impl Clip {
         Ok(Self { frames, rate })
     }
 
-    /// The frames, at least two, the first taken first.
+    /// The frames, at least two, oldest first.
     pub fn frames(&self) -> &[Frame] {
         &self.frames
     }
 
-    /// Frames in a second.
+    /// Frames per second.
     pub fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// Seconds that it lasts: each frame until the next one comes.
+    /// Duration in seconds; each frame lasts until the next.
     pub fn seconds(&self) -> f64 {
         self.frames.len() as f64 / self.rate
     }

@@ -1,11 +1,11 @@
-//! Good samples → a part: the other front door of the library.
+//! Good samples → a part: the second entry point of the library.
 //!
-//! A [`Teacher`] teaches one sense. What all senses share lies in `learn`, `add` and `course`: samples become pictures, which
-//! are encoded, remembered, and held out of memory to calibrate it. What is particular to a sense lies in `image`, `sound` and
-//! `clip`, behind one trait; `joint` is about samples of several senses, `copies` about samples that show the same.
+//! A [`Teacher`] teaches one sense. `learn`, `add` and `course` hold what all senses share: samples become images,
+//! which are encoded, kept in memory, and held out to calibrate it. `image`, `sound` and `clip` hold what is particular
+//! to one sense, behind one trait. `joint` handles samples of several senses, `copies` finds duplicates.
 //!
-//! Good samples are read one at a time, and of each only its summary and a share of its patches is kept: the more samples, the
-//! smaller the share, so that their number does not decide how much memory is needed.
+//! Good samples are read one at a time. Of each, only its summary and a share of its patches are kept. The more
+//! samples, the smaller the share, so that the memory needed does not grow with their number.
 
 mod add;
 mod advice;
@@ -36,42 +36,42 @@ use copies::Copies;
 use image::Registered;
 pub use image::fits;
 
-/// What is wanted of a part.
+/// Settings of a part.
 #[derive(Debug, Clone)]
 pub struct TeachConfig {
     /// Name of the part.
     pub name: String,
     /// Share of good parts that may be rejected, between 0 and 1.
     pub overkill: f64,
-    /// How images are aligned; `None` tries and tells. Of images only.
+    /// Alignment mode; `None` finds and reports the best one. Images only.
     pub kind: Option<Kind>,
-    /// An image of the part whose dark pixels (under 128) are ignored. Of images only.
+    /// An image of the part whose dark pixels (under 128) are ignored. Images only.
     pub mask: Option<Frame>,
-    /// The bearing that is heard, where it is known. Of sounds only.
+    /// The bearing, if known. Sounds only.
     pub bearing: Option<Bearing>,
 }
 
 impl TeachConfig {
-    /// A part of this name that rejects at most 1 % of good parts, with all else left to be found.
+    /// A part of this name that rejects at most 1 % of good parts; all other settings automatic.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), overkill: 0.01, kind: None, mask: None, bearing: None }
     }
 }
 
-/// Good samples, which are read one at a time and more than once.
+/// Good samples, read one at a time, and more than once.
 #[derive(Clone, Copy)]
 pub struct GoodSamples<'a> {
-    /// The name of each, by which it is read and told: a path.
+    /// The name of each, used to read and report it: a path.
     pub names: &'a [PathBuf],
-    /// A number of each sample, equal for those that were cut out of one recording: no memory judges a sample of which it has
-    /// met such a one. Empty where each is its own.
+    /// A group number per sample, equal for samples cut from one recording. No memory judges a sample if it contains
+    /// another one of its group. Empty if each sample is its own group.
     pub groups: &'a [usize],
-    /// Brings of the sample of a name what a sense takes; what else it brings is passed over.
+    /// Reads the sample of a name, with at least what the sense needs. Other modalities are ignored.
     pub read: &'a dyn Fn(&Path, Sense) -> Result<Moment>,
 }
 
 impl<'a> GoodSamples<'a> {
-    /// Good samples of which each is its own.
+    /// Good samples without groups.
     pub fn new(names: &'a [PathBuf], read: &'a dyn Fn(&Path, Sense) -> Result<Moment>) -> Self {
         Self { names, groups: &[], read }
     }
@@ -85,35 +85,35 @@ impl<'a> GoodSamples<'a> {
     }
 }
 
-/// What was noticed about the good samples of one sense.
+/// Findings about the good samples of one sense.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TeachReport {
-    /// Why images are aligned as they are; empty where that was wanted.
+    /// Why this alignment mode was chosen; empty if it was set by the user.
     pub why: String,
     /// Samples that cannot be read or taught, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
-    /// Samples that look unlike the other good ones: likely bad ones among them. Share of good samples at least as
-    /// anomalous.
+    /// Samples that differ from the other good ones, and may be bad. With each, the share of good samples that are at
+    /// least as anomalous.
     pub suspects: Vec<(PathBuf, f64)>,
     /// How many more good samples would help, and of what sort.
     pub sufficiency: Sufficiency,
-    /// Samples that show the very same as another of the good ones, which comes second: nothing is learned from them. Such as were
-    /// taught before stand beside themselves.
+    /// Duplicates: a sample and the good sample that it repeats. Nothing is learned from them. A sample that was
+    /// already taught before is paired with itself.
     pub copies: Vec<(PathBuf, PathBuf)>,
-    /// What of the good samples limits what can be judged by them, a sentence each.
+    /// Weaknesses of the good samples that limit what can be judged, a sentence each.
     pub notes: Vec<String>,
 }
 
 /// Teaches one sense: its encoder, and what is particular to the sense.
 pub struct Teacher {
     eye: Eye,
-    /// The encoder, with the input of the part that was taught last.
+    /// The encoder, with the input size of the part that was taught last.
     model: ModelRef,
     sense: Box<dyn TeachSense>,
 }
 
 impl Teacher {
-    /// Opens the encoder of a sense of a model package.
+    /// Opens the encoder of a sense in a model package.
     ///
     /// # Errors
     /// As [`Eye::open`].
@@ -141,7 +141,7 @@ impl Teacher {
         Ok(Self { eye, model, sense: particular })
     }
 
-    /// Lets the encoder take an input of `[height, width]`, instead of the package's own.
+    /// Sets the encoder's input to `[height, width]`, in place of the package's own.
     ///
     /// # Errors
     /// As the encoder's own resizing.
@@ -155,21 +155,22 @@ impl Teacher {
         self.sense.sense()
     }
 
-    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    /// What was requested of the encoder's runtime but is not available, a sentence each.
     pub fn notices(&self) -> &[String] {
         self.eye.notices()
     }
 }
 
-/// Teaches a part from good samples, with a teacher for each sense: one; or one of images, then one of sounds. `progress` is
-/// told (done, all) steps. Each sense has its report.
+/// Teaches a part from good samples. `teachers` holds one teacher, or one of images and then one of sounds. `progress`
+/// receives (done, total) steps. Returns a report per sense.
 ///
-/// A sample that cannot be read or taught is noted in a report and the rest goes on. Copies of one sample are one.
+/// A sample that cannot be read or taught is noted in a report, and teaching goes on. Duplicates count once.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] when no sample can be taught, the mask has another shape than the images, sounds or clips are of different
-/// lengths, for their pictures would be stretched differently, or a sound lasts longer than a picture can; [`ErrorKind::Config`]
-/// when `config` asks for what these senses do not know; [`ErrorKind::Runtime`] when the runtime fails, naming the sample.
+/// [`ErrorKind::Input`] when no sample can be taught; when the mask's shape differs from the images'; when sounds or
+/// clips differ in length, which would stretch their images differently; or when a sound is longer than its image can
+/// be. [`ErrorKind::Config`] when `config` has a setting that these senses do not support; [`ErrorKind::Runtime`] when
+/// the runtime fails, naming the sample.
 pub fn teach(
     teachers: &mut [Teacher],
     config: &TeachConfig,
@@ -187,8 +188,8 @@ pub fn teach(
     Ok((Taught::new(parts)?, reports))
 }
 
-/// Adds good samples to what was taught: its memory takes them in, and as it had not seen them, their distances from it
-/// calibrate the new one. The projection stays. Teachers are as in [`teach`].
+/// Adds good samples to a taught part: they enter its memory. The old memory had not seen them, so their distances from
+/// it calibrate the new one. The projection stays. `teachers` is as in [`teach`].
 ///
 /// # Errors
 /// As [`teach`]; [`ErrorKind::Config`] when the part was taught by other senses or another package.
@@ -213,7 +214,7 @@ pub fn add(
     Ok((Taught::new(parts)?, reports))
 }
 
-/// Lets `one` sense after the other take the samples that all of them can take.
+/// Runs `one` for each sense in turn, on the samples that all of them can use.
 fn each(
     teachers: &mut [Teacher],
     samples: GoodSamples,
@@ -222,7 +223,7 @@ fn each(
 ) -> Result<Vec<TeachReport>> {
     let whole = joint::Whole::of(teachers, samples)?;
     let (samples, count) = (GoodSamples { names: &whole.names, groups: &whole.groups, ..samples }, teachers.len());
-    // Of several senses a copy is what all of them take alike, and is left out already.
+    // With several senses, duplicates are found in all senses together and were left out already.
     let copies = if count > 1 { Copies::kept() } else { Copies::default() };
     let mut reports = Vec::new();
     for (k, teacher) in teachers.iter_mut().enumerate() {
@@ -236,7 +237,7 @@ fn each(
     Ok(reports)
 }
 
-/// Refuses what the senses of a part do not know.
+/// Rejects settings that the senses of a part do not support.
 fn check(teachers: &[Teacher], config: &TeachConfig) -> Result<()> {
     let wrong = |what: String| Err(Error::new(ErrorKind::Config, what));
     if !(config.overkill > 0.0 && config.overkill < 1.0) {
@@ -265,67 +266,67 @@ fn senses_of(teachers: &[Teacher]) -> String {
     teachers.iter().map(|teacher| teacher.sense().samples()).collect::<Vec<_>>().join(" with ")
 }
 
-/// All samples, and the numbers of those that were taken in.
+/// All samples, and the indices of those that were used.
 type Numbered<'a> = (&'a GoodSamples<'a>, &'a [usize]);
 
-/// What is particular to teaching a sense. One teaching goes `begin` or `resume`, then `picture` of sample after sample, then
-/// `finish` or `extend`.
+/// What is particular to teaching a sense. The order of calls: `begin` or `resume`, then `picture` for each sample,
+/// then `finish` or `extend`.
 trait TeachSense {
     /// Which sense it is.
     fn sense(&self) -> Sense;
 
-    /// Why a sample cannot be taught, if so: the sense is not in it, or nothing can be learned from it. A sample of which this is
-    /// said is skipped, by all senses of the part.
+    /// The reason why a sample cannot be taught, if any: it lacks the modality, or nothing can be learned from it. All
+    /// senses of the part then skip the sample.
     fn cannot_be_taught(&self, moment: &Moment) -> Option<String>;
 
-    /// The picture of a sample that is encoded.
+    /// The image of a sample that is encoded.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when none can be made, or nothing can be learned from it.
     fn picture(&mut self, moment: &Moment) -> Result<Frame>;
 
-    /// Looks at all samples before the first is encoded: whether they can be taught together, how they are aligned, and what
-    /// they are like as a whole.
+    /// Examines all samples before the first is encoded: whether they can be taught together, how they are aligned, and
+    /// their overall statistics.
     fn begin(&mut self, eye: &mut Eye, config: &TeachConfig, samples: &GoodSamples) -> Result<()>;
 
-    /// The same where they are added to a part.
+    /// The same when samples are added to a part.
     fn resume(&mut self, part: &Part, samples: &GoodSamples) -> Result<()>;
 
-    /// How the part is looked at, by what was remembered of good samples on these grids; tells why.
+    /// The alignment mode, chosen from the patches of good samples on these grids, with the reason.
     fn kind(&self, good: &[Good], grids: &[[usize; 2]], report: &mut TeachReport) -> Kind;
 
-    /// Whether samples are also remembered as another day would show them.
+    /// Whether augmented samples are learned too.
     fn varies(&self) -> bool {
         true
     }
 
-    /// What pictures are registered by, where they are.
+    /// The registration reference, if images are registered.
     fn registered(&mut self) -> Option<&mut Registered> {
         None
     }
 
-    /// What samples must be like to be judged, where their pictures do not tell.
+    /// Ranges that samples must meet to be judged, beyond those of their images.
     fn envelope(&self) -> Option<Envelope> {
         None
     }
 
-    /// Looks at the picture of a sample that was taken in, for [`TeachSense::notes`].
+    /// Examines the image of a used sample, for [`TeachSense::notes`].
     fn notice(&mut self, _name: &Path, _picture: &Frame) -> Result<()> {
         Ok(())
     }
 
-    /// What of the samples limits what can be judged by them, a sentence each.
+    /// Weaknesses of the samples that limit what can be judged, a sentence each.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Puts what is particular into the card and the held-out distances of a new part, and gives what its memory is to know.
+    /// Completes the card and the held-out distances of a new part, and returns what is particular to the sense.
     fn finish(&mut self, taken: Numbered, card: &mut Card, held_out: &mut [HeldOut]) -> Result<SenseMemory>;
 
-    /// The same for a part to which samples were added, whose held-out distances are those from number `fresh` on.
+    /// The same for a part to which samples were added; their held-out distances start at index `fresh`.
     fn extend(&mut self, taken: Numbered, part: &mut Part, fresh: usize) -> Result<()>;
 
-    /// Reads sample number `i`; one that cannot be taught is an error too.
+    /// Reads sample `i`; one that cannot be taught is an error too.
     fn read(&self, samples: &GoodSamples, i: usize) -> Result<Moment> {
         let name = &samples.names[i];
         let moment = (samples.read)(name, self.sense())?;
@@ -335,7 +336,7 @@ trait TeachSense {
         }
     }
 
-    /// Reads the picture of sample number `i`.
+    /// Reads the image of sample `i`.
     fn read_picture(&mut self, samples: &GoodSamples, i: usize) -> Result<Frame> {
         let moment = self.read(samples, i)?;
         self.picture(&moment).map_err(|error| named(&samples.names[i], error))
@@ -345,7 +346,7 @@ trait TeachSense {
 /// Share of its length by which a sound or a clip may differ from the first.
 const LENGTHS_DIFFER: f64 = 0.05;
 
-/// Refuses a sound or a clip that lasts longer or shorter than the first.
+/// Rejects a sound or a clip that is longer or shorter than the first.
 fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Result<()> {
     match first.filter(|wants| (has / wants - 1.0).abs() > LENGTHS_DIFFER) {
         Some(wants) => {
@@ -358,12 +359,12 @@ fn same_length(path: &Path, has: f64, first: Option<f64>, sample: &str) -> Resul
     }
 }
 
-/// An error about what a sample holds, with the sample's name.
+/// An error about a sample's contents, with the sample's name.
 fn named(name: &Path, error: Error) -> Error {
     Error::caused(error.kind(), name.display().to_string(), error)
 }
 
-/// What is said of a sample that lacks what a sense takes.
+/// The reason for a sample without the modality that a sense needs.
 fn missing(sample: &str) -> Error {
     Error::new(ErrorKind::Input, format!("no {sample}"))
 }

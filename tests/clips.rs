@@ -283,7 +283,7 @@ fn clips_are_taught_alone_and_of_one_length() {
         &["was taught from clips", "the good samples are pictures"],
     );
     refused(&["inspect", gripper(), picture], &["t001.jpg"]);
-    refused(&["eval", "tests/data/gripper", "--robust"], &["--robust is not for clips"]);
+    refused(&["eval", "tests/data/gripper", "--robust"], &["--robust does not work with clips"]);
     let both = dir.path().join("both");
     fs::create_dir(&both).unwrap();
     fs::copy(unseen(), both.join("cam0.avi")).unwrap();

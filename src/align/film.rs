@@ -1,33 +1,33 @@
-//! Frames as they came → the film of one cycle, evenly spaced. Which cycle is meant is left to `engine`, and what moves in it
-//! to `prepare`.
+//! Frames as received → the clip of one cycle, evenly spaced. `engine` decides which cycle; `prepare` measures the
+//! motion.
 
 use std::time::Duration;
 
 use crate::sample::{Clip, Frame};
 use crate::time::Stamp;
 
-/// A frame stands for a moment of the film when it was taken at most so many intervals from it.
+/// A frame may stand for a point in time at most this many intervals away.
 const OFF: f64 = 0.75;
-/// A gap of more than this share of the film is no film: it would be as long as a step that a clip is cut into.
+/// Longest gap, as a share of the clip. A longer one could hide a whole step of the clip.
 const GAP: f64 = 1.0 / 16.0;
 
-/// The film of a cycle.
+/// The clip of a cycle.
 #[derive(Debug)]
 pub struct Film {
-    /// As it is judged: a lost frame's moment is shown by its neighbour. Or why there is none: too many in a row are lost, or they
-    /// are of different sizes.
+    /// The clip that is judged; a lost frame is replaced by its neighbour. Or why there is none: too many lost in a
+    /// row, or frames of different sizes.
     pub clip: Result<Clip, String>,
-    /// Moments of it, and how many of them no frame was taken at.
+    /// Number of points in time, and how many have no frame.
     pub frames: usize,
     /// As `frames`.
     pub lost: usize,
-    /// How long the longest gap is.
+    /// Length of the longest gap.
     pub gap: Duration,
 }
 
 impl Film {
-    /// The film from `from` on that lasts for `span`, out of `frames`, oldest first, of which those before and after it are
-    /// passed over. Its rate is that of the frames which were taken, those included that were lost on the way.
+    /// The clip from `from` on, of length `span`, out of `frames`, oldest first; other frames are ignored. Its rate is
+    /// that of the camera, lost frames included.
     pub fn cut(frames: &[Frame], from: Stamp, span: Duration) -> Self {
         let whole = span.as_secs_f64();
         let second = |frame: &Frame| frame.stamp.ms_since(from) / 1e3;
@@ -35,7 +35,7 @@ impl Film {
         let missing = |gap: f64| format!("{gap:.2} s of the film are missing, of {whole:.2}");
         let none = Self { clip: Err(missing(whole)), frames: within.len(), lost: 0, gap: span };
         let [first, .., last] = within[..] else { return none };
-        // A camera that was opened again counts anew.
+        // A reopened camera restarts its counter.
         let counted = last.sequence.checked_sub(first.sequence).filter(|counted| *counted > 0);
         let intervals = counted.map_or(within.len() - 1, |counted| counted as usize);
         let interval = (second(last) - second(first)) / intervals as f64;
@@ -47,7 +47,7 @@ impl Film {
         let (mut chosen, mut lost, mut longest, mut row) = (Vec::with_capacity(count), 0, 0, 0);
         for moment in (0..count).map(|i| i as f64 * even) {
             let off = |frame: &&Frame| (second(frame) - moment).abs();
-            // A frame just before or after the film may be the nearest to its ends.
+            // A frame just before or after the clip may be the nearest to its ends.
             let Some(nearest) = frames.iter().min_by(|a, b| off(a).total_cmp(&off(b))) else { break };
             row = if off(&nearest) > OFF * even { row + 1 } else { 0 };
             lost += usize::from(row > 0);

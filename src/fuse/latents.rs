@@ -1,5 +1,5 @@
-//! Evidence of the senses and a prompt → latents that a decoder begins from: cross-attention with a gate for each sense,
-//! which is how much the sense is worth on this sample.
+//! Evidence of the senses and a prompt → latents for the decoder: cross-attention with a gate per sense, which weighs
+//! the sense on this sample.
 
 use crate::backend::{Backend, Options, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -8,24 +8,24 @@ use crate::package::manifest::{Manifest, Precision, Sense};
 /// The fusion of a model package, ready to run.
 pub struct Fusion {
     session: Box<dyn Session>,
-    /// Kinds of defects that a finding may be of.
+    /// Kinds of defects that it distinguishes.
     kinds: Vec<String>,
 }
 
-/// What fusion says of a sample.
+/// The result of fusion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fused {
     /// `f32[latents, width]`, for the decoder.
     pub latents: Vec<f32>,
-    /// How much each of [`SENSES`] is worth, 0 to 1; 0 of one that is not there.
+    /// Weight of each of [`SENSES`], 0 to 1; 0 for an absent one.
     pub gates: Vec<f32>,
-    /// What each latent looked at, of each of [`SENSES`]: `f32[latents, tokens]`; each latent's weights add up to 1.
+    /// Attention of each latent, per sense of [`SENSES`]: `f32[latents, tokens]`; each latent's weights add up to 1.
     pub weights: [Vec<f32>; SENSES.len()],
-    /// Of each finding, sense after sense, the likelihood of each kind, `f32[senses * findings, kinds]`.
+    /// Likelihood of each kind for each finding, sense after sense, `f32[senses * findings, kinds]`.
     pub kinds: Vec<f32>,
 }
 
-/// The senses that are fused, in this order.
+/// The fused senses, in this order.
 pub const SENSES: [Sense; 3] = [Sense::Image, Sense::Sound, Sense::Clip];
 /// The graph's inputs, in this order.
 pub const INPUTS: [&str; 11] = [
@@ -73,15 +73,16 @@ impl Fusion {
         Ok(Self { session, kinds: spec.kinds.clone() })
     }
 
-    /// Kinds of defects that a finding may be of.
+    /// Kinds of defects that it distinguishes.
     pub fn kinds(&self) -> &[String] {
         &self.kinds
     }
 
-    /// Fuses evidence with a prompt: what stands for each of [`INPUTS`]; empty of a sense that is not there.
+    /// Fuses evidence with a prompt: a slice for each of [`INPUTS`]; empty for an absent sense.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when one of them has another size than the graph; [`ErrorKind::Runtime`] when the runtime fails.
+    /// [`ErrorKind::Config`] when one of them has another size than the graph; [`ErrorKind::Runtime`] when the runtime
+    /// fails.
     pub fn run(&mut self, inputs: [&[f32]; INPUTS.len()]) -> Result<Fused> {
         for (i, (name, values)) in INPUTS.into_iter().zip(inputs).enumerate() {
             let memory = self.session.input_mut(i)?;

@@ -1,4 +1,4 @@
-//! Clips: a picture is made of the motion, step by step, and what moves is compared with good clips.
+//! Clips: an image is made of the motion, step by step, and the motion is compared with good clips.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::prepare::clip::{Filmed, Kymograph, STILLS};
 use crate::report::{Finding, GridPosition, MotionCharacter, Movement, Reason, Region, SenseReport, Steps, What};
 use crate::sample::{Frame, Moment};
 
-/// What makes pictures of clips for the clip encoder of a package.
+/// Makes images of clips for the clip encoder of a package.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] when the package has none.
@@ -23,17 +23,17 @@ pub fn kymograph(manifest: &Manifest) -> Result<Kymograph> {
     Ok(Kymograph::new(spec(manifest)?))
 }
 
-/// How pictures of clips are made for a package.
+/// The settings of clip images in a package.
 ///
 /// # Errors
 /// As [`kymograph`].
 pub(super) fn spec(manifest: &Manifest) -> Result<ClipSpec> {
-    // `Manifest::read` let none through without it.
+    // `Manifest::read` rejects a clip encoder without it.
     let missing = || Error::new(ErrorKind::Config, format!("{}: `clip_encoder.clip` is missing", manifest.name));
     manifest.encoder(Sense::Clip)?.clip.ok_or_else(missing)
 }
 
-/// What is particular to clips, and the memory for it.
+/// What is particular to clips, with its buffers.
 pub(super) struct Watched {
     spec: ClipSpec,
     kymograph: Kymograph,
@@ -72,7 +72,7 @@ impl Modality for Watched {
         Ok(picture.map(Cow::Owned))
     }
 
-    /// Its length, its frames' size, light or focus, or nothing moves.
+    /// Wrong length, frame size, light or focus, or no motion.
     fn cannot_be_judged(&self, part: &Part, _: &Look, _: &Frame) -> Option<Reason> {
         let filmed = self.kymograph.filmed();
         let Filmed { size, quality, .. } = filmed;
@@ -101,7 +101,7 @@ impl Modality for Watched {
         Ok(())
     }
 
-    /// As of images, of its frames; ln of the ratios of its seconds, of its frames per second, and of its motion.
+    /// That of the frames, as of images; ln of the ratios of duration, frame rate and motion.
     fn quality(&self, part: &Part, _: &Look, _: &SenseReport) -> Vec<f32> {
         let filmed = self.kymograph.filmed();
         let ln = |value: f64, [least, most]: [f64; 2]| ((value + 1e-3) / (0.5 * (least + most) + 1e-3)).ln() as f32;
@@ -115,9 +115,9 @@ impl Modality for Watched {
         quality_beside(part, filmed.quality).into_iter().chain(of_clip).collect()
     }
 
-    /// 1 for its character; ln of its seconds, and of its share of the clip; when it begins and ends, as shares; width and
-    /// height of its box, as shares of the frame; ln of 1 and the grey levels that change per second, and of 1 and those of
-    /// good clips. And how the clip differs, moment by moment, from good ones.
+    /// One-hot character; ln of its seconds, and of its share of the clip; start and end, as shares; width and height
+    /// of its box, as shares of the frame; ln(1 + x) of the grey levels that change per second, here and in good clips.
+    /// Also the differences from good clips, key frame by key frame.
     fn describe(&self, part: &Part, finding: &Finding) -> Described {
         let mut described = Described::default();
         let (Some(movement), Some(usual)) = (finding.moved(), part.motion()) else { return described };
@@ -142,7 +142,7 @@ impl Modality for Watched {
     }
 }
 
-/// A clip's still images beside those of good clips.
+/// A clip's key frames compared with those of good clips.
 struct Stills<'a> {
     of: Vec<f32>,
     /// Rows and columns of one.
@@ -151,8 +151,8 @@ struct Stills<'a> {
 }
 
 impl Stills<'_> {
-    /// How the clip differs, moment by moment, from good ones: within a box of the frame, `[LUMA, LUMA]`, and in the whole
-    /// frame, `[EXPECTED, EXPECTED]`; both as ln(1 + difference).
+    /// The clip's differences from good ones, key frame by key frame: within a box of the frame, `[LUMA, LUMA]`, and in
+    /// the whole frame, `[EXPECTED, EXPECTED]`; both as ln(1 + difference).
     fn differences(&self, region: Region, [width, height]: [usize; 2]) -> Vec<f32> {
         let span = |from: usize, wide: usize, whole: usize| {
             let of = |at: usize| at * self.side / whole.max(1);
@@ -171,13 +171,13 @@ impl Stills<'_> {
     }
 }
 
-/// Rows and columns of stills within which a finding is looked at, at least.
+/// Smallest window of a finding in key frames, in rows and columns.
 const LEAST_BOX: usize = 8;
-// Differences take the places of brightness and of what was expected.
+// The differences replace brightness and expected appearance.
 const _: () = assert!(evidence::LUMA == STILLS && 2 * evidence::EXPECTED == STILLS);
 
-/// Says what moves in a finding's `cells`, as step, row and column, of the clip that was pictured last; `position` is that of
-/// the most anomalous.
+/// Describes the motion in a finding's `cells`, given as step, row and column, of the last clip; `position` is that of
+/// the most anomalous one.
 fn describe(
     finding: &mut Finding,
     position: GridPosition,

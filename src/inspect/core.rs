@@ -1,5 +1,5 @@
-//! What all senses share: a picture → features → distances from the good samples → verdict. What is particular to a sense is
-//! left to its [`Modality`].
+//! What all senses share: image → features → distances from the good samples → verdict. What is particular to a sense
+//! is in its [`Modality`].
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::report::{
 };
 use crate::sample::{Frame, Moment};
 
-/// Opens what is particular to the sense of a part.
+/// Opens the [`Modality`] of a part's sense.
 fn modality(manifest: &Manifest, part: &Part, eye: &Eye) -> Result<Box<dyn Modality>> {
     Ok(match part.card.kind.sense() {
         Sense::Image => Box::new(image::Image::open(part)?),
@@ -30,7 +30,7 @@ fn modality(manifest: &Manifest, part: &Part, eye: &Eye) -> Result<Box<dyn Modal
     })
 }
 
-/// Judges the samples of one sense by what a part was taught of it.
+/// Judges the samples of one sense by a part.
 pub struct SenseInspector {
     eye: Eye,
     part: Arc<Part>,
@@ -81,7 +81,7 @@ impl SenseInspector {
         Self { eye, part, encoded_by, limit, look, modality }
     }
 
-    /// Another inspector of the same part for another thread, which shares what was taught and the encoder's weights.
+    /// A copy for another thread, which shares the part and the encoder's weights.
     pub(super) fn fork(&self) -> Result<Self> {
         let mut eye = self.eye.fork()?;
         let encoded_by = EncodedBy { ran_on: ran_on(&mut eye), ..self.encoded_by.clone() };
@@ -93,7 +93,7 @@ impl SenseInspector {
         self.part.card.kind.sense()
     }
 
-    /// The part that is judged by.
+    /// The part.
     pub fn part(&self) -> &Arc<Part> {
         &self.part
     }
@@ -103,7 +103,7 @@ impl SenseInspector {
         &self.encoded_by
     }
 
-    /// What was asked of the encoder's runtime and was not possible, a sentence each.
+    /// What was requested of the encoder's runtime but is not available, a sentence each.
     pub fn notices(&self) -> &[String] {
         self.eye.notices()
     }
@@ -113,15 +113,15 @@ impl SenseInspector {
         &mut self.eye
     }
 
-    /// The features of the sample as a whole that was judged last.
+    /// The whole-sample features of the last sample.
     pub(super) fn summary(&self) -> &[f32] {
         &self.look.summary
     }
 
-    /// Judges this sense of a sample. A sample without it is no error but [`Verdict::Invalid`].
+    /// Judges this sense of a sample. If the sample lacks it, the verdict is [`Verdict::Invalid`], not an error.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the sample has a form that the part does not take; [`ErrorKind::Runtime`] when the runtime
+    /// [`ErrorKind::Input`] when the part does not accept the sample's form; [`ErrorKind::Runtime`] when the runtime
     /// fails.
     pub(super) fn judge(&mut self, moment: &Moment) -> Result<(SenseReport, Vec<Finding>)> {
         let start = Instant::now();
@@ -151,8 +151,8 @@ impl SenseInspector {
         Ok((report, findings))
     }
 
-    /// Distances of what was encoded from the good samples, the verdict, and the heat on the picture. `invalid` tells why the
-    /// sample cannot be judged.
+    /// Distances of the encoded sample from the good ones, the verdict, and the heatmap over the image. `invalid` is
+    /// the reason why the sample cannot be judged.
     fn compare(&mut self, picture: &Frame, invalid: Option<Reason>) -> Result<SenseReport> {
         let Part { learned, judgement, card, ignored, .. } = &*self.part;
         let mut distances = self.eye.compare(learned, self.part.golden(), &mut self.look)?;
@@ -200,7 +200,7 @@ impl SenseInspector {
         })
     }
 
-    /// What there is to say of the sample that was judged last, as `report` and `findings` say; `frame` is what was seen.
+    /// Gathers the evidence of the last sample, for `report` and `findings`; `frame` is its image.
     pub(super) fn evidence(&self, report: &SenseReport, findings: &[&Finding], frame: &Frame) -> Result<Evidence> {
         let picture = report.picture.as_ref().unwrap_or(frame);
         let quality = self.modality.quality(&self.part, &self.look, report);
@@ -220,9 +220,9 @@ fn ran_on(eye: &mut Eye) -> Vec<RanOn> {
     encoder.placement().iter().map(of).collect()
 }
 
-/// The verdict is a rule over the p-value: at most the promised share of good parts fails. A person is asked up to twice that
-/// share, and about what is more anomalous than every good sample while these are too few to support the promise. `samples`
-/// are what was taught, for people.
+/// The verdict is a rule on the p-value: at most the promised share of good parts fails. The verdict is `unsure` up to
+/// twice that share. It is also `unsure` for a sample more anomalous than all good ones, while these are too few to
+/// support the promise. `samples` names the good samples, in words.
 pub(super) fn decide(calibration: &Calibration, overkill: f64, score: f32, samples: &str) -> (Verdict, Reason) {
     let p_value = calibration.p_value(score);
     if p_value <= overkill {

@@ -1,9 +1,9 @@
-//! A judged sample → what the model that words reports is shown of it: each finding as a shape and as its hottest cells,
-//! and the whole picture in ninths. How that becomes words is left to `fuse` and `decode`.
+//! A judged sample → the input of the decoder: each finding as a shape and its hottest patches, and the whole image as
+//! a 3 × 3 grid. `fuse` and `decode` turn it into words.
 //!
-//! A cell is shown as the encoder gave it and as it differs from the nearest good cell that the part was taught with, both
-//! in the encoder's own channels: what is learned from one part holds for another. The banks hold projected cells; a
-//! difference is brought back to channels by the projection's transpose, for its axes are orthogonal and of one length.
+//! A patch is given as the encoder's features and as their difference from the nearest good patch of the part. Both are
+//! in the encoder's own channels, so what is learned from one part holds for another. The banks hold projected patches.
+//! The projection's transpose brings a difference back to channels, because its axes are orthogonal and of one length.
 
 use ndarray::{Array1, Array2, ArrayViewMut1, s};
 
@@ -18,71 +18,79 @@ use crate::memory::part::{Part, TILE, TILE_CELLS};
 use crate::report::{Finding, Heatmap, SenseReport};
 use crate::sample::Frame;
 
-/// Findings that are shown, most severe first, at most.
+/// Most findings, most severe first.
 pub const FINDINGS: usize = 4;
-/// Cells that are shown of each finding, at most.
+/// Most patches per finding.
 pub const CELLS: usize = 8;
-/// Rows and columns in which the whole picture is summed up.
+/// Rows and columns of the grid over the whole image.
 pub const NINTHS: usize = 3;
 /// Rows and columns of a finding's heat.
 pub const HEAT: usize = 12;
 /// Rows and columns of a finding's brightness.
 pub const LUMA: usize = 24;
-/// Rows and columns of what was expected in a finding's place.
+/// Rows and columns of a finding's expected appearance.
 pub const EXPECTED: usize = 12;
-/// Measures of a finding.
+/// Measurements of a finding.
 pub const MEASURES: usize = 16;
-/// Measures of what a finding sounds like, or how it moves.
+/// Measurements of a finding in a sound or a clip.
 pub const HEARD: usize = 12;
-/// Measures of the whole picture, or sound.
+/// Measurements of the whole sample.
 pub const QUALITY: usize = 10;
 /// Numbers of a finding's shape.
 pub const SHAPE: usize = HEAT * HEAT + LUMA * LUMA + EXPECTED * EXPECTED + MEASURES + HEARD;
-/// Numbers of a cell beside its channels.
+/// Numbers of a patch besides its channels.
 pub const OF_CELL: usize = 4;
 
-/// How much wider than its finding a window is.
+/// Width of a window relative to its finding.
 const WIDER: f64 = 1.3;
-/// Cells of the heatmap that a window spans, at least.
+/// Smallest window, in patches of the heatmap.
 const LEAST_WINDOW: f64 = 6.0;
-/// Cells that are shown lie apart by so many, as long as there are such.
+/// Distance between the patches of a finding, as long as enough remain.
 const APART: usize = 2;
 
-/// What is shown of one judged picture, or of the picture of a sound or a clip. Rows of findings that are not there are nought.
+/// The evidence of one image, or of the image of a sound or a clip. Rows of missing findings are zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
-    /// `f32[FINDINGS, SHAPE]`. Of each finding, in a square window around it that is a little wider: its heat,
-    /// `[HEAT, HEAT]`, as ln(1 + heat); its brightness, `[LUMA, LUMA]`, off the window's median, 64 levels a unit; the same
-    /// of the nearest good cells' pictures, `[EXPECTED, EXPECTED]`; then measures: ln of the area's, the width's and the
-    /// height's share of the picture; ln of the ratio of its axes, cosine and sine of twice their angle; share of its box
-    /// that is hot; column and row of its centre and the distance of its box from the picture's nearest edge, as shares;
-    /// ln of its severity; how much brighter it is than what is around it, 64 levels a unit, ln of the ratio of the
-    /// deviations of brightness within and around; how much redder and bluer than green it is against what is around, 64
-    /// levels a unit; ln of the number of findings. Of what is heard then, else nought: 1 for its character, of
-    /// [`SoundCharacter::ALL`](crate::report::SoundCharacter::ALL); decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1
-    /// where it is there all the time. Of what moves, in the place of what is heard: 1 for its character, of
-    /// [`MotionCharacter::ALL`](crate::report::MotionCharacter::ALL);
-    /// ln of its seconds, and of its share of the clip; when it begins and ends, as shares; width and height of its box, as
-    /// shares of the frame; ln of 1 and the grey levels that change in a second, and of 1 and those of good clips. In the
-    /// place of its brightness, how the clip differs from good ones within that box, moment by moment, as
-    /// [`UsualMotion::differences`](crate::memory::motion::UsualMotion::differences); in that of what was expected, the same of whole frames, in the mean of two moments by
-    /// two; both as ln(1 + difference).
+    /// `f32[FINDINGS, SHAPE]`, one row per finding. All are taken in a square window a little wider than the finding.
+    /// In order:
+    ///
+    /// - Heat, `[HEAT, HEAT]`, as ln(1 + heat).
+    /// - Brightness, `[LUMA, LUMA]`, relative to the window's median, in units of 64 levels. For a clip: its
+    ///   differences from good ones within that box, key frame by key frame, as
+    ///   [`UsualMotion::differences`](crate::memory::motion::UsualMotion::differences), as ln(1 + difference).
+    /// - Brightness of the nearest good patches' images, `[EXPECTED, EXPECTED]`. For a clip: the differences of whole
+    ///   frames, averaged over two key frames by two, as ln(1 + difference).
+    /// - Measurements: ln of the area's, the width's and the height's share of the image; ln of the ratio of its axes,
+    ///   cosine and sine of twice their angle; share of its box that is hot; column and row of its centre and the
+    ///   distance of its box from the image's nearest edge, as shares; ln of its severity; how much brighter it is than
+    ///   its surroundings, in units of 64 levels; ln of the ratio of the deviations of brightness inside and around it;
+    ///   how much redder and bluer than green it is, relative to its surroundings, in units of 64 levels; ln of the
+    ///   number of findings.
+    /// - Sounds: one-hot character, of [`SoundCharacter::ALL`](crate::report::SoundCharacter::ALL); decibels, in units
+    ///   of 10; ln of its seconds; ln of the lower and of the upper end of its band in kHz; 1 if it is continuous.
+    /// - Clips, in place of the sound's: one-hot character, of
+    ///   [`MotionCharacter::ALL`](crate::report::MotionCharacter::ALL); ln of its seconds, and of its share of the
+    ///   clip; start and end, as shares; width and height of its box, as shares of the frame; ln(1 + x) of the grey
+    ///   levels that change per second, here and in good clips.
+    /// - For images these last numbers are zero.
     pub shapes: Array2<f32>,
-    /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest cells of each finding, then the ninths
-    /// of the picture row by row. Each: the channels of all levels, finest first; their difference from the nearest good
-    /// cell; ln of 1 and its heat (a ninth's: its greatest); column and row, from the window's centre in its sides (a
-    /// ninth's: in the picture, as shares); 1.
+    /// `f32[FINDINGS * CELLS + NINTHS * NINTHS, 2 * channels + OF_CELL]`: the hottest patches of each finding, then the
+    /// grid positions of the image row by row. Each row: the channels of all levels, finest first; their difference
+    /// from the nearest good patch; ln(1 + heat), of a grid position the greatest; column and row, from the window's
+    /// centre in units of its side (of a grid position: in the image, as shares); 1.
     pub cells: Array2<f32>,
-    /// `f32[1, QUALITY]`: light and focus beside what was taught, 0 in its middle: brightness, 25 levels a unit; ln of
-    /// contrast; sharpness; black and white shares; then nought. Of sounds: its level, 6 dB a unit; clipped, silent and
-    /// dropped shares; ln of 1 and each of [`Stationary`](crate::report::Stationary), nought where it was not taught; nought. Of
-    /// clips: as of pictures, of their frames; ln of the ratios of their seconds, of their frames in a second, and of their
-    /// motion; nought.
+    /// `f32[1, QUALITY]`, padded with zeros.
+    ///
+    /// - Images: light and focus relative to the taught range, 0 in its middle: brightness, in units of 25 levels; ln
+    ///   of contrast; sharpness; black and white shares.
+    /// - Sounds: level, in units of 6 dB; clipped, silent and dropped shares; ln(1 + x) of each of
+    ///   [`Stationary`](crate::report::Stationary), zero without a baseline.
+    /// - Clips: that of their frames, as of images; ln of the ratios of duration, frame rate and motion.
     pub quality: Array2<f32>,
 }
 
 impl Evidence {
-    /// All as a safetensors file, for learning from them.
+    /// All as a safetensors file, for training.
     ///
     /// # Errors
     /// [`ErrorKind::Runtime`] when they cannot be written as such.
@@ -98,42 +106,42 @@ impl Evidence {
     }
 }
 
-/// Where the samples of a judged picture lie: `grid` over the taught pose, `picture` the same many cells over the picture.
+/// Where the samples of a judged image are: `grid` over the taught pose, `picture` with as many patches over the image.
 struct Ground<'a> {
     eye: &'a Eye,
     look: &'a Look,
     learned: &'a Learned,
     heatmap: &'a Heatmap,
-    /// Brings places of the picture's grid to the grid of the encoder's cells; `None` where they are the same.
+    /// Maps positions of the image's grid to the grid of the encoder's patches; `None` if they are the same.
     there: Option<Affine>,
 }
 
-/// What a sense tells of a finding beside its shape.
+/// What a sense adds to a finding besides its shape.
 #[derive(Default)]
 pub(super) struct Described {
     /// The last numbers of [`Evidence::shapes`].
     pub measures: [f32; HEARD],
-    /// What stands in the places of its brightness and of what was expected, `f32[LUMA * LUMA + EXPECTED * EXPECTED]`.
+    /// Replaces its brightness and its expected appearance, `f32[LUMA * LUMA + EXPECTED * EXPECTED]`.
     pub planes: Option<Vec<f32>>,
 }
 
-/// Sets the one number of a code that is meant.
+/// Sets one number of a one-hot code.
 pub(super) fn mark(one_hot: &mut [f32], at: Option<usize>) {
     if let Some(value) = at.and_then(|at| one_hot.get_mut(at)) {
         *value = 1.0;
     }
 }
 
-/// A picture with what was said of it.
+/// An image with its report.
 #[derive(Clone, Copy)]
 pub(super) struct JudgedPicture<'a> {
     pub report: &'a SenseReport,
     pub findings: &'a [&'a Finding],
-    /// The frame, or what was made of a sound or a clip.
+    /// The frame, or the image of a sound or a clip.
     pub picture: &'a Frame,
 }
 
-/// The evidence of the sample that `eye` and `look` saw last. `quality` and `describe` are what its sense tells of it.
+/// The evidence of the last sample of `eye` and `look`. `quality` and `describe` come from its sense.
 ///
 /// # Errors
 /// As [`MapEncoder::map`](crate::encode::MapEncoder::map).
@@ -187,7 +195,7 @@ pub(super) fn gather(
 }
 
 impl Ground<'_> {
-    /// The cells of the picture's grid that are a finding's, hottest first.
+    /// A finding's patches in the image's grid, hottest first.
     fn hot(&self, finding: &Finding, frame: &Frame) -> Vec<usize> {
         let Heatmap { values, rows, columns } = self.heatmap;
         let centre = |at: usize, n: usize, side: usize| ((2 * at + 1) * side) / (2 * n);
@@ -201,7 +209,7 @@ impl Ground<'_> {
         hot
     }
 
-    /// The cell of the encoder's finest grid that shows a cell of the picture's grid.
+    /// The patch of the encoder's finest grid at a patch of the image's grid.
     fn cell(&self, at: usize) -> usize {
         let Some(there) = &self.there else { return at };
         let [rows, columns] = self.look.scratch.grids[0];
@@ -210,7 +218,8 @@ impl Ground<'_> {
         side(y, rows) * columns + side(x, columns)
     }
 
-    /// The mean of some cells of the finest grid, all levels: channels, and their difference from the nearest good cells.
+    /// The mean of some patches of the finest grid, all levels: channels, and their difference from the nearest good
+    /// patches.
     fn show(&self, cells: &[usize], mut into: ArrayViewMut1<f32>) -> Result<()> {
         let (finest, mut from) = (self.look.scratch.grids[0], 0);
         let channels = into.len() / 2;
@@ -245,14 +254,14 @@ impl Ground<'_> {
     }
 }
 
-/// What was projected, in channels again, as far as the projection kept it.
+/// Projected values brought back to channels, as far as the projection kept them.
 fn in_channels(level: &Level, projected: &Array1<f32>) -> Array1<f32> {
     let axis = level.weights.column(0);
     let length = 1.0 / axis.dot(&axis).max(1e-12);
     level.weights.dot(projected) * length
 }
 
-/// Some of the cells, hottest first, apart from each other as long as there are such.
+/// Some of the patches, hottest first, spaced apart as long as enough remain.
 fn spread_out(hot: &[usize], columns: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::with_capacity(CELLS);
     let near =
@@ -270,7 +279,7 @@ fn spread_out(hot: &[usize], columns: usize) -> Vec<usize> {
     chosen
 }
 
-/// A square of the picture, in pixels.
+/// A square of the image, in pixels.
 struct Window {
     left: f64,
     top: f64,
@@ -286,7 +295,7 @@ impl Window {
         Self { left: middle(region.x, region.width), top: middle(region.y, region.height), side }
     }
 
-    /// Where a cell of the heatmap lies, from the centre, in sides.
+    /// Position of a patch of the heatmap, from the centre, in units of the side.
     fn share_of(&self, at: usize, heatmap: &Heatmap, frame: &Frame) -> [f32; 2] {
         let middle = |at: usize, n: usize, side: usize| (at as f64 + 0.5) * side as f64 / n as f64;
         let x = middle(at % heatmap.columns, heatmap.columns, frame.width());
@@ -294,14 +303,14 @@ impl Window {
         [((x - self.left) / self.side - 0.5) as f32, ((y - self.top) / self.side - 0.5) as f32]
     }
 
-    /// The places of `n` x `n` samples, row by row, in pixels of the picture; they may lie outside it.
+    /// The positions of `n` x `n` samples, row by row, in pixels of the image; they may lie outside it.
     fn samples(&self, n: usize) -> impl Iterator<Item = [f64; 2]> + use<> {
         let (left, top, step) = (self.left, self.top, self.side / n as f64);
         (0..n * n).map(move |i| [left + ((i % n) as f64 + 0.5) * step, top + ((i / n) as f64 + 0.5) * step])
     }
 }
 
-/// Samples of a picture's colours that one number of a window's brightness is the mean of, on each side.
+/// Colour samples per side that are averaged into one number of a window's brightness.
 const FINER: usize = 3;
 
 /// The shape of a finding: see [`Evidence::shapes`].
@@ -325,7 +334,7 @@ fn shape(
     let mut shape: Vec<f32> = Vec::with_capacity(SHAPE);
     shape.extend(window.samples(HEAT).map(|at| heat_at(at).max(0.0).ln_1p()));
 
-    // Finer samples than are shown: a thin scratch must not fall between them.
+    // Finer samples than in the output, so that a thin scratch does not fall between them.
     let rgb_at = |[x, y]: [f64; 2]| {
         let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
         frame.rgb(side(x, frame.width()), side(y, frame.height())).map(f32::from)
@@ -347,7 +356,7 @@ fn shape(
         let inside = |v: f64, side: f64, n: usize| (v / side * n as f64).clamp(0.0, n as f64 - 1e-6);
         let (column, row) = (inside(x, width, expected.columns), inside(y, height, expected.rows));
         let entry = expected.entries[row as usize * expected.columns + column as usize] as usize;
-        // A tile shows its cell and a quarter more on each side.
+        // A tile covers its patch and a quarter more on each side.
         let at = |v: f64| (((v.fract() - 0.5) / TILE_CELLS + 0.5) * TILE as f64) as usize;
         let from = ((entry * TILE + at(row)) * TILE + at(column)) * 3;
         let rgb = tiles.get(from..from + 3).map_or([median; 3], |rgb| [rgb[0], rgb[1], rgb[2]].map(f32::from));
@@ -397,18 +406,18 @@ fn shape(
     into.into_iter().zip(shape).for_each(|(out, value)| *out = value);
 }
 
-/// Levels of brightness, of 255, that are a unit.
+/// Grey levels, of 255, per unit of brightness.
 const LEVELS: f32 = 64.0;
 
-/// Logarithm of the ratio of the axes of an ellipse with the cells' second moments, and the cosine and the sine of twice
-/// the angle of the longer one.
+/// Logarithm of the axis ratio of an ellipse with the patches' second moments, and the cosine and the sine of twice the
+/// angle of the longer axis.
 fn axes(hot: &[usize], heatmap: &Heatmap, frame: &Frame) -> [f32; 3] {
     let cell = [frame.width() as f64 / heatmap.columns as f64, frame.height() as f64 / heatmap.rows as f64];
     let at = |&i: &usize| [(i % heatmap.columns) as f64 * cell[0], (i / heatmap.columns) as f64 * cell[1]];
     let n = hot.len().max(1) as f64;
     let sum = hot.iter().map(at).fold([0.0; 2], |sum, at| [sum[0] + at[0], sum[1] + at[1]]);
     let mean = sum.map(|sum| sum / n);
-    // A cell alone has the moments of its square.
+    // A single patch has the moments of its square.
     let mut moments = [cell[0] * cell[0] / 12.0, cell[1] * cell[1] / 12.0, 0.0];
     for [x, y] in hot.iter().map(at).map(|[x, y]| [x - mean[0], y - mean[1]]) {
         moments = [moments[0] + x * x / n, moments[1] + y * y / n, moments[2] + x * y / n];

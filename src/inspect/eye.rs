@@ -1,4 +1,4 @@
-//! Frames → features and their distances: the encoder with what leads to it. What distances mean is left to the inspector.
+//! Frames → features and their distances: the encoder and its input. The inspector interprets the distances.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::prepare::pixels::{self, Developer, Planes};
 use crate::prepare::quality::{self, Quality};
 use crate::sample::Frame;
 
-/// Maps finer than eight pixels a cell tell grain from grain but not part from defect: left out.
+/// Maps finer than eight pixels per patch respond to texture grain, not to defects: left out.
 const FINEST_STRIDE: usize = 8;
-/// The whole picture is summed up from this stride on: finer maps added nothing to what a summary tells.
+/// Summaries use maps from this stride on. Finer maps did not improve them.
 const SUMMARY_STRIDE: usize = 16;
 /// Pixels of the encoder's input at each side that summaries leave out.
 const SUMMARY_RIM: usize = 32;
 
-/// Frames → features: encoder, preparer and their memory. Shared by teaching and inspecting.
+/// Frames → features: encoder, preparer and their buffers. Shared by teaching and inspecting.
 pub struct Eye {
     encoder: MapEncoder,
     developer: Developer,
@@ -68,7 +68,7 @@ impl Eye {
         Self { encoder, developer, preparer, row, levels, buffers }
     }
 
-    /// Another eye for another thread, which shares the encoder's weights.
+    /// A copy for another thread, which shares the encoder's weights.
     ///
     /// # Errors
     /// As [`MapEncoder::fork`].
@@ -81,12 +81,12 @@ impl Eye {
         &mut self.encoder
     }
 
-    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    /// What was requested of the encoder's runtime but is not available, a sentence each.
     pub fn notices(&self) -> &[String] {
         self.encoder.notices()
     }
 
-    /// Whether a part was taught with maps like this encoder's.
+    /// Checks that a part was taught with maps like this encoder's.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when it was not.
@@ -101,12 +101,12 @@ impl Eye {
         Err(Error::new(ErrorKind::Config, what))
     }
 
-    /// Strides of the levels at which cells are looked at, finest first.
+    /// Strides of the levels of patches, finest first.
     pub fn strides(&self) -> impl Iterator<Item = usize> {
         self.levels.iter().map(|(stride, _)| *stride)
     }
 
-    /// Rows and columns of each level's cells, finest first.
+    /// Rows and columns of each level's patches, finest first.
     pub fn grids(&self) -> Vec<[usize; 2]> {
         let of = |maps: &Vec<usize>| {
             let [_, rows, columns] = self.encoder.map_shape(maps[0]);
@@ -126,7 +126,7 @@ impl Eye {
         self.levels.iter().map(|(_, maps)| of(maps)).collect()
     }
 
-    /// Of each level whether its cells tell how far they are from good, and not what they look like.
+    /// For each level, whether its patches already are anomaly scores, not features.
     pub fn distances(&self) -> impl Iterator<Item = bool> {
         let outputs = &self.encoder.spec().outputs;
         self.levels.iter().map(|(_, maps)| matches!(maps[..], [i] if outputs[i].distance))
@@ -137,7 +137,7 @@ impl Eye {
         features::SUMMARY_STATISTICS * self.summed_up().map(|(_, i)| self.encoder.map_shape(i)[0]).sum::<usize>()
     }
 
-    /// Strides and outputs that a summary is made of; all that are looked at where none is that coarse.
+    /// Strides and outputs that a summary uses; all levels if none is coarse enough.
     fn summed_up(&self) -> impl Iterator<Item = (usize, usize)> {
         let coarse = self.strides().any(|stride| stride >= SUMMARY_STRIDE);
         let levels = self.levels.iter().filter(move |(stride, _)| !coarse || *stride >= SUMMARY_STRIDE);
@@ -148,8 +148,8 @@ impl Eye {
         self.summed_up().map(|(stride, i)| Ok(self.map(i)?.with_rim(SUMMARY_RIM.div_ceil(stride)))).collect()
     }
 
-    /// Stretches `frame`, of any pixel format, over the encoder's input; ignored pixels become mid-grey. Returns what
-    /// its light and focus are.
+    /// Stretches `frame`, of any pixel format, over the encoder's input; masked pixels become mid-grey. Returns its
+    /// light and focus.
     ///
     /// # Errors
     /// As [`Developer::develop`] and [`Preparer::run`].
@@ -167,8 +167,8 @@ impl Eye {
         Ok(quality)
     }
 
-    /// Brings the part in `frame` into its taught pose, if `fixture` is given, and into the encoder's input; `look`
-    /// gets the frame's light and focus, and where it shows nothing of the taught view. [`Eye::encode`] comes next.
+    /// Registers the part in `frame`, if `fixture` is given, and brings it into the encoder's input. `look` receives
+    /// the frame's light and focus, and the pixels that the view does not cover. [`Eye::encode`] comes next.
     ///
     /// # Errors
     /// As [`Eye::prepare`] and [`Fixture::view`].
@@ -191,7 +191,7 @@ impl Eye {
         self.prepare(&view.frame, ignored).map(drop)
     }
 
-    /// Runs the encoder on what was prepared.
+    /// Runs the encoder on the prepared input.
     ///
     /// # Errors
     /// As [`MapEncoder::encode`].
@@ -208,7 +208,7 @@ impl Eye {
         Ok(())
     }
 
-    /// Cells of the last run at level `l`, `f32[rows * columns, channels]`.
+    /// Patches of the last run at level `l`, `f32[rows * columns, channels]`.
     ///
     /// # Errors
     /// As [`MapEncoder::map`].
@@ -219,7 +219,7 @@ impl Eye {
         Ok(cells)
     }
 
-    /// Projected cells of the last run at level `l` into `into`, `f32[rows * columns, k]`, by `weights`,
+    /// Projects the patches of the last run at level `l` into `into`, `f32[rows * columns, k]`, by `weights`,
     /// `f32[channels, k]`.
     ///
     /// # Errors
@@ -231,9 +231,8 @@ impl Eye {
         Ok(())
     }
 
-    /// Measures the last run against what was learned: its cells and summary, their distances, in `look.blame`
-    /// what each cell has to do with the summary's distance, and in `look.deviations` how far its pixels are from
-    /// golden ones.
+    /// Measures the last run against memory: its patches and summary, and their distances. `look.blame` receives the
+    /// attribution of the summary's distance to each patch, `look.deviations` how far its pixels are from golden ones.
     ///
     /// # Errors
     /// As [`MapEncoder::map`].
@@ -244,7 +243,7 @@ impl Eye {
         let Look { cells, summary, scratch, blame, pull, shape, .. } = look;
         let of_levels = (0..learned.levels.len()).map(|l| self.maps_of(l)).collect::<Result<Vec<_>>>()?;
         let summed_up = self.maps_summed_up()?;
-        // Two lines of work that meet only in the heatmap: a core each.
+        // Two independent tasks that meet only in the heatmap: one core each.
         let (local, global) = rayon::join(
             || {
                 for ((level, maps), cells) in learned.levels.iter().zip(&of_levels).zip(cells.iter_mut()) {
@@ -289,19 +288,19 @@ impl Eye {
     }
 }
 
-/// What is measured of one picture, and the memory for it, reused from picture to picture.
+/// Measurements of one image, with their buffers, reused from image to image.
 pub struct Look {
-    /// Cells of each level: their places, two numbers, where memory knows these; then what was projected, `k` numbers.
+    /// Patches of each level: two coordinates, if memory knows positions, then `k` projected numbers.
     pub cells: Vec<Array2<f32>>,
     /// Summary, `f32[d]`.
     pub summary: Vec<f32>,
-    /// Nearest entries.
+    /// Nearest neighbours.
     pub scratch: Scratch,
-    /// What each cell has to do with the summary's distance, `f32[rows * columns]`; negative where it lessens it.
+    /// Attribution of the summary's distance to each patch, `f32[rows * columns]`; negative where the patch lowers it.
     pub blame: Vec<f32>,
-    /// How far the pixels of each cell are from golden ones, `f32[rows * columns]`; empty when not compared.
+    /// How far the pixels of each patch are from golden ones, `f32[rows * columns]`; empty if not compared.
     pub deviations: Vec<f32>,
-    /// The part in its taught pose, where it is registered.
+    /// The registered view, if the part is registered.
     pub view: Option<View>,
     /// Light and focus of the frame.
     pub quality: Quality,
@@ -310,7 +309,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Room for what `eye` sees of parts of this kind, projected to `k` numbers a cell of each level.
+    /// Buffers for parts of this kind, projected to `k` numbers per patch of each level.
     pub fn new(eye: &Eye, kind: Kind, k: impl Iterator<Item = usize>) -> Self {
         let (grids, places) = (eye.grids(), kind.places());
         let cells_of = |(grid, k): (&[usize; 2], usize)| {
@@ -333,8 +332,8 @@ impl Look {
         }
     }
 
-    /// Heat of each cell: its distance with its blame, or its pixels' deviation, whichever is farther; 1 is the limit
-    /// that the good parts of `card` set.
+    /// Heat of each patch: its distance combined with its attribution, or its pixels' deviation, whichever is higher. 1
+    /// is the limit from the good parts of `card`.
     pub fn heat(&self, card: &Card) -> impl Iterator<Item = f32> {
         let cells = self.scratch.joint.iter().zip(&self.blame).enumerate();
         cells.map(move |(i, (distance, blame))| {

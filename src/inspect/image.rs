@@ -1,4 +1,4 @@
-//! Images: the frame is encoded as it is, or brought into its taught pose first.
+//! Images: the frame is encoded as it is, or registered first.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ impl Modality for Image {
         self.fixture.as_ref()
     }
 
-    /// Not this part, not in view, or blind.
+    /// Another part, out of view, or an unusable image.
     fn cannot_be_judged(&self, part: &Part, look: &Look, picture: &Frame) -> Option<Reason> {
         let size = [picture.width(), picture.height()];
         cannot_be_judged(size, look.quality, &part.card.picture, part.card.good).or_else(|| {
@@ -66,8 +66,8 @@ impl Modality for Image {
     }
 }
 
-/// Light and focus beside what was taught, 0 in its middle: brightness, 25 levels a unit; ln of contrast; sharpness; black
-/// and white shares.
+/// Light and focus relative to the taught range, 0 in its middle: brightness, in units of 25 levels; ln of contrast;
+/// sharpness; black and white shares.
 pub(super) fn quality_beside(part: &Part, seen: Quality) -> [f32; 5] {
     let taught = &part.card.picture;
     let middle = |[least, most]: [f32; 2]| 0.5 * (least + most);

@@ -1,5 +1,5 @@
-//! Several senses at once → one verdict: `fuse` over their p-values. A sense that is missing or cannot judge is left out, and
-//! the rest decides by its own good samples.
+//! Several senses → one verdict: `fuse` combines their p-values. A sense that is missing or cannot judge is left out,
+//! and the other decides by its own good samples.
 
 use super::core::{SenseInspector, decide};
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::memory::pair::Taught;
 use crate::package::manifest::Sense;
 use crate::report::{Finding, Provenance, Reason, ReasonCode, Report, SCHEMA, SenseReport, Times, Verdict};
 
-/// How the senses of a part are judged together.
+/// How the senses of a part are combined.
 #[derive(Clone)]
 pub(super) struct Joint {
     /// Cross-modal consistency, with its calibration.
@@ -22,7 +22,7 @@ pub(super) struct Joint {
 }
 
 impl Joint {
-    /// `None` where one sense was taught alone.
+    /// `None` for a part of one sense.
     pub(super) fn of(taught: &Taught) -> Option<Self> {
         let joint = taught.joint()?;
         let calibration = calibrated(joint.held_out());
@@ -35,7 +35,7 @@ impl Joint {
         Some(Self { bond, calibration, limit, overkill })
     }
 
-    /// Cross-modal consistency of the sample that the senses judged last.
+    /// Cross-modal consistency of the last sample.
     fn consistency(&self, senses: &[SenseInspector]) -> Option<f64> {
         let ((bond, calibration), [image, sound]) = (self.bond.as_ref()?, senses) else { return None };
         let [image, sound] = [image, sound].map(|one| (&one.part().learned.shape, one.summary()));
@@ -43,7 +43,7 @@ impl Joint {
     }
 }
 
-/// The report on what each sense `judged`.
+/// The report, from what each sense `judged`.
 pub(super) fn report(
     joint: Option<&Joint>,
     inspectors: &[SenseInspector],
@@ -88,7 +88,7 @@ fn verdicts(senses: &[SenseReport]) -> Vec<(Sense, Verdict)> {
     senses.iter().map(|own| (own.sense, own.verdict)).collect()
 }
 
-/// What is decided of a sample.
+/// The decision on a sample.
 struct Decision {
     verdict: Verdict,
     reason: Reason,
@@ -106,8 +106,8 @@ impl Decision {
         let score = fuse::score(fuse::p_value(p_values));
         let p_value = joint.calibration.p_value(score);
         let (mut verdict, mut reason) = decide(&joint.calibration, joint.overkill, score, "parts");
-        // The share of good parts that may fail is divided between the senses, so one alone may object in vain; that is
-        // for a person to see.
+        // The false-reject share is divided between the senses, so one sense may fail while the joint verdict passes. A
+        // person should check that.
         for own in senses {
             if own.verdict == Verdict::Fail && verdict == Verdict::Pass {
                 let (sense, alone) = (own.sense.as_str(), own.p_value);
@@ -118,7 +118,7 @@ impl Decision {
         Self { verdict, reason, score, limit: joint.limit, p_value, consistency }
     }
 
-    /// By the first sense that could judge; invalid where none could.
+    /// By the first sense that could judge; invalid if none could.
     fn of_the_rest(senses: &[SenseReport]) -> Self {
         let own = senses.iter().find(|own| own.is_valid()).unwrap_or(&senses[0]);
         let SenseReport { verdict, ref reason, score, limit, p_value, .. } = *own;
@@ -126,7 +126,7 @@ impl Decision {
     }
 }
 
-/// What is said of a sense whose sample cannot be read.
+/// The report of a sense whose sample cannot be read.
 pub(super) fn unreadable(sense: Sense, error: &Error) -> (SenseReport, Vec<Finding>) {
     (SenseReport::invalid(sense, Reason::new(ReasonCode::Unreadable, error.chain())), Vec::new())
 }

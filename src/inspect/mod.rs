@@ -1,8 +1,8 @@
-//! A sample and a taught part → a [`Report`]: the heart of the library. An [`Inspector`] starts no thread of its own beyond
-//! the pool that the search shares; a robot can call it from its own loop.
+//! A sample and a taught part → a [`Report`]: the core of the library. An [`Inspector`] starts no threads except the
+//! pool of the search, so a robot can call it from its own loop.
 //!
-//! Each sense is a room: `image`, `sound` and `clip` hold what is particular to one, behind a small trait that `core` calls;
-//! `joint` is the rule over several senses.
+//! `image`, `sound` and `clip` hold what is particular to one sense, behind a small trait that `core` calls; `joint`
+//! combines several senses.
 
 mod clip;
 mod core;
@@ -33,17 +33,17 @@ use joint::Joint;
 pub use sound::{Ear, spectrograph};
 pub use writer::{Asked, Writer};
 
-/// Judges samples by whatever a part was taught. One inspector serves one thread; [`Inspector::fork`] makes one for another.
+/// Judges samples by a taught part. One inspector serves one thread; [`Inspector::fork`] makes one for another.
 pub struct Inspector {
     /// At least one, in the order of [`Sense`].
     senses: Vec<SenseInspector>,
-    /// Where there are several senses.
+    /// For parts of several senses.
     joint: Option<Joint>,
     judged_by: Provenance,
 }
 
 impl Inspector {
-    /// An inspector of what was taught; `manifest` finds the model package of a sense, `options` tells how it is to run.
+    /// An inspector of a taught part. `manifest` returns the model package of a sense, `options` how to run it.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the part was taught with another model; else as [`Eye::open`].
@@ -73,7 +73,7 @@ impl Inspector {
         Ok(Self { senses, joint: None, judged_by })
     }
 
-    /// Another inspector of the same for another thread, which shares what was taught and the encoders' weights.
+    /// A copy for another thread, which shares the part and the encoders' weights.
     ///
     /// # Errors
     /// As [`Eye::fork`].
@@ -82,13 +82,14 @@ impl Inspector {
         Ok(Self { senses, joint: self.joint.clone(), judged_by: self.judged_by.clone() })
     }
 
-    /// Judges a sample by each sense that the part knows, and by all together. What is in the sample beside is passed over.
+    /// Judges a sample by each sense of the part, and by all together. Other modalities in the sample are ignored.
     ///
-    /// What comes back can be read as the report; its [`Inspection::evidence`] is there until the next sample is judged.
+    /// The result can be used as the report. Its [`Inspection::evidence`] is available until the next sample is judged.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the one sense of a part is given what it cannot take; [`ErrorKind::Runtime`] when the runtime
-    /// fails. A sample that cannot be judged is no error but [`Verdict::Invalid`](crate::report::Verdict::Invalid).
+    /// [`ErrorKind::Input`] when a part of one sense does not accept the sample's form; [`ErrorKind::Runtime`] when the
+    /// runtime fails. A sample that cannot be judged is no error: its verdict is
+    /// [`Verdict::Invalid`](crate::report::Verdict::Invalid).
     pub fn judge(&mut self, moment: &Moment) -> Result<Inspection<'_>> {
         if moment.clip.is_some() && self.sense(Sense::Clip).is_none() {
             let taught: Vec<&str> = self.senses.iter().map(|one| one.sense().samples()).collect();
@@ -115,7 +116,7 @@ impl Inspector {
         &self.senses
     }
 
-    /// The inspector of a sense, if the part knows it.
+    /// The inspector of a sense, if the part has it.
     pub fn sense(&self, sense: Sense) -> Option<&SenseInspector> {
         self.senses.iter().find(|one| one.sense() == sense)
     }
@@ -125,18 +126,18 @@ impl Inspector {
         self.senses[0].eye()
     }
 
-    /// What was asked of the encoders' runtime and was not possible, a sentence each.
+    /// What was requested of the encoders' runtime but is not available, a sentence each.
     pub fn notices(&self) -> impl Iterator<Item = &String> {
         self.senses.iter().flat_map(SenseInspector::notices)
     }
 
-    /// The part that samples are judged by.
+    /// The part.
     pub fn judged_by(&self) -> &Provenance {
         &self.judged_by
     }
 }
 
-/// One sense among several: what it cannot take is left out, and the rest decides.
+/// One sense of several: if it does not accept the sample it is left out, and the other decides.
 fn judge_or_leave_out(one: &mut SenseInspector, moment: &Moment) -> Result<(SenseReport, Vec<Finding>)> {
     match one.judge(moment) {
         Err(error) if error.kind() == ErrorKind::Input => Ok(joint::unreadable(one.sense(), &error)),
@@ -144,20 +145,20 @@ fn judge_or_leave_out(one: &mut SenseInspector, moment: &Moment) -> Result<(Sens
     }
 }
 
-/// A sample that was judged: its report, and what there is to say of it.
+/// A judged sample: its report, and access to its evidence.
 pub struct Inspection<'a> {
     shown: Shown<'a>,
     report: Report,
 }
 
-/// What was encoded of the sample that was judged last; no other can be judged while it is held.
+/// The features of the last sample. While this borrow lives, no other sample can be judged.
 pub struct Shown<'a> {
     inspector: &'a Inspector,
     frame: Option<Frame>,
 }
 
 impl Shown<'_> {
-    /// As [`Inspection::evidence`], by the `report` on that sample.
+    /// As [`Inspection::evidence`], for the `report` on that sample.
     ///
     /// # Errors
     /// As [`Inspection::evidence`].
@@ -173,16 +174,15 @@ impl Shown<'_> {
 }
 
 impl<'a> Inspection<'a> {
-    /// What the model that words reports is shown of the sample, sense by sense. A sense that could not judge has nothing to
-    /// say.
+    /// The decoder's input about the sample, sense by sense. A sense that could not judge gives none.
     ///
     /// # Errors
-    /// [`ErrorKind::Runtime`] when the runtime lost what it had encoded.
+    /// [`ErrorKind::Runtime`] when the runtime lost the encoded features.
     pub fn evidence(&self) -> Result<Vec<(Sense, Evidence)>> {
         self.shown.evidence(&self.report)
     }
 
-    /// The report, to be sent off before its evidence is gathered.
+    /// The report, to be sent before its evidence is gathered.
     pub fn split(self) -> (Report, Shown<'a>) {
         (self.report, self.shown)
     }

@@ -1,4 +1,4 @@
-//! Where it is strange: heat → findings, from the taught pose back to the picture, and why a picture cannot be judged.
+//! Heatmap → findings, mapped from the taught pose back to the image. Also the reasons why an image cannot be judged.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::geometry::Affine;
@@ -8,7 +8,7 @@ use crate::prepare::quality::Quality;
 use crate::report::{Expected, Finding, GridPosition, Heatmap, Pose, Reason, ReasonCode, Region, What};
 use crate::sample::Frame;
 
-/// Share of the taught view that a picture must show.
+/// Share of the taught view that an image must show.
 pub(super) const LEAST_OVERLAP: f32 = 0.8;
 
 pub(super) fn pose_of(view: &View) -> Pose {
@@ -25,7 +25,7 @@ pub(super) fn pose_of(view: &View) -> Pose {
     }
 }
 
-/// Brings places of a grid over the picture to the same grid over the taught pose.
+/// Maps positions of a grid over the image to the same grid over the taught pose.
 pub(super) fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame: &Frame) -> Result<Affine> {
     let view_from_picture = view
         .pose
@@ -41,14 +41,13 @@ pub(super) fn pose_from_picture([rows, columns]: [usize; 2], view: &View, frame:
     Ok(grid_from_view.after(&view_from_picture.after(&picture_from_grid)))
 }
 
-/// The cell of a grid that a place lies in, or the nearest one.
+/// The patch of a grid that contains a position, or the nearest one.
 fn cell_at([rows, columns]: [usize; 2], x: f64, y: f64) -> usize {
     let side = |v: f64, n: usize| (v.max(0.0) as usize).min(n - 1);
     side(y, rows) * columns + side(x, columns)
 }
 
-/// Heat found in the taught pose, on a grid over the picture itself. Where the taught view does not reach, it is
-/// nought.
+/// The heatmap of the taught pose, on a grid over the image itself. Outside the taught view it is zero.
 pub(super) fn heat_taken_back(heatmap: &Heatmap, view: &View, frame: &Frame) -> Result<Heatmap> {
     let (rows, columns) = (heatmap.rows, heatmap.columns);
     let there = pose_from_picture([rows, columns], view, frame)?;
@@ -66,7 +65,7 @@ pub(super) fn heat_taken_back(heatmap: &Heatmap, view: &View, frame: &Frame) -> 
     Ok(Heatmap { values: (0..rows * columns).map(value).collect(), rows, columns })
 }
 
-/// Entries found in the taught pose, on a grid over the picture itself.
+/// The nearest entries in the taught pose, on a grid over the image itself.
 pub(super) fn entries_taken_back(expected: &Expected, view: &View, frame: &Frame) -> Result<Expected> {
     let (rows, columns) = (expected.rows, expected.columns);
     let there = pose_from_picture([rows, columns], view, frame)?;
@@ -77,7 +76,7 @@ pub(super) fn entries_taken_back(expected: &Expected, view: &View, frame: &Frame
     Ok(Expected { entries: (0..rows * columns).map(entry).collect(), rows, columns })
 }
 
-/// Cells of which more than half are ignored say nothing.
+/// A patch that is more than half masked is ignored.
 pub(super) fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width]: [usize; 2]) {
     if ignored.is_empty() {
         return;
@@ -92,7 +91,7 @@ pub(super) fn cool_ignored(heatmap: &mut Heatmap, ignored: &[u8], [height, width
     }
 }
 
-/// Why a picture cannot be judged, if so: its size, light or focus is far outside what was taught.
+/// The reason why an image cannot be judged, if any: its size, light or focus is far outside the taught range.
 pub(super) fn cannot_be_judged(
     [width, height]: [usize; 2],
     quality: Quality,
@@ -107,8 +106,8 @@ pub(super) fn cannot_be_judged(
         let text = format!("wrong size: {width} x {height} pixels, taught with {wide} x {tall}");
         return Some(Reason::new(ReasonCode::WrongSize, text));
     }
-    // Half the taught range is granted on each side, and never less than a visible change; few pictures say little of
-    // the range.
+    // The taught range is extended by half on each side, and at least by a visible change, because few images show
+    // little of the range.
     let outside = |value: f32, [least, most]: [f32; 2], least_margin: f32| {
         let margin = (0.5 * (most - least)).max(least_margin * (1.0 + 2.0 / good.max(1) as f32));
         (value < least - margin, value > most + margin)
@@ -142,7 +141,7 @@ pub(super) fn cannot_be_judged(
     }
 }
 
-/// Groups of cells at or above heat 1 that are connected; `around` calls for each neighbour of a cell.
+/// Connected groups of patches at or above heat 1; `around` calls back for each neighbour of a patch.
 fn connected(values: &[f32], around: impl Fn(usize, &mut dyn FnMut(usize))) -> Vec<Vec<usize>> {
     let mut seen = vec![false; values.len()];
     let mut groups = Vec::new();
@@ -166,27 +165,27 @@ fn connected(values: &[f32], around: impl Fn(usize, &mut dyn FnMut(usize))) -> V
     groups
 }
 
-/// The numbers from one below to one above, of `0..n`.
+/// The indices of `0..n` from one below to one above.
 fn near(at: usize, n: usize) -> std::ops::Range<usize> {
     at.saturating_sub(1)..(at + 2).min(n)
 }
 
-/// The hottest of some cells, at least one.
+/// The hottest of at least one patch.
 fn hottest(members: &[usize], values: &[f32]) -> usize {
     members.iter().copied().max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0)
 }
 
-/// How the cells of a clip's heatmap lie: tiles of steps in rows, early to late.
+/// Layout of a clip's heatmap: one tile per step, in rows, early to late.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiled {
     /// Rows and columns of tiles.
     pub tiles: usize,
-    /// Rows and columns of a tile's cells.
+    /// Rows and columns of a tile's patches.
     pub cells: usize,
 }
 
 impl Tiled {
-    /// Step, row and column of a cell of the heatmap.
+    /// Step, row and column of a patch of the heatmap.
     fn split(self, at: usize) -> [usize; 3] {
         let Self { tiles, cells } = self;
         let (row, column) = (at / (tiles * cells), at % (tiles * cells));
@@ -198,14 +197,14 @@ impl Tiled {
         (step / tiles * cells + y) * tiles * cells + step % tiles * cells + x
     }
 
-    /// Calls for a cell, as step, row and column, and its neighbours within the step.
+    /// Calls back for a patch, given as step, row and column, and its neighbours within the step.
     fn around([step, y, x]: [usize; 3], cells: usize, call: &mut dyn FnMut([usize; 3])) {
         near(y, cells).for_each(|y| near(x, cells).for_each(|x| call([step, y, x])));
     }
 }
 
-/// Where nothing moves, and nothing ever did in a good clip, nothing can be strange: such cells are hot from what moves in
-/// the next tile. `moves` tells how much moves in a cell, given as step, row and column, in the clip or in good ones.
+/// Patches without motion, here and in training, are set to zero: their heat spreads from motion in the next tile.
+/// `moves` returns the motion in a patch, given as step, row and column, in the clip or in good ones.
 pub(super) fn cool_still(heatmap: &mut Heatmap, tiled: Tiled, moves: impl Fn([usize; 3]) -> f32) {
     for (at, heat) in heatmap.values.iter_mut().enumerate() {
         let mut most = 0.0f32;
@@ -216,11 +215,12 @@ pub(super) fn cool_still(heatmap: &mut Heatmap, tiled: Tiled, moves: impl Fn([us
     }
 }
 
-/// Grey levels in a second under which nothing moves.
+/// Motion in grey levels per second below which nothing moves.
 const STILL: f32 = 1.0;
 
-/// What moves strangely in a clip: connected cells (neighbours in place and time) at or above heat 1, most severe first. With
-/// each finding come its place on the frame and its cells, as step, row and column. Its region is that of its strangest step.
+/// Findings of a clip: connected patches (neighbours in position and time) at or above heat 1, most severe first. Each
+/// comes with its position on the frame and its patches, as step, row and column. Its region is that of its most
+/// anomalous step.
 pub(super) fn find_motions(
     heatmap: &Heatmap,
     tiled: Tiled,
@@ -248,7 +248,7 @@ pub(super) fn find_motions(
     found
 }
 
-/// Connected cells (eight neighbours) at or above heat 1, most severe first.
+/// Connected patches (eight neighbours) at or above heat 1, most severe first.
 pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Vec<Finding> {
     let (rows, columns) = (heatmap.rows, heatmap.columns);
     let groups = connected(&heatmap.values, |at, next| {
@@ -260,7 +260,7 @@ pub(super) fn find_regions(heatmap: &Heatmap, width: usize, height: usize) -> Ve
     findings
 }
 
-/// A finding of some cells of a picture of `[width, height]`.
+/// A finding from some patches of an image of `[width, height]`.
 fn finding(members: &[usize], heatmap: &Heatmap, [width, height]: [usize; 2]) -> Finding {
     let Heatmap { values, rows, columns } = heatmap;
     let (rows, columns) = (*rows, *columns);
@@ -276,7 +276,7 @@ fn finding(members: &[usize], heatmap: &Heatmap, [width, height]: [usize; 2]) ->
     let peak = hottest(members, values);
     let centre = [(peak % columns) as f64 + 0.5, (peak / columns) as f64 + 0.5];
     let area_px = members.len() as f64 * cell[0] * cell[1];
-    // A large defect lies where its middle is, not where its strangest point is.
+    // A large defect is located at its centre, not at its most anomalous point.
     let middle = |from: usize, size: usize, side: usize| (from as f64 + 0.5 * size as f64) / side as f64;
     let position = GridPosition::at(middle(x, wide, width), middle(y, tall, height));
     Finding {

@@ -1,4 +1,4 @@
-//! Sounds: a picture is made of the spectrogram, and what the sound is like as a whole is measured beside it.
+//! Sounds: a spectrogram image is encoded, and the stationary features of the whole sound are measured.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ use crate::report::{
 };
 use crate::sample::{Frame, Moment};
 
-/// Sounds → features: an eye for the pictures that are made of them.
+/// Sounds → features: an encoder and the images for it.
 pub struct Ear {
     eye: Eye,
     spectrograph: Spectrograph,
@@ -36,7 +36,7 @@ impl Ear {
         Ok(Self { eye: Eye::open(manifest, Sense::Sound, precision, backend, options)?, spectrograph })
     }
 
-    /// Makes the encoder as long as a picture of `frames` columns needs.
+    /// Sets the encoder's width for an image of `frames` columns.
     ///
     /// # Errors
     /// As the encoder's own resizing.
@@ -49,39 +49,39 @@ impl Ear {
         }
     }
 
-    /// What was asked of the encoder's runtime and did not come to be, a sentence each.
+    /// What was requested of the encoder's runtime but is not available, a sentence each.
     pub fn notices(&self) -> &[String] {
         self.eye.notices()
     }
 
-    /// The eye, and what makes pictures for it.
+    /// The feature extractor, and what makes images for it.
     pub fn parts(&mut self) -> (&mut Eye, &mut Spectrograph) {
         (&mut self.eye, &mut self.spectrograph)
     }
 }
 
-/// What makes pictures of sounds for the sound encoder of a package.
+/// Makes images of sounds for the sound encoder of a package.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] when the package has none.
 pub fn spectrograph(manifest: &Manifest) -> Result<Spectrograph> {
     let spec = manifest.encoder(Sense::Sound)?.spectrogram;
-    // `Manifest::read` let none through without it.
+    // `Manifest::read` rejects a sound encoder without it.
     let missing =
         || Error::new(ErrorKind::Config, format!("{}: `audio_encoder.spectrogram` is missing", manifest.name));
     Spectrograph::new(spec.ok_or_else(missing)?)
 }
 
-/// What is particular to sounds, and the memory for it.
+/// What is particular to sounds, with its buffers.
 pub(super) struct Heard {
     spectrograph: Spectrograph,
-    /// What measures a sound as a whole, where that was taught.
+    /// Measures the stationary features, if there is a baseline.
     steady: Option<Steady>,
     values: Vec<f32>,
-    /// Of the sound that was pictured last.
+    /// Of the last sound.
     loudness: Option<Loudness>,
     off: Option<[Off; GROUPS.len()]>,
-    /// What of the bearing strikes in it.
+    /// What the bearing's fault frequencies show in it.
     strikes: Option<Named>,
 }
 
@@ -100,11 +100,11 @@ impl Heard {
         Ok(Self { spectrograph, steady, values, loudness: None, off: None, strikes: None })
     }
 
-    /// Measures the sound that was pictured last as a whole.
+    /// Measures the stationary features of the last sound.
     fn measure(&mut self, part: &Part) {
         (self.off, self.strikes) = (None, None);
         let (Some(steady), Some(usual)) = (&mut self.steady, part.usual()) else { return };
-        // A sound that is too short for it has the wrong length too.
+        // A sound that is too short for this has the wrong length anyway.
         if steady.run(self.spectrograph.mono(), self.spectrograph.level(), &mut self.values).is_ok() {
             self.off = Some(steady.groups().map(|group| usual.off(&self.values, &group)));
             self.strikes = part.card.bearing.and_then(|bearing| striking(bearing, usual, &self.values, steady));
@@ -112,7 +112,7 @@ impl Heard {
     }
 }
 
-/// Whether the baseline statistics of a part fit what is measured of its sounds.
+/// Checks that a part's baseline statistics fit the features that are measured.
 fn check(part: &Part, usual: &Usual, steady: &Steady, bands: usize) -> Result<()> {
     let name = &part.card.name;
     let wrong = |what: String| Err(Error::new(ErrorKind::Config, format!("part `{name}`: {what}")));
@@ -140,7 +140,7 @@ impl Modality for Heard {
         Ok(Some(Cow::Owned(picture)))
     }
 
-    /// It has another length, is not there, far too quiet, or spoilt.
+    /// Wrong length, silent, far too quiet, or damaged.
     fn cannot_be_judged(&self, part: &Part, _: &Look, _: &Frame) -> Option<Reason> {
         part.card.sound?.deaf(self.loudness?)
     }
@@ -165,7 +165,7 @@ impl Modality for Heard {
         findings
     }
 
-    /// Its level, 6 dB a unit; clipped, silent and dropped shares; ln of 1 and each stationary score.
+    /// Level, in units of 6 dB; clipped, silent and dropped shares; ln(1 + x) of each stationary score.
     fn quality(&self, part: &Part, _: &Look, report: &SenseReport) -> Vec<f32> {
         let Some(heard) = self.loudness else { return Vec::new() };
         let level = part.card.sound.map_or(0.0, |taught| {
@@ -180,8 +180,8 @@ impl Modality for Heard {
         shares.into_iter().chain(whole).collect()
     }
 
-    /// 1 for its character; decibels, 10 a unit; ln of its seconds; ln of the lower and of the upper end of its band in kHz;
-    /// 1 where it is there all the time.
+    /// One-hot character; decibels, in units of 10; ln of its seconds; ln of the lower and of the upper end of its band
+    /// in kHz; 1 if it is continuous.
     fn describe(&self, _: &Part, finding: &Finding) -> Described {
         let mut described = Described::default();
         let Some(event) = finding.heard() else { return described };
@@ -199,21 +199,21 @@ impl Modality for Heard {
     }
 }
 
-/// Decibels by which a sound is louder than those that were taught, that are a unit.
+/// Decibels by which a sound must exceed the taught level, per unit.
 const DECIBELS: f64 = 6.0;
 
-/// What was measured of a sound as a whole.
+/// Stationary features of a sound.
 struct Whole<'a> {
     off: [Off; GROUPS.len()],
-    /// Whether the bearing strikes.
+    /// Whether the bearing shows a fault frequency.
     strikes: bool,
     steady: &'a Steady,
     spectrograph: &'a Spectrograph,
 }
 
 impl Whole<'_> {
-    /// What is anomalous of a sound as a whole, if it is beyond the limit, and how a bearing beats that strikes in a sound that
-    /// does not pass. `seen` are the findings in its `picture`.
+    /// Findings of the stationary features beyond the limit, and the bearing's fault frequency in a sound that does not
+    /// pass. `seen` are the findings in its `picture`.
     fn findings(&self, report: &SenseReport, seen: &[Finding], picture: &Frame) -> Vec<Finding> {
         let Some(Stationary { tones, level, rhythm, peaks, swells }) = report.stationary else { return Vec::new() };
         let Self { off, strikes, steady, spectrograph } = *self;
@@ -224,7 +224,7 @@ impl Whole<'_> {
             [row, row - 1.0].map(|row| spectrograph.hz(row))
         };
         let (at, band) = (steady.hz(tone.value), band_of(loudest));
-        // A band that is louder for the sake of one tone is told by the tone.
+        // If one tone makes its band louder, only the tone is reported.
         let is_tone = level >= report.limit && tone.db >= TONE_DB && (0.98 * band[0]..=1.02 * band[1]).contains(&at);
         let mut findings = Vec::new();
         let mut found = |score: f32, place: String, [from, to]: [usize; 2], heard: SoundEvent| {
@@ -279,7 +279,7 @@ impl Whole<'_> {
             let when =
                 loud_frames(&spectrograph.level()[number * columns..][..columns], character == SoundCharacter::Knock);
             let heard = event(when, band, off.db, character);
-            // What is hot in the picture of the sound is told there, and as far as it reaches.
+            // What is hot in the sound's image is reported there, with its extent.
             if shows(heard) {
                 continue;
             }
@@ -290,8 +290,8 @@ impl Whole<'_> {
     }
 }
 
-/// From which frame to which a band is louder than half-way, in dB, between its median and its loudest frame: around that
-/// frame alone, or all in which it is.
+/// The frames in which a band exceeds half-way, in dB, between its median and its loudest frame: only the run around
+/// the loudest frame, or all of them.
 fn loud_frames(band: &[f32], around_loudest: bool) -> [usize; 2] {
     let mut sorted = band.to_vec();
     sorted.sort_by(f32::total_cmp);
@@ -305,7 +305,7 @@ fn loud_frames(band: &[f32], around_loudest: bool) -> [usize; 2] {
     [first.unwrap_or(loudest), last.unwrap_or(loudest) + 1]
 }
 
-/// What of a bearing strikes in a sound with these values.
+/// What the bearing's fault frequencies show in a sound with these values.
 fn striking(bearing: Bearing, usual: &Usual, values: &[f32], steady: &Steady) -> Option<Named> {
     let envelopes = steady.envelopes();
     let strange: Vec<f32> = envelopes.clone().map(|i| usual.strange(values, i)).collect();
@@ -313,7 +313,7 @@ fn striking(bearing: Bearing, usual: &Usual, values: &[f32], steady: &Steady) ->
     bearing.striking(&strange, &hz)
 }
 
-/// Says what of a bearing a rhythm is: what strikes, or how the shaft hums where that is what is strange.
+/// Names the bearing's part in a rhythm: the fault frequency, or the hum of the shaft if that is anomalous.
 fn name_rhythm(finding: &mut Finding, bearing: Bearing, striking: Option<Named>, hums: bool) {
     let What::Heard(heard) = &mut finding.what else { return };
     if heard.character != SoundCharacter::Rhythm {
@@ -328,16 +328,16 @@ fn name_rhythm(finding: &mut Finding, bearing: Bearing, striking: Option<Named>,
     }
 }
 
-/// Decibels by which a tone must stand out more than usual to be what makes its band louder.
+/// Decibels above the baseline from which a tone explains its louder band.
 const TONE_DB: f32 = 10.0;
 
-/// Says what is heard where a finding lies in the picture of a sound.
+/// Describes the sound at a finding in its image.
 fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatmap: &Heatmap, frame: &Frame) {
     let Region { x, y, width, height } = finding.region;
     let seconds = [x, x + width].map(|x| spectrograph.seconds(x as f64));
     let hz = [y + height, y].map(|y| spectrograph.hz(y as f64));
     let [columns, rows] = [frame.width(), frame.height()];
-    // Only where it is hot: the box around it holds more.
+    // Only the hot patches: the box around them holds more.
     let hot = |x: usize, y: usize| {
         heatmap.values[(y * heatmap.rows / rows) * heatmap.columns + x * heatmap.columns / columns] >= 1.0
     };
@@ -348,7 +348,7 @@ fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatmap: &Heatma
     for db in inside.map(|(x, y)| decibels(x, y)) {
         (most, least) = (most.max(db), least.min(db));
     }
-    // Noise alone leaves its median by some decibels to both sides.
+    // Noise alone deviates from its median by some decibels in both directions.
     let db = if most >= 0.5 * -least { most } else { least };
     let character = match (seconds[1] - seconds[0], hz[1] - hz[0]) {
         _ if db < 0.0 => SoundCharacter::Gap,
@@ -362,9 +362,9 @@ fn describe(finding: &mut Finding, spectrograph: &Spectrograph, heatmap: &Heatma
     finding.what = What::Heard(SoundEvent { seconds, hz, db, character, all_the_time, rate: None });
 }
 
-/// A sound that is over sooner is a knock.
+/// A shorter sound is a knock.
 const KNOCK_SECONDS: f64 = 0.3;
-/// A sound whose band is narrower, as a share of its upper end, is a tone.
+/// A sound with a narrower band, as a share of its upper end, is a tone.
 const TONE_SHARE: f64 = 0.2;
 
 #[cfg(test)]

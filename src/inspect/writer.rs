@@ -1,5 +1,6 @@
-//! A judged sample → words, after the verdict and never instead of it: evidence and a prompt are fused, and the decoder
-//! writes within the grammar of what was measured. Where it cannot, the same is told by fixed sentences, and said so.
+//! A judged sample → words, after the verdict and without effect on it. Evidence and a prompt are fused, and the
+//! decoder writes within a grammar of what was measured. If that fails, fixed sentences say the same, and the text is
+//! marked as such.
 
 use std::time::Instant;
 
@@ -14,11 +15,11 @@ use crate::package::manifest::{FusionSpec, Manifest, Precision, Sense};
 use crate::report::{Clause, EncodedBy, Finding, Named, Region, Report, SenseReport, Sensed, Verdict, What, Written};
 use crate::tensor;
 
-/// Tokens of a text, at most.
+/// Most tokens of a text.
 const BUDGET: usize = 340;
-/// Least likelihood of a kind that a finding may be called, as a share of the likeliest one's.
+/// Lowest likelihood of a kind that may name a finding, relative to the likeliest kind.
 const LIKELY: f32 = 0.25;
-/// Bytes of a question that are read; what comes behind them is not.
+/// Bytes of a question that are read; the rest is ignored.
 const QUESTION: usize = 1000;
 
 /// Writes reports and answers by a model package. One writer serves one thread.
@@ -34,16 +35,16 @@ pub struct Writer {
     digest: String,
 }
 
-/// What is to be written of a sample.
+/// What to write about a sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Code of the language, such as `en`.
     pub language: &'a str,
     /// A question; `None` asks for the report.
     pub question: Option<&'a str>,
-    /// How words are chosen; but for [`Sampling::TopP`] each thing is said in the first of its ways.
+    /// How words are chosen. Except with [`Sampling::TopP`], the first wording of each statement is used.
     pub sampling: Sampling,
-    /// The report on an earlier sample of the same part, that it is compared with.
+    /// The report on an earlier sample of the same part, for comparison.
     pub since: Option<&'a Report>,
 }
 
@@ -98,13 +99,13 @@ impl Writer {
         &self.words
     }
 
-    /// Whether words can be found for what this model judges of a sense.
+    /// Checks that this model can describe the verdicts of a sense.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the part was taught with another encoder than this writer.
     pub fn check(&self, sense: Sense, encoded_by: &EncodedBy) -> Result<()> {
         let Some(own) = SENSES.iter().zip(&self.encoders).find(|(of, _)| **of == sense).map(|(_, own)| own) else {
-            let what = format!("{} has no words for what is told by {}", self.model, sense.as_str());
+            let what = format!("{} cannot describe findings of {}", self.model, sense.as_str());
             return Err(Error::new(ErrorKind::Config, what));
         };
         if encoded_by.model == *own {
@@ -115,8 +116,8 @@ impl Writer {
         Err(Error::new(ErrorKind::Config, what))
     }
 
-    /// Writes of a sample that was judged as `report` says, from the evidence of each sense that could judge it. `written`
-    /// hears each sentence when it is whole; where the decoder fails, it hears the fixed sentences after a line break.
+    /// Writes about a sample judged as `report` says, from the evidence of each sense that could judge it. `written` is
+    /// called with each complete sentence; if the decoder fails, with the fixed sentences after a line break.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the model does not write that language; [`ErrorKind::Runtime`] when the runtime fails
@@ -155,7 +156,7 @@ impl Writer {
                 found.likely = self.likely(&fused, sensed.sense, i, &found.at);
             }
         }
-        // Only by chance are things said in other ways: among equals a choice by likelihood is one by rounding.
+        // Wording varies only by random choice. Between equal alternatives, likelihood would decide by rounding errors.
         let plainly = !matches!(asked.sampling, Sampling::TopP { .. });
         let said = if plainly { language.plain() } else { language.clone() };
         let told_as = |rule: &str, name: &str| {
@@ -215,11 +216,12 @@ impl Writer {
         }
     }
 
-    /// Cosine similarity of the latents, and of what the decoder says first, to those that the reference made of recorded
+    /// Cosine similarity of the latents, and of the decoder's first logits, to those of the reference on recorded
     /// evidence.
     ///
     /// # Errors
-    /// [`ErrorKind::Integrity`] when the recordings are not those promised; [`ErrorKind::Runtime`] when the runtime fails.
+    /// [`ErrorKind::Integrity`] when the recordings do not match their digests; [`ErrorKind::Runtime`] when the runtime
+    /// fails.
     pub fn golden_similarity(&mut self, manifest: &Manifest) -> Result<[f32; 2]> {
         let golden = &manifest.language()?.fusion.golden;
         let (input, output) = (manifest.load(&golden.input)?, manifest.load(&golden.output)?);
@@ -232,7 +234,7 @@ impl Writer {
         Ok([tensor::cosine(&expected("latents")?, &fused.latents), tensor::cosine(&expected("logits")?, logits)])
     }
 
-    /// Fuses evidence and prompt; also tells what the question is about.
+    /// Fuses evidence and prompt; also returns the question's topic.
     fn fuse(&mut self, evidence: &[(Sense, Evidence)], asked: &Asked) -> Result<(Fused, String)> {
         let language = self.tokenizer.special(&format!("<{}>", asked.language));
         let mut ids: Vec<u32> = language.into_iter().collect();
@@ -253,8 +255,8 @@ impl Writer {
         Ok((fused, about.to_string()))
     }
 
-    /// The findings that a question means: those that are likelier of the kind that it names than of any other; the most severe
-    /// one where it names none.
+    /// The findings that a question refers to: those likelier of the kind it names than of any other; the most severe
+    /// one if it names none.
     fn meant(&self, told: &Told, fused: &Fused, named: Option<(&str, &str)>) -> Vec<(Sense, usize)> {
         let shown = told.senses.iter().filter(|sensed| sensed.there);
         let all = shown.flat_map(|sensed| (0..sensed.findings.len()).map(move |i| (sensed, i)));
@@ -268,7 +270,7 @@ impl Writer {
         of_kind.map(|(sensed, i)| (sensed.sense, i)).collect()
     }
 
-    /// The kinds that a finding may be called: those that the fusion holds for nearly as likely as the likeliest.
+    /// The kinds that may name a finding: those nearly as likely as the likeliest, by the fusion model.
     fn likely(&self, fused: &Fused, sense: Sense, finding: usize, at: &At) -> Vec<String> {
         let kinds = self.fusion.kinds().iter().filter(|kind| grammar::may_be(kind, at));
         let kinds: Vec<_> = kinds.map(|kind| (kind, self.likelihood(fused, sense, finding, kind))).collect();
@@ -277,7 +279,7 @@ impl Writer {
         likely.map(|(kind, _)| kind.clone()).collect()
     }
 
-    /// How likely a finding is of this kind, as the fusion sees it.
+    /// Likelihood of this kind for a finding, by the fusion model.
     fn likelihood(&self, fused: &Fused, sense: Sense, finding: usize, kind: &str) -> f32 {
         let kinds = self.fusion.kinds();
         let row = SENSES.iter().position(|own| *own == sense).map(|at| at * FINDINGS + finding);
@@ -286,7 +288,7 @@ impl Writer {
     }
 }
 
-/// How much a sense was worth, and what of it was looked at: the mean over the latents.
+/// Attention to a sense and to its tokens: the mean over the latents.
 fn looked_at(fused: &Fused, sense: Sense, findings: usize) -> Option<Sensed> {
     let at = SENSES.iter().position(|own| *own == sense)?;
     let (gate, weights) = (fused.gates.get(at).copied()?, &fused.weights[at]);
@@ -296,13 +298,13 @@ fn looked_at(fused: &Fused, sense: Sense, findings: usize) -> Option<Sensed> {
     for row in weights.chunks_exact(tokens) {
         share.iter_mut().zip(row).for_each(|(share, weight)| *share += weight / latents);
     }
-    // A finding's tokens are its shape and its cells.
+    // A finding's tokens are its shape and its patches.
     let cells = |finding: usize| share[FINDINGS + finding * CELLS..][..CELLS].iter().sum::<f32>();
     let findings = (0..findings).map(|finding| share[finding] + cells(finding)).collect();
     Some(Sensed { sense, gate, findings, ninths: share.split_off(tokens - NINTHS * NINTHS) })
 }
 
-/// What can be told of a sample.
+/// The facts that can be stated about a sample.
 fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>) -> Told {
     let sensed = |own: &SenseReport| {
         let sense = own.sense;
@@ -333,7 +335,7 @@ fn told(report: &Report, evidence: &[(Sense, Evidence)], since: Option<&Report>)
     Told { verdict: report.verdict, senses, decided: report.decided_by.clone(), since: since.is_some() }
 }
 
-/// Whether two findings of one sense are of the same place: their boxes meet, or what is heard is alike.
+/// Whether two findings of one sense match: their boxes overlap, or they sound alike.
 fn is_same(finding: &Finding, other: &Finding) -> bool {
     let meet = |[from, to]: [f64; 2], [begin, end]: [f64; 2]| from <= end && begin <= to;
     let span = |Region { x, y, width, height }: Region| ([x, x + width], [y, y + height]);
@@ -343,7 +345,7 @@ fn is_same(finding: &Finding, other: &Finding) -> bool {
         meet(x, other_x) && meet(y, other_y)
     };
     match (finding.what, other.what) {
-        // Sounds begin when they will: a place in time is none.
+        // A sound may start at any time, so its position in time does not count.
         (What::Heard(heard), What::Heard(other)) => heard.character == other.character && meet(heard.hz, other.hz),
         (What::Moved(moved), What::Moved(other)) => {
             meet(moved.seconds, other.seconds) && overlap(moved.region, other.region)
@@ -353,8 +355,8 @@ fn is_same(finding: &Finding, other: &Finding) -> bool {
     }
 }
 
-/// Whether light or focus, or the level of a sound, are clearly worse than in what was taught;
-/// `models/eyear-small/recipe/words.py` says the same.
+/// Whether light or focus, or the level of a sound, are clearly worse than in training;
+/// `models/eyear-small/recipe/words.py` has the same rule.
 fn is_poor(sense: Sense, evidence: &Evidence) -> bool {
     let quality = evidence.quality.row(0);
     if sense == Sense::Sound {

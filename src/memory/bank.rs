@@ -1,16 +1,16 @@
-//! The memory bank: a fixed number of good cells chosen so that every good cell is near one of them.
+//! The memory bank: a fixed number of good patches, chosen so that every good patch is near one of them.
 //!
-//! Greedy k-centre selection (Gonzalez 1985), the coreset of PatchCore (Roth et al. 2022): start anywhere,
-//! then always take the cell that is farthest from all taken. The bank's size is fixed, so its memory does
-//! not grow with the number of pictures.
+//! Greedy k-centre selection (Gonzalez 1985), the coreset of PatchCore (Roth et al. 2022): start anywhere, then always
+//! take the patch farthest from all chosen ones. The bank's size is fixed, so its memory does not grow with the number
+//! of images.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 /// Indices of at most `size` rows of `cells`, `f32[n, k]`, in the order they were chosen.
 ///
-/// Deterministic: the first is the row farthest from the mean. Stops early when every remaining row equals
-/// a chosen one.
+/// Deterministic: the first is the row farthest from the mean. Stops early when every remaining row equals a chosen
+/// one.
 pub fn coreset(cells: ArrayView2<f32>, size: usize) -> Vec<usize> {
     let Some(mean) = cells.mean_axis(ndarray::Axis(0)) else { return Vec::new() };
     let cells = cells.as_standard_layout();
@@ -18,7 +18,7 @@ pub fn coreset(cells: ArrayView2<f32>, size: usize) -> Vec<usize> {
         return Vec::new();
     };
     let row = |i: usize| &values[i * k..(i + 1) * k];
-    // Squared distance of each row to the nearest chosen one; the first choice is made by distance to the mean.
+    // Squared distance of each row to the nearest chosen one. The first choice uses the distance to the mean instead.
     let mut farness = vec![f32::INFINITY; cells.nrows()];
     come_nearer(values, mean, &mut farness);
     let farthest = |farness: &[f32]| (0..farness.len()).max_by(|&a, &b| farness[a].total_cmp(&farness[b]));
@@ -38,10 +38,11 @@ pub fn coreset(cells: ArrayView2<f32>, size: usize) -> Vec<usize> {
     chosen
 }
 
-/// Rows that a thread takes at once.
+/// Rows per thread task.
 const TOGETHER: usize = 2048;
 
-/// Lessens `farness` of each row of `rows`, `f32[n, k]`, to its squared distance from `entry`, `f32[k]`, where that is less.
+/// Lowers `farness` of each row of `rows`, `f32[n, k]`, to its squared distance from `entry`, `f32[k]`, if that is
+/// less.
 fn come_nearer(rows: &[f32], entry: &[f32], farness: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {

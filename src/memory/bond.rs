@@ -1,35 +1,38 @@
-//! Whether a picture and a sound belong together: a red part hums at 100 Hz and a blue one at 120 Hz, so a red part that
-//! hums at 120 Hz is strange though each sense has met its like. Learned from the pairs that were taught, where these show
-//! it; a part whose sound has nothing to do with its looks has no bond.
+//! Cross-modal consistency: whether an image and a sound belong together.
+//!
+//! A red part hums at 100 Hz and a blue one at 120 Hz. A red part that hums at 120 Hz is anomalous, although each
+//! modality alone looks normal. This is learned from the taught pairs if they show it. A part whose sound is unrelated
+//! to its image has no bond.
 
 use super::calibrate::Calibration;
 use super::shape::Shape;
 use ndarray::ArrayView2;
 
-/// Principal axes of a sense's summaries that are compared: where good parts differ most. Finer ones are noise.
+/// Principal axes of a modality's summaries that are compared: those along which good parts vary most. Finer ones are
+/// noise.
 const AXES: usize = 8;
-/// Pairs from which on a bond can be told from chance.
+/// Fewest pairs from which a bond can be distinguished from chance.
 const LEAST_PAIRS: usize = 10;
-/// Standard errors by which true pairs must be nearer to the other ones than swapped pairs are.
+/// Standard errors by which true pairs must be nearer to the other pairs than swapped pairs are.
 const CLEAR: f64 = 3.0;
 
-/// The pairs that were taught, as places along the senses' principal axes.
+/// The taught pairs, as coordinates along each modality's principal axes.
 #[derive(Debug, Clone)]
 pub struct Bond {
-    /// One for each pair.
+    /// One entry per pair.
     sight: Vec<Vec<f32>>,
     hearing: Vec<Vec<f32>>,
-    /// Median distance of a good part from the nearest other one, by each sense.
+    /// Median distance of a good part from its nearest neighbour, per modality.
     units: [f32; 2],
-    /// Distance of each good pair from the nearest other one.
+    /// Distance of each good pair from its nearest neighbour.
     pub left_out: Vec<f32>,
-    /// How often a good pair is nearer to the other ones than it is with another's sound, 0.5 to 1.
+    /// How often a true pair is nearer to the other pairs than a swapped pair is, 0.5 to 1.
     pub power: f64,
 }
 
 impl Bond {
-    /// Learns from shapes and summaries of good pairs, `f32[n, d]` of each sense, row by row the same parts. `None` where
-    /// they are too few, or show no bond.
+    /// Learns from the shapes and summaries of good pairs, `f32[n, d]` per modality; the same row is the same part.
+    /// `None` if there are too few pairs, or they show no bond.
     pub fn learn(sight: (&Shape, ArrayView2<f32>), hearing: (&Shape, ArrayView2<f32>)) -> Option<Self> {
         let n = sight.1.nrows();
         if n < LEAST_PAIRS || hearing.1.nrows() != n {
@@ -50,7 +53,7 @@ impl Bond {
             distances[n / 2].max(1e-6)
         };
         bond.units = [unit(&bond.sight), unit(&bond.hearing)];
-        // A pair beside all others, and what is seen beside another's sound, with neither of the two in memory.
+        // Compares each true pair with swapped pairs. Neither part of a pair is in memory while it is measured.
         let of = |i: usize, j: usize| bond.nearest(&bond.sight[i], &bond.hearing[j], |k| k != i && k != j);
         let left_out: Vec<f32> = (0..n).map(|i| of(i, i)).collect();
         let (mut nearer, mut all) = (0.0, 0.0);
@@ -72,13 +75,13 @@ impl Bond {
         (bond.power > 0.5 + CLEAR * (1.0 / (12.0 * n as f64)).sqrt()).then_some(bond)
     }
 
-    /// Logarithm of the distance of a picture and a sound, given by their summaries, from the nearest pair that was
-    /// taught: of its two senses the farther one counts.
+    /// Logarithm of the distance of an image and a sound, given by their summaries, from the nearest taught pair. The
+    /// larger of the two modalities' distances counts.
     pub fn distance(&self, sight: (&Shape, &[f32]), hearing: (&Shape, &[f32])) -> f32 {
         self.nearest(&sight.0.along(sight.1, AXES), &hearing.0.along(hearing.1, AXES), |_| true)
     }
 
-    /// How good pairs are calibrated.
+    /// The calibration from good pairs.
     pub fn calibration(&self) -> Calibration {
         Calibration::new(self.left_out.clone())
     }

@@ -1,8 +1,8 @@
-//! A part in one file: a tar archive of its current files, in the order of their names, without owners or times, so that the
-//! same part is the same file.
+//! A part in one file: a tar archive of its current files, sorted by name, without owners or times. The same part
+//! always gives the same file.
 //!
-//! An archive comes from outside: only plain names are read from it, into a folder of their own, which becomes the part once it
-//! was read as one.
+//! An archive comes from outside and is not trusted. Only plain names are read from it, into a new folder. The folder
+//! becomes the part only after it loads as a part.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -14,13 +14,13 @@ use super::folder::{self, CURRENT};
 use super::pair::Taught;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Files of a part of two senses: its card, and a card and a memory for each sense.
+/// Most files in a part of two senses: its card, and a card and a memory for each sense.
 const MOST_FILES: usize = 16;
 
 /// Writes the part in folder `dir` to `file`.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] when it cannot be read or written; nothing then lies at `file`.
+/// [`ErrorKind::Io`] when it cannot be read or written; `file` then does not exist.
 pub fn write(dir: &Path, file: &Path) -> Result<()> {
     let failed = |error| Error::io("write", file, error);
     let into = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -42,10 +42,10 @@ fn keep(beside: NamedTempFile, file: &Path) -> Result<()> {
     beside.persist_noclobber(file).map(drop).map_err(|error| Error::io("write", file, error.error))
 }
 
-/// Reads `file` into folder `dir`, which must not be there yet.
+/// Reads `file` into folder `dir`, which must not exist yet.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when it is no part in one file; else as [`Taught::load`]. Nothing then lies at `dir`.
+/// [`ErrorKind::Config`] when it is not an exported part; else as [`Taught::load`]. `dir` then does not exist.
 pub fn read(file: &Path, dir: &Path) -> Result<Taught> {
     let failed = |error| Error::io("write", dir, error);
     let into = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -57,7 +57,7 @@ pub fn read(file: &Path, dir: &Path) -> Result<Taught> {
     }
     let taught = Taught::load(beside.path())?;
     fs::rename(beside.path(), dir).map_err(failed)?;
-    // What was renamed is not there to be removed.
+    // The folder was renamed, so there is nothing left to remove.
     let _renamed = beside.keep();
     Ok(taught)
 }

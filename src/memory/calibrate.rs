@@ -1,50 +1,50 @@
-//! Strangeness → p-value: the share of good samples at least as strange.
+//! Anomaly score → p-value: the share of good samples that are at least as anomalous.
 //!
-//! From enough held-out good samples this is conformal prediction (Vovk et al. 2005): if a new good sample is
-//! drawn like the held-out ones, then `P(p ≤ α) ≤ α`, whatever the score is. A threshold on p is therefore a
-//! promise on false rejects. But n samples prove no p below `1 / (n + 1)`, and one odd picture among twenty moves
-//! it a long way. So with fewer than a hundred samples the prediction interval of a normal distribution (Student's
-//! t about the median) has a say as well, the more so the fewer there are. Scores here only need to grow with
-//! strangeness; that they are logarithms of distances makes the normal distribution a fair guess.
+//! With enough held-out good samples this is conformal prediction (Vovk et al. 2005): if a new good sample is drawn
+//! like the held-out ones, then `P(p ≤ α) ≤ α`, whatever the score is. A threshold on p is therefore a promise on false
+//! rejects. But n samples support no p below `1 / (n + 1)`, and one odd image among twenty shifts it strongly. With
+//! fewer than a hundred samples, the p-value is therefore blended with the prediction interval of a normal distribution
+//! (Student's t about the median). The fewer the samples, the larger its weight. Scores only need to grow with the
+//! anomaly. They are logarithms of distances, so the normal distribution is a fair guess.
 
 use statrs::function::beta::beta_reg;
 use statrs::function::erf::erfc;
 
-/// Held-out samples from which on their ranks alone decide.
+/// From this many held-out samples on, ranks alone decide.
 const ENOUGH: usize = 99;
 
-/// Scores of held-out good samples, ascending, and what is known beyond the strangest of them.
+/// Scores of held-out good samples, ascending, and a model of the tail beyond the highest of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     scores: Vec<f32>,
     centre: f32,
     spread: f32,
-    /// Degrees of freedom that centre and spread rest on; infinite where these are known.
+    /// Degrees of freedom of centre and spread; infinite if both are known exactly.
     freedom: f64,
 }
 
 impl Calibration {
-    /// From scores of good samples that the memory had not seen. Not-a-number scores are dropped.
+    /// From scores of good samples that are not in memory. NaN scores are dropped.
     pub fn new(scores: Vec<f32>) -> Self {
         Self::with_known(scores, 0.0)
     }
 
-    /// The same of scores that are counted in spreads of good samples, so that their own spread is about one: that counts
-    /// for as much as `known` samples which show it. Three alone may show hardly any.
+    /// Like [`Calibration::new`], for scores in units of the good samples' spread. Their own spread should be about
+    /// one. This prior counts as much as `known` samples, because three samples alone may show hardly any spread.
     pub fn with_known(mut scores: Vec<f32>, known: f32) -> Self {
         scores.retain(|score| score.is_finite());
         scores.sort_by(f32::total_cmp);
         Self::of_sorted(scores, known)
     }
 
-    /// From scores whose distribution is known to be normal, about `centre` with a standard deviation of `spread`: then as
-    /// many of them decide by their ranks, and what a few leave open is not guessed.
+    /// From scores that are known to be normal, with mean `centre` and standard deviation `spread`. Ranks decide as far
+    /// as there are samples; the known distribution covers the rest.
     pub fn known(scores: Vec<f32>, [centre, spread]: [f32; 2]) -> Self {
         Self { centre, spread, freedom: f64::INFINITY, ..Self::new(scores) }
     }
 
-    /// A third of a standard deviation's degrees of freedom: the spread rests on two quantiles (simulated: so the promise
-    /// holds from five samples on for normal scores, and nearly so for skewed ones).
+    /// The spread rests on two quantiles, so it has a third of a standard deviation's degrees of freedom. In simulation
+    /// the promise then holds from five samples on for normal scores, and nearly so for skewed ones.
     fn of_sorted(scores: Vec<f32>, known: f32) -> Self {
         let [centre, spread] = centre_and_spread(&scores);
         let spread = with_known(spread, scores.len(), known);
@@ -52,8 +52,8 @@ impl Calibration {
         Self { scores, centre, spread, freedom }
     }
 
-    /// The p-value that each of `scores` would have, had it not been held out itself: as a new good sample's. `known` is as
-    /// in [`Calibration::with_known`].
+    /// The p-value of each of `scores` against all others, as if it were a new good sample. `known` is as in
+    /// [`Calibration::with_known`].
     pub fn left_out(scores: &[f32], known: f32) -> Vec<f64> {
         let all = Self::new(scores.to_vec());
         let of = |&score: &f32| {
@@ -73,8 +73,8 @@ impl Calibration {
 
     /// The p-value of a score, in (0, 1]; it falls as the score grows.
     ///
-    /// The geometric mean of the rank's and the normal distribution's, weighted by how near the number of
-    /// held-out samples is to a hundred.
+    /// The geometric mean of the rank's p-value and the normal distribution's. The rank's weight is the number of
+    /// held-out samples divided by 99, at most 1.
     pub fn p_value(&self, score: f32) -> f64 {
         if self.scores.is_empty() {
             return 1.0;
@@ -86,8 +86,8 @@ impl Calibration {
         (weight * self.by_rank(score).ln() + (1.0 - weight) * self.by_spread(score).ln()).exp().max(f64::MIN_POSITIVE)
     }
 
-    /// `(1 + #{held-out ≥ score}) / (1 + n)`. Beyond the strangest good sample it goes on falling by an
-    /// exponential tail, so that "stranger than all" and "far stranger than all" differ.
+    /// `(1 + #{held-out ≥ score}) / (1 + n)`. Beyond the highest good score it keeps falling with an exponential tail,
+    /// so that "above all" and "far above all" differ.
     fn by_rank(&self, score: f32) -> f64 {
         let as_strange = self.scores.len() - self.scores.partition_point(|&held_out| held_out < score);
         let beyond = match self.scores.last() {
@@ -97,8 +97,8 @@ impl Calibration {
         (1 + as_strange) as f64 / (self.scores.len() + 1) as f64 * (-beyond).exp()
     }
 
-    /// `P(good score ≥ score)` were good scores normal: Student's t about the median, or the normal distribution itself
-    /// where its centre and spread are known.
+    /// `P(good score ≥ score)` if good scores are normal: Student's t about the median, or the normal distribution
+    /// itself if its centre and spread are known.
     fn by_spread(&self, score: f32) -> f64 {
         let deviate = f64::from((score - self.centre) / self.spread);
         if self.freedom.is_infinite() {
@@ -109,13 +109,13 @@ impl Calibration {
         (if t > 0.0 { tail } else { 1.0 - tail }).max(f64::MIN_POSITIVE)
     }
 
-    /// The smallest p-value that the number of held-out samples can prove: `1 / (n + 1)`.
+    /// The smallest p-value that the held-out samples support: `1 / (n + 1)`.
     pub fn proven(&self) -> f64 {
         1.0 / (self.scores.len() + 1) as f64
     }
 
-    /// The least score whose p-value is at most `alpha`: the alarm limit on the score's own scale. Infinite when
-    /// nothing was held out.
+    /// The lowest score with a p-value of at most `alpha`: the limit on the score's own scale. Infinite when nothing
+    /// was held out.
     pub fn limit(&self, alpha: f64) -> f32 {
         let Some(&strangest) = self.scores.last() else { return f32::INFINITY };
         let (mut low, mut high) = (self.scores[0] - self.spread, strangest + self.spread);
@@ -125,7 +125,7 @@ impl Calibration {
                 return f32::INFINITY;
             }
         }
-        // Thirty halvings bring any range down to the precision of the number itself.
+        // Thirty bisections reach the precision of `f32` from any range.
         for _ in 0..30 {
             let middle = low + 0.5 * (high - low);
             if self.p_value(middle) <= alpha { high = middle } else { low = middle }
@@ -134,8 +134,8 @@ impl Calibration {
     }
 }
 
-/// Median, and the distance from it to the 84th percentile: one standard deviation of a normal distribution,
-/// measured on the side that matters. `sorted` is ascending.
+/// Median, and the distance from it to the 84th percentile. That is one standard deviation of a normal distribution,
+/// measured on the upper side, which matters here. `sorted` is ascending.
 pub fn centre_and_spread(sorted: &[f32]) -> [f32; 2] {
     if sorted.is_empty() {
         return [0.0, 1.0];
@@ -147,11 +147,11 @@ pub fn centre_and_spread(sorted: &[f32]) -> [f32; 2] {
         sorted[low] + (sorted[high] - sorted[low]) * (at - low as f32)
     };
     let centre = quantile(0.5);
-    // Few samples show too little of the spread: of a distance's logarithm, two per cent are always granted.
+    // Few samples show too little of the spread. A log distance always gets at least 0.02.
     [centre, (quantile(0.84) - centre).max(0.02)]
 }
 
-/// The spread that `n` samples show, as it were with `known` more that show a spread of one.
+/// The spread of `n` samples, combined with `known` further samples whose spread is one.
 pub fn with_known(spread: f32, n: usize, known: f32) -> f32 {
     match known > 0.0 {
         true => ((n as f32 * spread * spread + known) / (n as f32 + known)).sqrt(),

@@ -1,4 +1,4 @@
-//! Encoder maps → cells on one grid, and one summary of the whole picture. Knows no model and no part.
+//! Encoder maps → patches on one grid, and one summary of the whole image. Knows no model and no part.
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -15,8 +15,8 @@ pub struct Map<'a> {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Rows and columns at each side that a summary leaves out: what lies there tells more of the encoder's padding
-    /// than of the picture.
+    /// Rows and columns at each side that a summary leaves out. There, features depend more on the encoder's padding
+    /// than on the image.
     pub rim: usize,
 }
 
@@ -35,24 +35,24 @@ impl<'a> Map<'a> {
         Ok(Self { values, channels, height, width, rim: 0 })
     }
 
-    /// `f32[height * width, channels]`: the numbers of each place.
+    /// `f32[height * width, channels]`: the features of each position.
     fn by_place(&self) -> Result<ArrayView2<'a, f32>> {
         let by_channel = ArrayView2::from_shape((self.channels, self.height * self.width), self.values);
         by_channel.map(ArrayView2::reversed_axes).map_err(misfit)
     }
 
-    /// The same with a rim of `cells`, or of as many as leave some within.
+    /// The same map with a rim of `cells`, reduced where no cell would remain inside.
     pub fn with_rim(self, cells: usize) -> Self {
         Self { rim: cells.min((self.height.min(self.width) - 1) / 2), ..self }
     }
 
-    /// Where in a plane of the map the rows within the rim lie.
+    /// The index ranges of the rows inside the rim, within a plane of the map.
     fn rows_within(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let Self { height, width, rim, .. } = *self;
         (rim..height - rim).map(move |y| y * width + rim..(y + 1) * width - rim)
     }
 
-    /// Cells within the rim.
+    /// Number of cells inside the rim.
     fn size_within(&self) -> usize {
         (self.height - 2 * self.rim) * (self.width - 2 * self.rim)
     }
@@ -63,13 +63,13 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Statistics kept of each channel by [`summarize`].
+/// Statistics per channel in [`summarize`].
 pub const SUMMARY_STATISTICS: usize = 4;
 
-/// Mean, standard deviation, greatest and least value of each channel within the rim, in this order, map after map.
+/// Mean, standard deviation, maximum and minimum of each channel inside the rim, in this order, map after map.
 ///
-/// The extremes tell of small defects, mean and deviation of broad ones. `into` has
-/// [`SUMMARY_STATISTICS`] numbers a channel.
+/// The extremes respond to small defects, mean and deviation to large ones. `into` has [`SUMMARY_STATISTICS`] numbers
+/// per channel.
 pub fn summarize(maps: &[Map], into: &mut [f32]) {
     let channels = maps.iter().flat_map(|map| (0..map.channels).map(move |channel| (map, channel)));
     for ((map, channel), out) in channels.zip(into.chunks_exact_mut(SUMMARY_STATISTICS)) {
@@ -109,14 +109,14 @@ fn statistics(map: &Map, channel: usize) -> [f32; SUMMARY_STATISTICS] {
     [mean, variance.sqrt(), top, low]
 }
 
-/// Cells of a picture at one stride: each channel averaged over its 3 x 3 neighbourhood (PatchCore's local
+/// Patches of an image at one stride: each channel averaged over its 3 x 3 neighbourhood (PatchCore's local
 /// aggregation, Roth et al. 2022).
 ///
-/// What lies outside the picture counts as nought, as it does there. So a cell at the edge, where the encoder's padding
-/// speaks, is worth two thirds of one within, and four ninths in a corner: with the edge repeated outwards instead, an
-/// edge of good parts was often stranger than a defect.
+/// Positions outside the image count as zero, as in PatchCore. A patch at the edge, which depends on the encoder's
+/// padding, thus weighs two thirds of an inner one, and a corner patch four ninths. When the edge was repeated outwards
+/// instead, edges of good parts often scored higher than a defect.
 ///
-/// `maps` are of one size; `into` is `f32[height * width, channels of all maps]`.
+/// All `maps` have one size; `into` is `f32[height * width, channels of all maps]`.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the maps do not fit `into`.
@@ -131,14 +131,14 @@ pub fn cells(maps: &[Map], mut into: ArrayViewMut2<f32>, buffers: &mut Buffers) 
     Ok(())
 }
 
-/// Projected cells at one stride, `cells · weights`, without ever making the wide cells.
+/// Projected patches at one stride, `cells · weights`, without building the wide patches.
 ///
-/// Smoothing works on each channel alone and is linear, so it commutes with the projection: the maps are projected
-/// first and only `k` numbers a place are smoothed, not all channels.
-/// `weights` is `f32[channels of all maps, k]`; `into` is `f32[height * width, k]`.
+/// Smoothing is linear and works on each channel alone, so it commutes with the projection. The maps are projected
+/// first, and only `k` numbers per position are smoothed. `weights` is `f32[channels of all maps, k]`; `into` is
+/// `f32[height * width, k]`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when the weights are not those of the maps, or the maps do not fit `into`.
+/// [`ErrorKind::Config`] when the weights do not fit the maps, or the maps do not fit `into`.
 pub fn project(
     maps: &[Map],
     weights: ArrayView2<f32>,
@@ -159,7 +159,7 @@ pub fn project(
         let block = weights.slice(ndarray::s![from..from + map.channels, ..]);
         let places = map.by_place()?;
         if places.nrows() != size {
-            let what = format!("a map of {} places beside one of {size}", places.nrows());
+            let what = format!("a map of {} positions, expected {size}", places.nrows());
             return Err(Error::new(ErrorKind::Config, what));
         }
         ndarray::linalg::general_mat_mul(1.0, &places, &block, kept, &mut view);
@@ -169,12 +169,12 @@ pub fn project(
     regrid.add(&view.view(), [height, width], [height, width], into)
 }
 
-/// Adds to `heat`, `f32[grid height * grid width]`, what each place of a map has to do with the summary's distance
-/// from the good: the share of the mean that it moves and of the deviation that it makes, each times its pull.
+/// Adds to `heat`, `f32[grid height * grid width]`, the attribution of the summary's distance to each position of a
+/// map: its share of the mean's shift and of the deviation, each times its gradient.
 ///
-/// `pull`, `summary` and `centre` are the map's part of [`summarize`]'s layout: the slope of the distance, what was
-/// seen, what the good are measured from. The extremes are left out: theirs is a single place, where the cell's own
-/// distance tells more.
+/// `pull`, `summary` and `centre` are the map's part of [`summarize`]'s layout: the gradient of the distance, the
+/// measured values, and the centre of the good ones. The extremes are left out. Each comes from a single position, and
+/// there the patch's own distance says more.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when the map is finer than the grid.
@@ -209,15 +209,15 @@ fn misfit(error: ndarray::ShapeError) -> Error {
     Error::caused(ErrorKind::Config, "the part's metric does not fit the encoder's maps", error)
 }
 
-/// Memory for [`cells`], [`project`] and [`add_blame`], reused from picture to picture.
+/// Buffers for [`cells`], [`project`] and [`add_blame`], reused from image to image.
 #[derive(Debug, Default)]
 pub struct Buffers {
     plane: Vec<f32>,
     regrid: Regrid,
 }
 
-/// Brings maps to the grid: smooths over 3 x 3, interpolates up. All numbers of a place lie side by side, so
-/// that each step is a few long vector operations.
+/// Brings maps to the grid: 3 x 3 smoothing, then upsampling. All numbers of a position are contiguous, so that each
+/// step is a few long vector operations.
 #[derive(Debug, Default)]
 struct Regrid {
     across: Vec<f32>,
@@ -226,8 +226,8 @@ struct Regrid {
 }
 
 impl Regrid {
-    /// Adds `places`, `f32[height * width, n]`, smoothed (nought outside) and interpolated (bilinear, half-pixel
-    /// centres, borders repeated outwards), to `into`, `f32[grid height * grid width, n]`.
+    /// Adds `places`, `f32[height * width, n]`, to `into`, `f32[grid height * grid width, n]`. The values are smoothed
+    /// (zero outside) and interpolated (bilinear, half-pixel centres, borders repeated outwards).
     fn add(
         &mut self,
         places: &ArrayView2<f32>,
@@ -294,7 +294,7 @@ impl Regrid {
     }
 }
 
-/// A plane brought to another size: bilinear, half-pixel centres, borders repeated outwards.
+/// A plane resized: bilinear, half-pixel centres, borders repeated outwards.
 pub fn interpolate(plane: &[f32], [height, width]: [usize; 2], [to_height, to_width]: [usize; 2], out: &mut Vec<f32>) {
     out.clear();
     for y in 0..to_height {
@@ -308,7 +308,7 @@ pub fn interpolate(plane: &[f32], [height, width]: [usize; 2], [to_height, to_wi
     }
 }
 
-/// The two neighbours of place `i` of `to` in a line of `from`, and the share of the second.
+/// The two neighbours in a line of `from` of position `i` of `to`, and the weight of the second.
 fn between(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
     let at = ((i as f32 + 0.5) * from as f32 / to as f32 - 0.5).clamp(0.0, (from - 1) as f32);
     let low = at as usize;

@@ -1,9 +1,9 @@
 //! A part's folder, and how it changes in one step.
 //!
-//! What a card names is named by its own digest, and `part.toml` is replaced by a rename, so a part is either the old one
-//! or the new one, whatever happens while it is written. The card before the last change is kept as `previous.toml` for
-//! one step back. Whoever changes a part holds its [`Lock`], so that of two at once neither undoes what the other did. What
-//! cards say is left to `part` and `pair`.
+//! Each file that a card names carries its own digest as its name, and `part.toml` is replaced by a rename. A part is
+//! therefore either the old one or the new one, even if writing is interrupted. The last card is kept as
+//! `previous.toml` for one step back. Whoever changes a part holds its [`Lock`], so that two writers cannot undo each
+//! other's changes. The contents of cards belong to `part` and `pair`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,17 +19,18 @@ use crate::package::manifest::hex;
 /// The card of the part.
 pub const CURRENT: &str = "part.toml";
 const PREVIOUS: &str = "previous.toml";
-/// How the names of what is half written begin.
+/// Prefix of the names of half-written files.
 const WRITING: &str = ".writing-";
 
-/// The right to change the part in a folder. One at a time has it, in whatever process; it is given back when it is dropped,
-/// and by the system when the process ends.
+/// The exclusive right to change the part in a folder, across processes. It is released on drop, and by the system when
+/// the process ends.
 #[derive(Debug)]
 pub struct Lock {
     dir: PathBuf,
-    /// Open and locked: the folder itself, so that nothing is left in it; a file in it where a folder cannot be locked.
+    /// Open and locked: the folder itself, so that no file is left in it. Where a folder cannot be locked, a file in
+    /// it.
     _held: fs::File,
-    /// Whether the folder was made for it.
+    /// Whether the folder was created for the lock.
     made: bool,
 }
 
@@ -37,8 +38,8 @@ pub struct Lock {
 const LOCK: &str = ".lock";
 
 impl Lock {
-    /// Takes the right to change the part in `dir`, which is made where it is missing, and taken away again where nothing comes
-    /// to lie in it. Where another holds it, `waits` hears of that once, and this waits.
+    /// Locks the part in `dir`. The folder is created if missing, and removed again if it stays empty. If another
+    /// process holds the lock, this calls `waits` once and then blocks.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the folder cannot be made or opened.
@@ -46,7 +47,7 @@ impl Lock {
         loop {
             let made = !dir.is_dir();
             fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
-            // None where another took it away between the two.
+            // `None` if another process removed the folder in between.
             if let Some(mut lock) = Self::hold(dir, waits)? {
                 lock.made = made;
                 return Ok(lock);
@@ -54,7 +55,7 @@ impl Lock {
         }
     }
 
-    /// The same of a part that there is.
+    /// Locks a part that must exist.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when there is none; [`ErrorKind::Io`] when the folder cannot be opened.
@@ -62,7 +63,7 @@ impl Lock {
         Self::hold(dir, waits)?.ok_or_else(|| none_in(dir))
     }
 
-    /// `None` where there is no such folder.
+    /// `None` if the folder does not exist.
     fn hold(dir: &Path, waits: &dyn Fn()) -> Result<Option<Self>> {
         let mut told = false;
         let mut waits = || {
@@ -75,7 +76,7 @@ impl Lock {
             let held = match locked(fs::File::open(dir), &mut waits) {
                 Ok(held) => held,
                 Err(error) if missing(&error) => return Ok(None),
-                // Windows locks no folders, nor does every network's file system.
+                // Windows cannot lock folders, nor can every network file system.
                 Err(_) => {
                     let path = dir.join(LOCK);
                     let open = fs::File::options().create(true).append(true).open(&path);
@@ -86,7 +87,7 @@ impl Lock {
                     }
                 }
             };
-            // Who held it may have taken the folder away, and a third may have made another.
+            // The previous holder may have removed the folder, and a third process may have created a new one.
             if is_still(dir, &held) {
                 return Ok(Some(Self { dir: dir.to_path_buf(), _held: held, made: false }));
             }
@@ -102,13 +103,13 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.made {
-            // Where nothing was written to it: of what holds something this is no more than a failure.
+            // Only an empty folder is removed; for any other, this call fails without effect.
             let _is_of_use = fs::remove_dir(&self.dir);
         }
     }
 }
 
-/// The file, locked; `waits` hears when another holds it.
+/// The locked file; `waits` is called if another process holds it.
 fn locked(file: std::io::Result<fs::File>, waits: &mut dyn FnMut()) -> std::io::Result<fs::File> {
     let file = file?;
     match file.try_lock() {
@@ -122,7 +123,7 @@ fn locked(file: std::io::Result<fs::File>, waits: &mut dyn FnMut()) -> std::io::
     Ok(file)
 }
 
-/// Whether what is locked is still the folder of that name, or the file in it.
+/// Whether the locked file is still the folder of that name, or the file in it.
 fn is_still(dir: &Path, held: &fs::File) -> bool {
     #[cfg(unix)]
     {
@@ -138,25 +139,25 @@ fn is_still(dir: &Path, held: &fs::File) -> bool {
     }
 }
 
-/// sha256 of the current card, which names all that was taught; `None` where there is none.
+/// sha256 of the current card, which names everything that was taught; `None` if there is no card.
 pub fn digest(dir: &Path) -> Option<String> {
     Some(hex(&Sha256::digest(fs::read(dir.join(CURRENT)).ok()?)))
 }
 
-/// How the part in a folder stands to the one that was loaded from it.
+/// The part in a folder compared with the one that was loaded from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// It is the same.
+    /// Unchanged.
     #[default]
     Same,
-    /// It was taught anew, or a teaching was taken back.
+    /// It was taught again, or a teaching was undone.
     Anew,
-    /// There is none any more.
+    /// It no longer exists.
     Gone,
 }
 
 impl Standing {
-    /// Of the part in `dir` to one whose card had this digest.
+    /// Compares the part in `dir` with one whose card had this digest.
     pub fn of(dir: &Path, digest: &str) -> Self {
         match self::digest(dir) {
             None => Self::Gone,
@@ -165,7 +166,7 @@ impl Standing {
         }
     }
 
-    /// As it stands in a station's status.
+    /// The word in a station's status.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Same => "same",
@@ -175,10 +176,11 @@ impl Standing {
     }
 }
 
-/// What `load` makes of the folder. One that was changed while it was read is read again: its files are those of two parts.
+/// Runs `load` on the folder. If the folder changed meanwhile, it is read again, because the files then belong to two
+/// parts.
 ///
 /// # Errors
-/// What `load` fails by, of a folder that stays as it is.
+/// Those of `load`, for a folder that did not change.
 pub fn settled<T>(dir: &Path, load: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 0..RETRIES {
         let before = digest(dir);
@@ -190,7 +192,7 @@ pub fn settled<T>(dir: &Path, load: impl Fn() -> Result<T>) -> Result<T> {
     load()
 }
 
-/// How often a part is read again that is changed all the while.
+/// Most attempts to read a part that keeps changing.
 const RETRIES: usize = 5;
 
 /// The current card's path and text.
@@ -210,16 +212,17 @@ fn none_in(dir: &Path) -> Error {
     Error::new(ErrorKind::Unavailable, format!("no part in {} (no {CURRENT}): teach it first", dir.display()))
 }
 
-/// Whether a name can stand for a file or a folder beside the card, and for nothing else.
+/// Whether a name can only mean a file or a folder beside the card.
 pub fn is_plain(name: &str) -> bool {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     plain && !name.is_empty() && !name.starts_with('.')
 }
 
-/// Makes `text` the current card of the folder that is locked, and the card before the previous one; `numbers`, a name and its bytes, are
-/// written first. What no card names any more is removed.
+/// Makes `text` the current card of the locked folder, and the current card the previous one. `numbers`, a name and its
+/// bytes, are written first. Files that no card names any more are removed.
 ///
-/// All are written beside and flushed before the first is renamed: a full disk shows while nothing has changed.
+/// All files are written under temporary names and flushed before the first rename, so that a full disk shows before
+/// anything has changed.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when it cannot be written; the folder is then as before.
@@ -249,7 +252,7 @@ fn exchange(dir: &Path, numbers: Option<(&Path, &[u8])>, text: &str) -> Result<(
     for (path, file) in written {
         file.persist(path).map_err(|error| Error::io("write", path, error.error))?;
     }
-    // So that the renames outlive a power cut; where a folder cannot be flushed they do so a little later.
+    // Makes the renames survive a power cut. Where a folder cannot be flushed, they become durable a little later.
     let _flushed = fs::File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
 }
@@ -270,8 +273,8 @@ pub fn undo(dir: &Path, waits: &dyn Fn()) -> Result<()> {
     Ok(())
 }
 
-/// Makes what is half written, under a name that says so. As any other file it is for whom the umask allows: who teaches a part
-/// need not be who judges by it.
+/// Creates half-written files under a recognisable name. Their permissions follow the umask, because the user who
+/// judges need not be the one who teaches.
 pub fn half_written() -> tempfile::Builder<'static, 'static> {
     let mut builder = half_written_folder();
     #[cfg(unix)]
@@ -282,14 +285,14 @@ pub fn half_written() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The same of folders.
+/// The same for folders.
 pub fn half_written_folder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(WRITING);
     builder
 }
 
-/// A file in `dir`, flushed to the disk, that is to become `path`; removed when it is dropped before.
+/// A file in `dir`, flushed to disk, that is to become `path`; removed if dropped before.
 fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let failed = |error| Error::io("write", path, error);
     let mut file = half_written().tempfile_in(dir).map_err(failed)?;
@@ -297,7 +300,7 @@ fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     Ok(file)
 }
 
-/// What a card names: a file of numbers, or a folder for each sense. `None` of what is no card.
+/// What a card names: a file of numbers, or a folder per sense. `None` if it is not a card.
 fn named(text: &str) -> Option<Vec<String>> {
     let card: toml::Table = text.parse().ok()?;
     let of = |table: &str, field: &str| Some(card.get(table)?.get(field)?.as_str()?.to_owned());
@@ -306,7 +309,7 @@ fn named(text: &str) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// The current files of the part in folder `dir`, relative to it and sorted by name: of each card what it names.
+/// The current files of the part in folder `dir`, relative to it and sorted by name: each card and the files it names.
 ///
 /// # Errors
 /// As [`read`]; [`ErrorKind::Config`] when a card names nothing.
@@ -327,9 +330,9 @@ pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Removes what neither the current nor the previous card names, and what a power cut left half written. What cannot be
-/// removed only takes space, so that is no error. Where a card cannot be read nothing is removed: its numbers may be
-/// there.
+/// Removes files that neither the current nor the previous card names, and files that a power cut left half-written.
+/// Failing to remove one is no error, as it only takes space. If a card cannot be read, nothing is removed: its numbers
+/// may be there.
 fn sweep(dir: &Path) {
     let mut used = BTreeSet::new();
     for card in [CURRENT, PREVIOUS] {

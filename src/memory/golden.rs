@@ -1,9 +1,9 @@
-//! Golden pictures: how dark and how bright each pixel of a registered part may be. What lies outside that band
-//! is a deviation. Bringing a picture into the taught pose is left to `prepare`.
+//! Golden images: how dark and how bright each pixel of a registered part may be. A pixel outside that band is a
+//! deviation. Registration itself is in `prepare`.
 //!
-//! Light is taken off first: each pixel is measured against its wide neighbourhood. The band of a pixel spans
-//! its neighbours too, so that an edge may lie two pixels off (after the grey-value tolerance of variation models,
-//! Steger, Ulrich and Wiedemann, "Machine Vision Algorithms and Applications", 2018, chapter 3.4).
+//! Lighting is removed first: each pixel is measured against its wide neighbourhood. The band of a pixel also spans its
+//! neighbours, so that an edge may shift by two pixels (after the grey-value tolerance of variation models, Steger,
+//! Ulrich and Wiedemann, "Machine Vision Algorithms and Applications", 2018, chapter 3.4).
 
 use half::f16;
 
@@ -12,23 +12,23 @@ use crate::geometry::Affine;
 use crate::prepare::fixture::{View, grey};
 use crate::prepare::register::warp;
 
-/// Longer side of the pictures that are compared.
+/// Longer side of the compared images.
 const SIDE: usize = 480;
-/// Pixels that an edge may be off.
+/// Pixels by which an edge may shift.
 const REACH: usize = 2;
-/// A neighbourhood is this share of the longer side, to each side.
+/// Half-width of a neighbourhood, as a share of the longer side.
 const NEIGHBOURHOOD: usize = 8;
-/// Standard deviation in grey levels under which a neighbourhood counts as flat: noise is not blown up.
+/// Standard deviation in grey levels below which a neighbourhood counts as flat, so that noise is not amplified.
 const FLAT: f32 = 12.0;
-/// Cells whose mean deviation is that of the picture.
+/// The image's deviation is the mean of this many highest patches.
 const TOP: usize = 4;
 
-/// What pixels may be, in spreads of their neighbourhood.
+/// The allowed band of each pixel, in standard deviations of its neighbourhood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
-    /// Least value, `f16[height, width]`.
+    /// Minimum, `f16[height, width]`.
     pub low: Vec<f16>,
-    /// Greatest value, `f16[height, width]`.
+    /// Maximum, `f16[height, width]`.
     pub high: Vec<f16>,
     /// Columns.
     pub width: usize,
@@ -37,13 +37,13 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// A band that nothing fits in yet, for views of `[width, height]`.
+    /// An empty band, for views of `[width, height]`.
     pub fn new(view: [usize; 2]) -> Self {
         let [width, height] = side_of(view);
         Self { low: vec![f16::MAX; width * height], high: vec![f16::MIN; width * height], width, height }
     }
 
-    /// Widens the band by a good view. Where the view does not reach it tells nothing.
+    /// Widens the band by a good view. Pixels outside the view leave it as it is.
     ///
     /// # Errors
     /// As [`warp`].
@@ -60,15 +60,15 @@ impl Golden {
         Ok(())
     }
 
-    /// The band that holds both.
+    /// The union of both bands.
     pub fn joined(mut self, other: &Self) -> Self {
         self.low.iter_mut().zip(&other.low).for_each(|(low, other)| *low = low.min(*other));
         self.high.iter_mut().zip(&other.high).for_each(|(high, other)| *high = high.max(*other));
         self
     }
 
-    /// How far a view leaves the band in each cell of `grid` = [rows, columns], into `cells`, `f32[rows * columns]`,
-    /// not negative. Returns the logarithm of the mean over the four farthest cells.
+    /// Writes how far a view leaves the band in each patch of `grid` = [rows, columns] into `cells`, `f32[rows *
+    /// columns]`, at least 0. Returns the logarithm of the mean over the four highest patches.
     ///
     /// # Errors
     /// As [`warp`].
@@ -79,7 +79,7 @@ impl Golden {
             false => 0.0,
         };
         let outside: Vec<f32> = (0..levels.len()).map(outside).collect();
-        // One pixel alone is noise: means of 3 x 3.
+        // A single pixel is noise: 3 x 3 means.
         let outside = mean(&outside, self.width, 1);
         cells.clear();
         cells.resize(grid[0] * grid[1], 0.0);
@@ -95,13 +95,13 @@ impl Golden {
     }
 }
 
-/// `[width, height]` brought to a longer side of at most [`SIDE`].
+/// `[width, height]` scaled to a longer side of at most [`SIDE`].
 fn side_of(view: [usize; 2]) -> [usize; 2] {
     let shrink = (SIDE as f64 / view[0].max(view[1]).max(1) as f64).min(1.0);
     view.map(|side| ((side as f64 * shrink).round() as usize).max(1))
 }
 
-/// Each pixel in spreads of its neighbourhood, and where the view reaches.
+/// Each pixel in standard deviations of its neighbourhood, and which pixels the view covers.
 fn levels(view: &View) -> Result<(Vec<f32>, Vec<u8>)> {
     let from = [view.frame.width(), view.frame.height()];
     let size = side_of(from);
@@ -122,7 +122,7 @@ fn levels(view: &View) -> Result<(Vec<f32>, Vec<u8>)> {
     Ok((values.iter().zip(&means).zip(&squares).map(level).collect(), covered))
 }
 
-/// Means over `2 reach + 1` pixels each way, fewer at the border. `f32[n / width, width]`.
+/// Means over `2 reach + 1` pixels in each direction, fewer at the border. `f32[n / width, width]`.
 fn mean(values: &[f32], width: usize, reach: usize) -> Vec<f32> {
     let height = values.len() / width;
     let mut across = vec![0.0; values.len()];
@@ -157,7 +157,7 @@ fn mean(values: &[f32], width: usize, reach: usize) -> Vec<f32> {
     out
 }
 
-/// The extreme over [`REACH`] pixels each way.
+/// The extreme over [`REACH`] pixels in each direction.
 fn extreme(values: &[f32], width: usize, pick: fn(f32, f32) -> f32) -> Vec<f32> {
     let height = values.len() / width;
     let over = |near: &dyn Fn(usize) -> f32, at: usize, n: usize| {

@@ -1,4 +1,4 @@
-//! What is learned from good samples, and the two distances of a new one from it.
+//! What is learned from good samples, and the distances of a new sample from it.
 
 use half::f16;
 use ndarray::{Array2, ArrayView2};
@@ -11,51 +11,52 @@ use super::search::{Index, Nearest};
 use super::shape::{self, Shape};
 use crate::prepare::steady::GROUPS;
 
-/// Entries of a bank, at most.
+/// Most entries of a bank.
 pub const BANK_ENTRIES: usize = 2000;
-/// Good cells that a bank is chosen from, at most: pictures are thinned evenly when there are more.
+/// Most good patches that a bank is chosen from. If there are more, each image is thinned evenly.
 const CANDIDATES: usize = 24_000;
-/// Distance that the breadth of the picture counts as, where memory knows places. A good cell is about one from
-/// the mean of all.
+/// Distance that the full width or height of the image counts as, where memory knows positions. A good patch is about
+/// one from the mean of all.
 const PLACE_WEIGHT: f32 = 2.0;
-/// Share of a picture's cells whose mean distance is its local distance. One cell alone is noise.
+/// An image's local distance is the mean over this share of its patches, the highest ones. A single patch is noise.
 const TOP_SHARE: f32 = 0.005;
-/// Stride from which a level counts by [`BROAD_SHARE`]: its cells see a large part of the picture and blur what is
-/// small.
+/// From this stride on, a level is weighted by [`BROAD_SHARE`]: its patches cover a large part of the image and blur
+/// small defects.
 const BROAD_STRIDE: usize = 32;
-/// What a broad level's distance counts beside another's.
+/// Weight of a broad level's distance; other levels weigh 1.
 const BROAD_SHARE: f32 = 0.25;
 
-/// What is remembered of one good sample while a part is taught: some of its cells and its summary.
+/// What is kept of one good sample during teaching: some of its patches and its summary.
 #[derive(Debug, Clone)]
 pub struct Good {
-    /// Its cells, level by level.
+    /// Its patches, level by level.
     pub levels: Vec<Kept>,
-    /// Summary of the whole picture, `f32[d]`.
+    /// Summary of the whole image, `f32[d]`.
     pub summary: Vec<f32>,
 }
 
-/// Cells of one sample at one level.
+/// Patches of one sample at one level.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// Chosen cells, projected, `f16[places, k]`: half the memory, and far finer than distances between cells.
+    /// Chosen patches, projected, `f16[places, k]`. Half precision halves the memory and is far finer than distances
+    /// between patches.
     pub cells: Vec<f16>,
-    /// Which cells of the sample these are.
+    /// Indices of these patches in the sample.
     pub places: Vec<u32>,
 }
 
 impl Kept {
-    /// Of sample number `i` of `samples` with `cells`, `f32[n, k]`: so many of its cells that all samples together
-    /// give the candidates of one bank. What is kept does not grow with the number of samples.
+    /// Keeps a share of sample `i` of `samples` with `cells`, `f32[n, k]`, so that all samples together give one bank's
+    /// candidates. The memory needed does not grow with the number of samples.
     pub fn of(i: usize, samples: usize, cells: ArrayView2<f32>) -> Self {
         let every = (samples * cells.nrows()).div_ceil(CANDIDATES).max(1);
-        // Samples start at different cells, so that thinning does not favour places of the picture.
+        // Each sample starts at another patch, so that thinning does not favour some positions.
         let places: Vec<u32> = (i % every..cells.nrows()).step_by(every).map(|place| place as u32).collect();
         let kept = places.iter().flat_map(|&place| cells.row(place as usize).to_vec());
         Self { cells: kept.map(f16::from_f32).collect(), places }
     }
 
-    /// Puts the first `count` numbers of each cell's place, row and column, before its own: see [`place_of`].
+    /// Prepends the first `count` coordinates, row and column, to each patch: see [`place_of`].
     pub fn know_places(&mut self, grid: [usize; 2], count: usize) {
         let cells = self.cells.chunks_exact(self.k()).zip(&self.places);
         let with = |(cell, place): (&[f16], &u32)| {
@@ -70,19 +71,17 @@ impl Kept {
     }
 }
 
-/// Row and column of cell `i` of `grid` = [rows, columns], as distances: from one side of the picture to the other
-/// is 2.
+/// Row and column of patch `i` of `grid` = [rows, columns], as distances: the full side of the image is 2.
 pub fn place_of(i: usize, [rows, columns]: [usize; 2]) -> [f32; 2] {
     let share = |at: usize, n: usize| PLACE_WEIGHT * (at as f32 + 0.5) / n as f32;
     [share(i / columns, rows), share(i % columns, columns)]
 }
 
-/// Share of a side that [`wandering`] leaves out at each end.
+/// Share of a side that [`wandering`] ignores at each end.
 const RIM: f32 = 0.15;
 
-/// How near to their own place good cells of one level find their likes in other good pictures: the mean distance
-/// between the places, as a share of what it were if place said nothing. 1 for a texture, 0 for a layout that never
-/// moves.
+/// Positional consistency of one level: the mean distance between good patches and the positions of their nearest
+/// neighbours in other good images, relative to random. 1 for a texture, 0 for a layout that never moves.
 pub fn wandering(good: &[&Kept], grid: [usize; 2]) -> f32 {
     if good.len() < 2 {
         return 1.0;
@@ -99,7 +98,7 @@ pub fn wandering(good: &[&Kept], grid: [usize; 2]) -> f32 {
         let mut nearest = vec![Nearest::default(); sample.places.len()];
         index.search(&cells, &mut nearest);
         for (i, (nearest, &here)) in nearest.iter().zip(&sample.places).enumerate() {
-            // An encoder's padding marks the rim of any picture.
+            // The encoder's padding marks the rim of every image.
             if place(here).iter().any(|at| !(RIM..1.0 - RIM).contains(at)) {
                 continue;
             }
@@ -113,8 +112,8 @@ pub fn wandering(good: &[&Kept], grid: [usize; 2]) -> f32 {
     if count > 0.0 && any > 0.0 { (found / any) as f32 } else { 1.0 }
 }
 
-/// A bank chosen from the cells of several samples, `f32[entries, k]`, and where each entry was seen: sample and
-/// cell.
+/// A bank chosen from the patches of several samples, `f32[entries, k]`, and the origin of each entry: sample and
+/// patch.
 fn bank_of(good: &[&Kept]) -> (Array2<f32>, Vec<[u32; 2]>) {
     let k = good.first().map_or(1, |kept| kept.k());
     let places: Vec<[u32; 2]> = good
@@ -129,54 +128,54 @@ fn bank_of(good: &[&Kept]) -> (Array2<f32>, Vec<[u32; 2]>) {
         row.iter_mut().zip(values).for_each(|(out, value)| *out = value.to_f32());
     }
     let mut chosen = coreset(candidates.view(), BANK_ENTRIES);
-    // Entries alike lie side by side: the search gives up whole panels of them.
+    // Similar entries are placed side by side, so that the search can skip whole panels of them.
     side_by_side(candidates.view(), &mut chosen);
     let bank = candidates.select(ndarray::Axis(0), &chosen);
     let seen = |[sample, place]: [u32; 2]| [sample, good[sample as usize].places[place as usize]];
     (bank, chosen.iter().map(|&i| seen(places[i])).collect())
 }
 
-/// The memory of one stride of the encoder. Each has a bank of its own: side by side in one long vector, the
-/// loudest map would speak for all.
+/// The memory of one stride of the encoder. Each stride has its own bank: in one concatenated vector, the map with the
+/// largest values would dominate.
 #[derive(Debug, Clone)]
 pub struct Level {
-    /// Pixels of the encoder's input between its cells.
+    /// Pixels of the encoder's input from patch to patch.
     pub stride: usize,
-    /// Projection of its cells, `f32[channels, k]`.
+    /// Projection of its patches, `f32[channels, k]`.
     pub weights: Array2<f32>,
-    /// Chosen good cells, `f32[entries, k]`, or with the one or two numbers of their places first.
+    /// Chosen good patches, `f32[entries, k]`; where memory knows positions, with one or two coordinates first.
     pub bank: Array2<f32>,
-    /// Where each entry was seen: sample and cell, in the order they were given.
+    /// Origin of each entry: sample and patch, in the order they were given.
     pub seen_at: Vec<[u32; 2]>,
-    /// What distances are counted in: the mean distance of good cells that the memory had not seen.
+    /// Unit of distance: the mean distance of good patches that were not in memory.
     pub unit: f32,
     index: Index,
 }
 
 impl Level {
-    /// From its parts, as they were written down.
+    /// From stored numbers.
     pub fn new(stride: usize, weights: Array2<f32>, (bank, seen_at): (Array2<f32>, Vec<[u32; 2]>), unit: f32) -> Self {
         let index = Index::new(bank.view());
         Self { stride, weights, bank, seen_at, unit, index }
     }
 
-    /// What a distance is multiplied by before those of all levels are added up.
+    /// Factor applied to a distance before the levels are added.
     fn factor(&self) -> f32 {
         let share = if self.stride >= BROAD_STRIDE { BROAD_SHARE } else { 1.0 };
         share / self.unit.max(1e-6)
     }
 }
 
-/// The level whose nearest entries are shown as what was expected: coarse enough to know what a place is part of,
-/// fine enough to show it.
+/// The level whose nearest entries are shown as expected: coarse enough to know what a position belongs to, fine enough
+/// to show it.
 pub fn shown_level(levels: usize) -> usize {
     1.min(levels.saturating_sub(1))
 }
 
-/// Banks and a shape: all that is needed to tell how far a sample is from the good ones.
+/// Banks and a Gaussian model: all that is needed to measure how far a sample is from the good ones.
 #[derive(Debug, Clone)]
 pub struct Learned {
-    /// A memory for each stride, finest first.
+    /// One memory per stride, finest first.
     pub levels: Vec<Level>,
     /// Gaussian over summaries.
     pub shape: Shape,
@@ -184,29 +183,30 @@ pub struct Learned {
     pub centre: Vec<f32>,
 }
 
-/// How far a sample is from the good ones. All but the steady ones are logarithms: a unit is a factor e.
+/// Distances of a sample from the good ones. All but the stationary ones are logarithms: a unit is a factor of e.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Distances {
-    /// Of its strangest cells from the nearest good ones.
+    /// Of its most anomalous patches from their nearest neighbours.
     pub local: f32,
-    /// Of its summary from the shape of good summaries.
+    /// Of its summary from the Gaussian model of good summaries.
     pub global: f32,
-    /// Of its pixels from the golden ones; `None` where pixels are not compared.
+    /// Of its pixels from the golden ones; `None` if pixels are not compared.
     pub pixels: Option<f32>,
-    /// Of a sound: of what it is like as a whole, by `prepare::steady::GROUPS`, in deviations of good ones; `None` where that is not known.
+    /// Of a sound's stationary features, per group of `prepare::steady::GROUPS`, in standard deviations of good sounds;
+    /// `None` if there is no baseline.
     pub steady: Option<[f32; GROUPS.len()]>,
 }
 
-/// Memory for [`Learned::local`], reused from sample to sample.
+/// Buffers for [`Learned::local`], reused from sample to sample.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Rows and columns of each level, `[levels]`; the first is the finest.
     pub grids: Vec<[usize; 2]>,
-    /// The nearest entry of each cell of each level, after a call.
+    /// The nearest neighbour of each patch of each level, after a call.
     pub nearest: Vec<Vec<Nearest>>,
-    /// The joint distance of each cell of the finest grid, after a call.
+    /// The joint distance of each patch of the finest grid, after a call.
     pub joint: Vec<f32>,
-    /// Cells of the finest grid that were not seen: their distance is nought. Empty when all were.
+    /// Patches of the finest grid that are masked: their distance is zero. Empty if none is.
     pub hidden: Vec<bool>,
     sorted: Vec<f32>,
     plane: Vec<f32>,
@@ -214,14 +214,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// For samples with cells on these grids.
+    /// For samples with patches on these grids.
     pub fn on(grids: Vec<[usize; 2]>) -> Self {
         Self { grids, ..Self::default() }
     }
 }
 
 impl Learned {
-    /// Learns from good samples whose cells were projected by `weights`, one a level, each with its stride.
+    /// Learns from good samples whose patches were projected by `weights`, one per level with its stride.
     /// [`Level::unit`] is 1 until [`Learned::measure_in`] sets it.
     pub fn from_good(good: &[&Good], weights: &[(usize, Array2<f32>)]) -> Self {
         let level = |(l, (stride, weights)): (usize, &(usize, Array2<f32>))| {
@@ -232,18 +232,18 @@ impl Learned {
         Self::new(levels, shape_of(good))
     }
 
-    /// From its parts, as they were written down.
+    /// From stored numbers.
     pub fn new(levels: Vec<Level>, shape: Shape) -> Self {
         let centre = shape.centre();
         Self { levels, shape, centre }
     }
 
-    /// Counts the distances of each level in `units`, the mean ones of good cells that the memory had not seen.
+    /// Sets the unit of each level: the mean distance of good patches that were not in memory.
     pub fn measure_in(&mut self, units: impl Iterator<Item = f32>) {
         self.levels.iter_mut().zip(units).for_each(|(level, unit)| level.unit = unit.max(1e-6));
     }
 
-    /// The local distance of a sample with `cells`, `f32[n, k]` for each level. The nearest entries and the joint
+    /// The local distance of a sample with `cells`, `f32[n, k]` for each level. The nearest neighbours and the joint
     /// distances are left in `scratch`.
     pub fn local(&self, cells: &[Array2<f32>], scratch: &mut Scratch) -> f32 {
         scratch.nearest.resize(self.levels.len(), Vec::new());
@@ -259,9 +259,9 @@ impl Learned {
         local
     }
 
-    /// Joins the distances of the levels' cells, `level(l)`, on the finest grid: each in its own unit, interpolated,
-    /// and added up, so that a place must be strange at several scales to be very strange. They are left in
-    /// `scratch.joint`. Returns the local distance.
+    /// Joins the distances of the levels' patches, `level(l)`, on the finest grid. Each is taken in its own unit,
+    /// interpolated, and added. Only a position that is anomalous at several scales therefore scores very high. The
+    /// sums are left in `scratch.joint`. Returns the local distance.
     pub fn join<I: Iterator<Item = f32>>(&self, level: impl Fn(usize) -> I, scratch: &mut Scratch) -> f32 {
         let Some(&finest) = scratch.grids.first() else { return 0.0 };
         let Scratch { grids, joint, plane, finer, hidden, sorted, .. } = scratch;
@@ -289,8 +289,8 @@ impl Learned {
     }
 }
 
-/// Orders rows of `cells` so that neighbours in the order are alike: halves by the widest axis, and again, down
-/// to the sixteen entries that the search looks at together.
+/// Orders rows of `cells` so that neighbours are similar: splits by the widest axis, recursively, down to the sixteen
+/// entries that the search handles together.
 fn side_by_side(cells: ArrayView2<f32>, rows: &mut [usize]) {
     if rows.len() <= 16 {
         return;
@@ -307,7 +307,7 @@ fn side_by_side(cells: ArrayView2<f32>, rows: &mut [usize]) {
     side_by_side(cells, high);
 }
 
-/// How many memories judge the good samples that they have not seen: one each up to ten samples, else five.
+/// Number of folds for cross-validation: one per sample up to ten samples, else five.
 pub fn folds(samples: usize) -> usize {
     match samples {
         0 | 1 => 0,
@@ -316,9 +316,9 @@ pub fn folds(samples: usize) -> usize {
     }
 }
 
-/// The fold of each good sample; `groups` holds a number of each, equal for those that belong together, as windows of one
-/// recording do. These share a fold: a memory that has met one of them knows its like. Where all are of one group, each is
-/// its own, for nothing else is known.
+/// The fold of each good sample. `groups` holds a number per sample, equal for those from one source, such as windows
+/// of one recording. A group stays in one fold, because its samples resemble each other. If all samples are of one
+/// group, each counts as its own.
 pub fn folds_of(groups: &[usize]) -> Vec<usize> {
     let mut known: Vec<usize> = Vec::new();
     let mut rank = |group: usize| {
@@ -334,7 +334,7 @@ pub fn folds_of(groups: &[usize]) -> Vec<usize> {
     }
 }
 
-/// The memory of all samples but those of `fold`; `folds` tells that of each.
+/// The memory of all samples outside `fold`; `folds` holds the fold of each.
 pub fn without_fold(good: &[&Good], weights: &[(usize, Array2<f32>)], folds: &[usize], fold: usize) -> Learned {
     Learned::from_good(&without(good, folds, &[fold]), weights)
 }
@@ -348,16 +348,16 @@ fn shape_of(good: &[&Good]) -> Shape {
     Shape::learn(Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j]).view())
 }
 
-/// Folds, and held-out samples, from which on it is told how distances change with their number.
+/// Fewest folds, and fewest held-out samples, for measuring how distances change with the number of samples.
 const LEAST_FOLDS: usize = 5;
 const LEAST_HELD_OUT: usize = 8;
 
-/// How much farther new good samples lie from the shape of all than held-out ones did from the shapes without their fold;
-/// negative where nearer. A shape of more samples has more axes and a smaller ball, and which of the two moves more
-/// differs from part to part. So it is measured: by how much the distances of the `held_out`, as they come first in `good`,
-/// change where one more fold is left out, carried on along the logarithm of the number of samples. `folds` tells the
-/// fold of each. Nought where there are few of either: what a shape of one or two samples is like tells nothing of one of
-/// three.
+/// How much farther new good samples lie from the model of all samples than held-out ones did from the models without
+/// their fold; negative if nearer. A model of more samples has more axes and a smaller ball, and the net effect differs
+/// from part to part. It is therefore measured: one more fold is left out, the change in the distances of `held_out`,
+/// which come first in `good`, is taken, and it is extrapolated along the logarithm of the number of samples. `folds`
+/// holds the fold of each. Zero if there are few of either, because a model of one or two samples says nothing about a
+/// model of three.
 pub fn drift(good: &[&Good], folds: &[usize], held_out: &[f32]) -> f32 {
     let count = folds.iter().max().map_or(0, |last| last + 1);
     if count < LEAST_FOLDS || held_out.len() < LEAST_HELD_OUT {
@@ -376,19 +376,19 @@ pub fn drift(good: &[&Good], folds: &[usize], held_out: &[f32]) -> f32 {
     pace * apart.get(apart.len() / 2).copied().unwrap_or_default()
 }
 
-/// How a cell's share in the strangeness of the whole picture counts beside its own distance, so that a broad
-/// change shows in the heatmap too.
+/// How the attribution of the whole image's distance to a patch is weighed against the patch's own distance, so that
+/// the heatmap also shows a broad change.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blame {
-    /// Distance that one unit of the logarithm is worth.
+    /// Patch distance equivalent to one unit of the summary's log distance.
     pub weight: f32,
-    /// The spread of blame among good cells.
+    /// Spread of the attribution among good patches.
     pub scale: f32,
 }
 
 impl Blame {
-    /// From good cells that the memory had not seen: their distance and their blame.
+    /// From good patches that were not in memory: their distance and their attribution.
     pub fn learn(cells: impl Iterator<Item = [f32; 2]> + Clone) -> Self {
         let spread = |i: usize| {
             let values = || cells.clone().map(|cell| f64::from(cell[i]));
@@ -399,27 +399,28 @@ impl Blame {
         Self { weight: 0.7 * spread(0), scale: spread(1) }
     }
 
-    /// A cell's distance and blame as one. The logarithm keeps a picture that is strange all over from drowning
-    /// the place where it is strangest.
+    /// A patch's distance and attribution combined. The logarithm keeps the worst position visible in an image that is
+    /// anomalous everywhere.
     pub fn heat(self, distance: f32, blame: f32) -> f32 {
         distance + self.weight * (blame.max(0.0) / self.scale).ln_1p()
     }
 }
 
-/// Good sounds that it counts as to know, before any is heard, that the spread of a steady distance is one: it is counted in
-/// deviations of good sounds. Three sounds alone may show hardly any spread, or a very wide one. So may their joint scores.
+/// Prior for the spread of a stationary distance, in good sounds. Such a distance is in standard deviations of good
+/// sounds, so its spread should be one; three sounds alone may show hardly any spread or a very wide one. The same
+/// applies to their joint scores.
 const KNOWN_SOUNDS: f32 = 3.0;
 
-/// How the two distances become one, and one becomes a p-value. Learned from held-out good samples.
+/// Joins the distances into one score and maps it to a p-value. Learned from held-out good samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// Median and upper spread of the local distance of held-out good samples.
     pub local: [f32; 2],
     /// The same of the global distance.
     pub global: [f32; 2],
-    /// The same of the pixels' distance, where they are compared.
+    /// The same of the pixels' distance, if pixels are compared.
     pub pixels: Option<[f32; 2]>,
-    /// The same of what a sound is like as a whole.
+    /// The same of a sound's stationary features.
     pub steady: Option<[[f32; 2]; GROUPS.len()]>,
     /// Joint scores of held-out good samples.
     pub calibration: Calibration,
@@ -448,13 +449,13 @@ impl Judgement {
         judgement
     }
 
-    /// How many samples' worth is known of the spread of its scores: see [`Calibration::with_known`].
+    /// Weight of the prior for the spread of its scores, in samples: see [`Calibration::with_known`].
     pub fn known(&self) -> f32 {
         if self.steady.is_some() { KNOWN_SOUNDS } else { 0.0 }
     }
 
-    /// The joint score: each distance in units of its own upper spread among good samples, and the greatest one.
-    /// A sense that notices nothing does not outvote one that does.
+    /// The joint score: each distance in units of its own upper spread among good samples, and the highest of these. A
+    /// distance that notices nothing does not outvote one that does.
     pub fn score(&self, distances: Distances) -> f32 {
         let Standard { local, global, pixels, steady } = self.standard(distances);
         [local, global].into_iter().chain(pixels).chain(steady.into_iter().flatten()).fold(f32::MIN, f32::max)
@@ -473,9 +474,9 @@ impl Judgement {
     }
 }
 
-/// Median and upper spread of a steady distance among good sounds. Some of these wander now and then, as good clips do in
-/// which something is knocked over: so that one of many distances does not raise the limit of all, it is counted in the root
-/// mean square of what is above the median, where that is more.
+/// Median and upper spread of a stationary distance among good sounds. Some of these distances jump now and then. So
+/// that one of many does not raise the limit of all, the spread is the root mean square above the median, if that is
+/// larger.
 fn steady_spread(mut values: Vec<f32>) -> [f32; 2] {
     values.sort_by(f32::total_cmp);
     let [median, spread] = centre_and_spread(&values);
@@ -487,13 +488,13 @@ fn steady_spread(mut values: Vec<f32>) -> [f32; 2] {
 /// Distances in units of the good samples' upper spreads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standard {
-    /// As in [`Distances`], and the rest too.
+    /// As in [`Distances`], like the fields below.
     pub local: f32,
     /// The summary's.
     pub global: f32,
-    /// The pixels', where they are compared.
+    /// The pixels', if they are compared.
     pub pixels: Option<f32>,
-    /// A sound's as a whole, where that is known.
+    /// A sound's stationary features, if there is a baseline.
     pub steady: Option<[f32; GROUPS.len()]>,
 }
 

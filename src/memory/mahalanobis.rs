@@ -1,5 +1,5 @@
-//! How far numbers that move together are from good ones. A machine that runs louder lifts all its bands, so that a band
-//! which leaves the others behind is strange long before its own spread says so.
+//! Distance of correlated values from good ones. A machine that runs louder lifts all its bands together. A band that
+//! leaves the others is therefore anomalous long before it exceeds its own spread.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
@@ -12,7 +12,7 @@ pub struct Mahalanobis {
 }
 
 impl Mahalanobis {
-    /// Learns from vectors of one length, to each of whose numbers a variance of `granted` is added. `None` of no vector.
+    /// Learns from vectors of one length; adds the variance `granted` to each value. `None` without vectors.
     pub fn learn(vectors: &[DVector<f64>], granted: f64) -> Option<Self> {
         let (n, first) = (vectors.len() as f64, vectors.first()?);
         let p = first.len();
@@ -24,7 +24,7 @@ impl Mahalanobis {
         let fourth: f64 = centred.column_iter().map(|column| column.norm_squared().powi(2)).sum();
         let noise = (fourth / n - covariance.norm_squared()) / n;
         let share = if apart > 0.0 { (noise / apart).clamp(0.0, 1.0) } else { 1.0 };
-        // One vector, or vectors that are all the same, say nothing of the spread: any is granted.
+        // One vector, or several equal ones, say nothing about the spread.
         let ball = (share * scale).max(1e-6) + granted;
         let shrunk = covariance * (1.0 - share) + DMatrix::identity(p, p) * ball;
         Some(Self { mean, covariance: Cholesky::new(shrunk)? })
@@ -35,7 +35,7 @@ impl Mahalanobis {
         self.shares(vector).sum().max(0.0).sqrt()
     }
 
-    /// What each number of a vector adds to the square of its distance; less than nought where the others explain it.
+    /// The contribution of each value to the squared distance; negative where the other values explain it.
     pub fn shares(&self, vector: &DVector<f64>) -> DVector<f64> {
         let off = vector - &self.mean;
         self.covariance.solve(&off).component_mul(&off)

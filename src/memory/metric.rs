@@ -1,27 +1,27 @@
-//! The projection in which cells are compared: the principal axes of the good cells, loudest first.
+//! The projection in which patches are compared: the principal axes of the good patches, largest variance first.
 //!
-//! Sixty-four axes keep nearly all of the distance between cells of a few hundred channels at a sixth of the
-//! cost. The axes are not whitened: among four ways of scaling axes and maps that were tried, plain distances
-//! found most on every set but one, and the loud first axes let the search give up early on far entries.
+//! Sixty-four axes keep nearly all of the distance between patches of a few hundred channels at a sixth of the cost.
+//! The axes are not whitened: of four ways to scale axes and maps, plain distances found most defects on all sets but
+//! one. The first axes have the largest values, so the search can skip far entries early.
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-/// Axes kept.
+/// Number of axes kept.
 pub const AXES: usize = 64;
 
-/// Running mean and covariance of cells, so that they need not be kept.
+/// Running mean and covariance of patches, so that the patches need not be kept.
 #[derive(Debug, Clone)]
 pub struct Moments {
     count: f64,
-    /// Taken off before summing, so that single precision suffices: the mean of the first batch.
+    /// The mean of the first batch, subtracted before summing, so that single precision suffices.
     shift: Option<Array1<f32>>,
     sum: Array1<f64>,
     products: Array2<f64>,
 }
 
 impl Moments {
-    /// Moments of cells of `channels` values.
+    /// Moments of patches of `channels` values.
     pub fn new(channels: usize) -> Self {
         Self { count: 0.0, shift: None, sum: Array1::zeros(channels), products: Array2::zeros((channels, channels)) }
     }
@@ -36,8 +36,8 @@ impl Moments {
         self.products += &moved.t().dot(&moved).mapv(f64::from);
     }
 
-    /// The weights `f32[channels, min(AXES, channels)]` that project a cell onto the principal axes, scaled so
-    /// that a good cell is about one away from the mean.
+    /// The weights `f32[channels, min(AXES, channels)]` that project a patch onto the principal axes, scaled so that a
+    /// good patch is about one from the mean.
     pub fn weights(&self) -> Array2<f32> {
         let channels = self.sum.len();
         let mean = &self.sum / self.count.max(1.0);

@@ -1,4 +1,4 @@
-//! The memory of good parts: what a taught part looks like, and how strange a new sample is beside it.
+//! The memory of good parts: what a taught part looks like, and how anomalous a new sample is.
 //!
 //! ```text
 //!                          ┌─ stride  8 ─ metric ─ bank ─ search ─┐
@@ -7,12 +7,12 @@
 //!                          └─ summary ─── shape ─────────────────────────→ one global distance    ┘
 //! ```
 //!
-//! Two distances are kept because they miss different defects: the nearest good cell finds what is small
-//! and sharp, the distance of the whole picture's summary finds what is broad. Of a sound, `usual` tells besides how far it
-//! is from good ones as a whole, its bands' levels by their covariance (`mahalanobis`). `learned` joins them all and
-//! learns everything from good samples; `part` is how that is written down, and `pair` holds two where a part is seen and
-//! heard: `bond` then tells whether a picture and a sound belong together. Running the encoder is left to
-//! `encode`, reading pictures to `source`, the verdict to `inspect`.
+//! Two distances are kept because they miss different defects: the nearest good patch finds small, sharp ones, the
+//! distance of the whole image's summary finds broad ones. For sounds, `usual` also measures the stationary features of the
+//! whole sound, with the covariance of its bands (`mahalanobis`). `learned` joins the distances and learns everything from
+//! good samples. `part` stores it. `pair` holds two parts when images and sounds are taught together; `bond` then checks
+//! whether an image and a sound belong together. `encode` runs the encoder, `source` reads images, `inspect` decides the
+//! verdict.
 
 pub mod bank;
 pub mod bond;

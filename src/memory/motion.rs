@@ -1,49 +1,49 @@
-//! How much moves where and when in good clips, and what a finding's motion is beside it; at which moment of a good clip it
-//! looks as it does at a moment of another. What moves is measured in `prepare::clip`.
+//! How much moves where and when in good clips, and how a finding's motion compares. Also compares the appearance of a
+//! clip over time with good clips. `prepare::clip` measures the motion.
 
 use std::ops::Range;
 
 use crate::prepare::clip::STILLS;
 use crate::report::MotionCharacter;
 
-/// The mean and the greatest motion of good clips, cell by cell.
+/// The mean and the greatest motion of good clips, patch by patch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UsualMotion {
-    /// Good clips.
+    /// Number of good clips.
     pub count: usize,
     /// `f32[steps, cells, cells]`: as `prepare::clip::Kymograph::motion`, the mean over good clips.
     pub mean: Vec<f32>,
-    /// The greatest of a good clip, of the same shape.
+    /// The maximum over good clips, of the same shape.
     pub most: Vec<f32>,
     /// `f32[STILLS, side, side]`: as `prepare::clip::Kymograph::stills`, the mean over good clips.
     pub stills: Vec<f32>,
 }
 
-/// How much moves in some cells of a clip, against good ones.
+/// Motion in some patches of a clip, compared with good clips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compared {
-    /// Grey levels that a pixel changes in a second, the mean over the cells.
+    /// Grey levels per second by which a pixel changes, averaged over the patches.
     pub motion: f32,
     /// The mean of the same over good clips.
     pub usual: f32,
-    /// How it differs.
+    /// The kind of difference.
     pub character: MotionCharacter,
 }
 
-/// Times by which motion must differ from the usual to be more, or less.
+/// Factor by which motion must differ from good clips to count as more or less.
 const DIFFERS: f32 = 1.5;
-/// Grey levels a second that are nothing.
+/// Grey levels per second that count as no motion.
 const NOTHING: f32 = 1.0;
-/// Grey levels by which moments differ, at least, that differ.
+/// Smallest difference of good key frames that is used as the unit, in grey levels.
 const ALIKE: f32 = 1.0;
 
 impl UsualMotion {
-    /// Of one clip's motion and stills.
+    /// From one clip's motion and key frames.
     pub fn of(motion: &[f32], stills: Vec<f32>) -> Self {
         Self { count: 1, mean: motion.to_vec(), most: motion.to_vec(), stills }
     }
 
-    /// Of the clips of both.
+    /// Combines the clips of both.
     pub fn joined(mut self, other: &Self) -> Self {
         let (mine, its) = (self.count as f32, other.count as f32);
         let means = self.mean.iter_mut().zip(&other.mean).chain(self.stills.iter_mut().zip(&other.stills));
@@ -55,11 +55,11 @@ impl UsualMotion {
         self
     }
 
-    /// How much moves in the `cells` of a clip with this `motion`; each step has `per_step` cells. At least one cell.
+    /// The motion in the `cells` of a clip with this `motion`; each step has `per_step` patches. At least one patch.
     pub fn compare(&self, motion: &[f32], cells: &[usize], per_step: usize) -> Compared {
         let mean = |of: &dyn Fn(usize) -> f32| cells.iter().map(|&at| of(at)).sum::<f32>() / cells.len().max(1) as f32;
         let (now, usual) = (mean(&|at| motion[at]), mean(&|at| self.mean[at]));
-        // What moves there at any time of a good clip.
+        // The motion there at any time of a good clip.
         let ever = |at: usize| self.most.iter().skip(at % per_step).step_by(per_step).copied().fold(0.0, f32::max);
         let character = match now - NOTHING {
             more if more > 0.0 && mean(&ever) < NOTHING => MotionCharacter::Elsewhere,
@@ -70,10 +70,10 @@ impl UsualMotion {
         Compared { motion: now, usual, character }
     }
 
-    /// How a clip's `stills` differ, within some rows and columns, from those of good clips, every moment from every other:
-    /// row by row, `f32[STILLS, STILLS]`, a row for each moment of the clip, a column for each of the good ones. The unit is
-    /// how much moments of good clips differ from each other there. A clip in time is least on the diagonal; what is late
-    /// lies beside it, what stands goes along a column, what goes back runs against it.
+    /// Difference between each of a clip's key frames, `stills`, and each of those of good clips, within some rows and
+    /// columns: `f32[STILLS, STILLS]`, a row per key frame of the clip, a column per key frame of the good ones. The
+    /// unit is the difference between key frames of good clips there. For a normal clip the diagonal is lowest. A late
+    /// clip shifts the minimum beside it, a stopped one stays in a column, a reversed one runs against it.
     pub fn differences(&self, stills: &[f32], rows: Range<usize>, columns: Range<usize>) -> Vec<f32> {
         let pixels = self.stills.len() / STILLS;
         let side = pixels.isqrt();

@@ -1,9 +1,9 @@
-//! What a folder holds: a part of one sense, or a part of each of two senses, taught from the same good samples in the same
-//! order.
+//! What a folder holds: a part of one sense, or a part of each of two senses, taught from the same good samples in the
+//! same order.
 //!
-//! Nothing else need be kept. What was held out of each tells how anomalous the same good sample is to both senses, so how
-//! the senses depend on each other is known; each part's own calibration is that of the sense left alone. How the senses'
-//! p-values become one is left to `fuse`.
+//! Nothing more is stored. The held-out samples show how anomalous the same good sample is to both senses, and thus how
+//! the senses depend on each other. If only one sense is present, its own calibration applies. `fuse` combines the
+//! senses' p-values.
 
 use std::fs;
 use std::path::Path;
@@ -18,19 +18,19 @@ use super::part::{FORMAT, Part, check_format};
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::manifest::{Sense, hex, wrong_at};
 
-/// What was taught: a part of each sense.
+/// A taught part: one part per sense.
 #[derive(Debug, Clone)]
 pub struct Taught {
-    /// One, or two: by images, then by sounds.
+    /// One, or two: images first, then sounds.
     parts: Vec<Part>,
     joint: Option<Joint>,
     digest: String,
 }
 
-/// What is known of two senses together.
+/// What is known about two senses together.
 #[derive(Debug, Clone)]
 pub struct Joint {
-    /// Whether an image and a sound belong together, where that shows.
+    /// Cross-modal consistency, if the good samples show it.
     pub bond: Option<Bond>,
     held_out: Vec<Vec<f64>>,
 }
@@ -55,14 +55,14 @@ struct Half {
     sha256: String,
 }
 
-/// The senses that a part may join, with their tables in `part.toml`.
+/// The senses that a part may combine, with their tables in `part.toml`.
 const JOINED: [(&str, Sense); 2] = [("sight", Sense::Image), ("hearing", Sense::Sound)];
 
 impl Taught {
-    /// Of one part; or of two that were taught from the same good samples, by images, then by sounds.
+    /// From one part, or from two that were taught from the same good samples: images first, then sounds.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when parts of other senses are given, or two whose numbers of samples differ.
+    /// [`ErrorKind::Config`] when parts of other senses are given, or two with different numbers of samples.
     pub fn new(parts: Vec<Part>) -> Result<Self> {
         Self::check_senses(&parts.iter().map(sense_of).collect::<Vec<_>>())?;
         let joint = match &parts[..] {
@@ -73,7 +73,7 @@ impl Taught {
         Ok(Self { parts, joint, digest })
     }
 
-    /// Whether parts by these senses, in this order, can be one: one, or by images, then by sounds.
+    /// Checks that these senses, in this order, can form a part: one sense, or images then sounds.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when they cannot.
@@ -86,7 +86,7 @@ impl Taught {
         Err(Error::new(ErrorKind::Config, format!("{what}, found [{}]", found.join(", "))))
     }
 
-    /// Reads what is in folder `dir`; where that is taught anew meanwhile, what is in it then.
+    /// Reads the part in folder `dir`. If it is taught again meanwhile, the new one is read.
     ///
     /// # Errors
     /// As [`Part::load`].
@@ -109,7 +109,7 @@ impl Taught {
         Ok(Self { digest: hex(&Sha256::digest(text.as_bytes())), ..taught })
     }
 
-    /// Writes it to the folder that is locked and makes it the current part; the one before stays as one step back.
+    /// Writes the part to the locked folder and makes it the current one. The last one is kept as one step back.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
@@ -132,10 +132,11 @@ impl Taught {
         Ok(())
     }
 
-    /// Goes one step back: what was taught before the last change is current again. `waits` hears when another teaches.
+    /// Goes one step back: what was taught before the last change becomes current again. `waits` is called if another
+    /// process is teaching.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] when nothing is known of it.
+    /// [`ErrorKind::Unavailable`] when there is no previous part.
     pub fn undo(dir: &Path, waits: &dyn Fn()) -> Result<()> {
         folder::undo(dir, waits)
     }
@@ -145,7 +146,7 @@ impl Taught {
         &self.parts[0].card.name
     }
 
-    /// Gives the part another name.
+    /// Renames the part.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the name is empty.
@@ -157,8 +158,8 @@ impl Taught {
         Ok(())
     }
 
-    /// Lets the part reject another share of good parts, between 0 and 1. What was measured of good samples stays, so nothing is
-    /// taught again.
+    /// Sets the share of good parts that may be rejected, between 0 and 1. The calibration stays, so nothing is taught
+    /// again.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when the share is not between 0 and 1.
@@ -170,27 +171,27 @@ impl Taught {
         Ok(())
     }
 
-    /// sha256 of `part.toml`; empty while it was never saved.
+    /// sha256 of `part.toml`; empty until it is first saved.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The part of each sense, at least one; that of images first.
+    /// The part of each sense, at least one; images first.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The same, for who has no use for the rest.
+    /// The same, by value.
     pub fn into_parts(self) -> Vec<Part> {
         self.parts
     }
 
-    /// What is known of its senses together, where there are several.
+    /// What is known about its senses together, if there are several.
     pub fn joint(&self) -> Option<&Joint> {
         self.joint.as_ref()
     }
 
-    /// What it was taught from, for people: `pictures`, or `pictures with sounds`.
+    /// What it was taught from, in words: `pictures`, or `pictures with sounds`.
     pub fn samples(&self) -> String {
         self.parts.iter().map(|part| sense_of(part).samples()).collect::<Vec<_>>().join(" with ")
     }
@@ -201,7 +202,7 @@ fn sense_of(part: &Part) -> Sense {
 }
 
 impl Joint {
-    /// Of parts that were taught from the same good samples.
+    /// From parts that were taught from the same good samples.
     fn of(seen: &Part, heard: &Part) -> Result<Self> {
         let counts = |part: &Part| [part.held_out.len(), part.summaries.nrows()];
         let [sight, hearing] = [counts(seen), counts(heard)];
@@ -222,8 +223,8 @@ impl Joint {
         Ok(Self { bond, held_out })
     }
 
-    /// The p-values of each held-out good sample by its senses, and by its bond where there is one, as a new sample's
-    /// would be.
+    /// The p-values of each held-out good sample by its senses, and by its bond if there is one, as if it were a new
+    /// sample.
     pub fn held_out(&self) -> &[Vec<f64>] {
         &self.held_out
     }
@@ -238,7 +239,7 @@ impl JointCard {
 }
 
 impl Half {
-    /// Reads the part that table `field` of the card at `path` promises.
+    /// Reads the part that table `field` of the card at `path` names.
     fn load(&self, path: &Path, field: &str, sense: Sense) -> Result<Part> {
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{}: {what}", path.display()));
         if !folder::is_plain(&self.folder) {
@@ -257,8 +258,8 @@ impl Half {
         Ok(part)
     }
 
-    /// Writes one sense's part beside, and gives it the name that its digest says. Where there is such a part already it stays
-    /// as it is, for the current card may name it, unless it was damaged: then it is mended.
+    /// Writes one sense's part to a temporary name, then names it by its digest. An existing part of that name stays,
+    /// because the current card may name it. If that one is damaged, it is replaced.
     fn save(dir: &Path, sense: &str, part: &mut Part) -> Result<Self> {
         let failed = |error| Error::io("write", dir, error);
         let unheard = || ();

@@ -1,5 +1,5 @@
-//! A taught part, and how it is written down: `part.toml` for people (`card`), one safetensors file for the numbers (`write`,
-//! `read`). How its folder changes is left to `folder`; a part of two senses is a `pair` of these.
+//! A taught part, and its files: `part.toml` for people (`card`), one safetensors file for the numbers (`write`,
+//! `read`). `folder` changes the folder; `pair` holds parts of two senses.
 
 mod card;
 mod ranges;
@@ -30,68 +30,68 @@ pub(crate) use ranges::LEAST_SPOILT;
 pub use ranges::{Audible, Envelope, Loudness, Moving};
 pub use samples::{Samples, View};
 
-/// Side of the picture kept of each bank entry, in pixels.
+/// Side in pixels of the image that is kept of each bank entry.
 pub const TILE: usize = 24;
-/// Cells that it shows in each direction: a little more than its own.
+/// Its side in patches: a little more than the patch itself.
 pub const TILE_CELLS: f64 = 1.5;
 
-/// What a station was taught of one part.
+/// What was taught about one part, for one sense.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// What is written in `part.toml`.
+    /// The contents of `part.toml`.
     pub card: Card,
-    /// Banks and shape.
+    /// Banks and Gaussian model.
     pub learned: Learned,
-    /// How distances become a p-value.
+    /// Maps distances to a p-value.
     pub judgement: Judgement,
     /// Held-out good samples.
     pub held_out: Vec<HeldOut>,
-    /// What only one sense knows.
+    /// What is particular to the sense.
     pub sense: SenseMemory,
-    /// Summaries of the good samples, `f32[n, d]`: the shape is learned anew from them when some are added.
+    /// Summaries of the good samples, `f32[n, d]`. The Gaussian model is fitted again from them when samples are added.
     pub summaries: Array2<f32>,
-    /// Summaries of how some of them may look another day, `f32[m, d]`, which the shape is learned from too; m may be 0.
+    /// Summaries of augmented good samples, `f32[m, d]`, which the Gaussian model uses too; m may be 0.
     pub varied: Array2<f32>,
-    /// What each bank entry of the level that is shown looked like, `u8[entries, TILE, TILE, 3]`.
+    /// Image of each bank entry of the level that is shown, `u8[entries, TILE, TILE, 3]`.
     pub tiles: Vec<u8>,
-    /// Model pixels that are not looked at, `u8[height, width]`, 0 or 1; empty when all are.
+    /// Masked pixels of the encoder's input, `u8[height, width]`, 0 or 1; empty if there is no mask.
     pub ignored: Arc<[u8]>,
-    /// Which good samples it was taught from.
+    /// The good samples it was taught from.
     pub samples: Samples,
-    /// sha256 of `part.toml`; empty while the part was never saved.
+    /// sha256 of `part.toml`; empty until the part is first saved.
     pub digest: String,
 }
 
-/// What a part knows of its good samples beside what all senses know: of the one that it was taught by.
+/// What is particular to the sense that a part was taught for.
 #[derive(Debug, Clone)]
 pub enum SenseMemory {
     /// Taught from images.
     Image {
-        /// The picture whose pose the part is brought into, where it is.
+        /// The registration reference, if the part is registered.
         reference: Option<Reference>,
-        /// What its pixels may be, where they are compared.
+        /// Allowed band of its pixels, if they are compared.
         golden: Option<Golden>,
     },
     /// Taught from sounds.
     Sound {
-        /// What they are like as a whole; `None` where they are too few or too short to tell.
+        /// Baseline statistics; `None` if the sounds are too few or too short.
         baseline: Option<Usual>,
     },
     /// Taught from clips.
     Clip {
-        /// How much moves where and when.
+        /// Motion by place and time.
         motion: UsualMotion,
     },
 }
 
-/// A good sample that the memory had not seen when it was measured.
+/// A good sample, measured while it was not in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct HeldOut {
     /// Its distances.
     pub distances: Distances,
-    /// The greatest [`Blame::heat`](super::learned::Blame::heat) of a cell.
+    /// The greatest [`Blame::heat`](super::learned::Blame::heat) of a patch.
     pub heat: f32,
-    /// The greatest deviation of a cell's pixels; nought where they are not compared.
+    /// The greatest deviation of a patch's pixels; zero if they are not compared.
     pub deviation: f32,
 }
 
@@ -99,8 +99,8 @@ impl Part {
     /// Reads the part in folder `dir`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] when there is none, [`ErrorKind::Integrity`] when the numbers are not those
-    /// that `part.toml` promises, [`ErrorKind::Config`] naming the field that is wrong.
+    /// [`ErrorKind::Unavailable`] when there is none, [`ErrorKind::Integrity`] when the numbers do not match the digest
+    /// in `part.toml`, [`ErrorKind::Config`] naming the field that is wrong.
     pub fn load(dir: &Path) -> Result<Self> {
         let (path, text) = folder::read(dir)?;
         let card = Card::parse(&path, &text)?;
@@ -117,7 +117,7 @@ impl Part {
         read::decode(card, &bytes, digest).map_err(wrong)
     }
 
-    /// Writes the part to the folder that is locked and makes it the current one; the one before stays as one step back.
+    /// Writes the part to the locked folder and makes it the current one. The last one is kept as one step back.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be written; the old part is then untouched.
@@ -134,7 +134,7 @@ impl Part {
         Ok(())
     }
 
-    /// The picture whose pose the part is brought into, where it is.
+    /// The registration reference, if the part is registered.
     pub fn reference(&self) -> Option<&Reference> {
         match &self.sense {
             SenseMemory::Image { reference, .. } => reference.as_ref(),
@@ -142,7 +142,7 @@ impl Part {
         }
     }
 
-    /// What its pixels may be, where they are compared.
+    /// Allowed band of its pixels, if they are compared.
     pub fn golden(&self) -> Option<&Golden> {
         match &self.sense {
             SenseMemory::Image { golden, .. } => golden.as_ref(),
@@ -150,7 +150,7 @@ impl Part {
         }
     }
 
-    /// What good sounds are like as a whole, where that is known.
+    /// Baseline statistics of good sounds, if known.
     pub fn usual(&self) -> Option<&Usual> {
         match &self.sense {
             SenseMemory::Sound { baseline } => baseline.as_ref(),
@@ -158,7 +158,7 @@ impl Part {
         }
     }
 
-    /// How much moves where and when in good clips, where it was taught from these.
+    /// Motion of good clips by place and time, if it was taught from clips.
     pub fn motion(&self) -> Option<&UsualMotion> {
         match &self.sense {
             SenseMemory::Clip { motion } => Some(motion),
@@ -179,7 +179,7 @@ pub(super) mod testing {
     use crate::prepare::quality::Quality;
     use crate::prepare::steady::GROUPS;
 
-    /// A small part of made-up numbers that knows all that a part of its kind can know.
+    /// A small part of made-up numbers that has everything a part of its kind can have.
     pub fn part(kind: Kind) -> Part {
         let table = |rows: usize, columns: usize| Array2::from_shape_fn((rows, columns), |(i, j)| (3 * i + j) as f32);
         let bank = (table(5, kind.places() + 2), (0..5).map(|i| [i, 2 * i]).collect());

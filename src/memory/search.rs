@@ -1,16 +1,16 @@
 //! Nearest neighbours: for each query the closest entry of a bank, by Euclidean distance.
 //!
 //! Processors with AVX-512 VNNI multiply bytes four times as fast as floats. There the whole bank is scanned in 8 bits,
-//! and the nearest entries by that are measured again exactly (search and re-rank, as Johnson et al. 2017 and Guo et
-//! al. 2020 do with coarser codes). The distance is always an exact one; now and then it is that of the second nearest
-//! entry, when 8 bits cannot tell the two apart.
+//! and the best entries are measured again exactly (search and re-rank, as Johnson et al. 2017 and Guo et al. 2020 do
+//! with coarser codes). The distance is always exact. Rarely it is that of the second nearest entry, when 8 bits cannot
+//! separate the two.
 //!
-//! Elsewhere the search is exact. The bank is laid out in panels of sixteen entries, so that one load serves sixteen distances, and the
-//! least distance is kept in registers: no matrix of distances is ever written. Most panels are never looked at,
-//! because their centre less their radius is farther than the nearest entry so far (the triangle inequality,
-//! Fukunaga and Narendra 1975), and most of the others are given up after their first axes, when these alone are
-//! farther (partial distance elimination, Bei and Gray 1985). Both want entries of a panel alike, axes in order of
-//! loudness, and neighbouring cells searched one after the other. Which entries are in the bank is left to `bank`.
+//! On other processors the search is exact. The bank is laid out in panels of sixteen entries, so that one load serves
+//! sixteen distances, and the least distance stays in registers: no matrix of distances is ever written. Most panels
+//! are skipped, because their centre less their radius is farther than the nearest entry so far (the triangle
+//! inequality, Fukunaga and Narendra 1975). Most others are abandoned after their first axes, when these alone are
+//! farther (partial distance elimination, Bei and Gray 1985). Both work best with similar entries in a panel, axes
+//! sorted by variance, and neighbouring patches searched one after the other. `bank` chooses the entries.
 
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
@@ -22,15 +22,15 @@ use super::bank::square_distance;
 const LANES: usize = 16;
 /// Queries that share one pass over a panel.
 const ROWS: usize = 4;
-/// Numbers of an entry that the scan in 8 bits has room for.
+/// Most numbers per entry for the scan in 8 bits.
 #[cfg(target_arch = "x86_64")]
 const LONGEST: usize = 128;
 /// Entries that are measured again after the scan in 8 bits.
 #[cfg(target_arch = "x86_64")]
 const AGAIN: usize = 4;
-/// Axes after which a panel may be given up.
+/// Axes after which a panel may be abandoned.
 const PREFIX: usize = 16;
-/// Share of the squared norms that rounding may take from a squared distance, with room to spare.
+/// Bound on the rounding error of a squared distance, as a share of the squared norms, with a margin.
 const ROUNDING: f32 = 1e-5;
 
 /// A bank arranged for searching. Built once, read by any number of threads.
@@ -39,8 +39,8 @@ pub struct Index {
     /// Panels of `[k, LANES]`, then two lines: squared norms of the first `prefix` axes, and of all. Unused
     /// lanes have infinite norms.
     panels: Vec<f32>,
-    /// The same of the panels' centres, sixteen side by side: `[k, LANES]`, then their squared norms and their radii.
-    /// Unused lanes have infinite norms.
+    /// The panels' centres, sixteen side by side: `[k, LANES]`, then their squared norms and their radii. Unused lanes
+    /// have infinite norms.
     centres: Vec<f32>,
     /// For the scan in 8 bits.
     #[cfg(target_arch = "x86_64")]
@@ -54,11 +54,11 @@ pub struct Index {
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Default)]
 struct Bytes {
-    /// What one step of a byte is worth.
+    /// The value of one step of a byte.
     step: f32,
-    /// Panels of `[k / 4, LANES, 4]`: entries in steps, plus 128. Empty where nothing scans them.
+    /// Panels of `[k / 4, LANES, 4]`: entries in steps, plus 128. Empty if the scan in 8 bits is not used.
     panels: Vec<[u8; 4 * LANES]>,
-    /// Half the squared norm of each entry in steps, `[panels, LANES]`; unused lanes are far away.
+    /// Half the squared norm of each entry in steps, `[panels, LANES]`; unused lanes get a large value.
     halves: Vec<[i32; LANES]>,
     /// The entries themselves, `f32[entries, k]`.
     rows: Vec<f32>,
@@ -67,14 +67,14 @@ struct Bytes {
 /// The closest entry to one query.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Nearest {
-    /// Which entry of the bank.
+    /// Index of the entry in the bank.
     pub entry: u32,
     /// Euclidean distance to it.
     pub distance: f32,
 }
 
 impl Index {
-    /// Arranges `bank`, `f32[entries, k]`.
+    /// Builds the index of `bank`, `f32[entries, k]`.
     pub fn new(bank: ArrayView2<f32>) -> Self {
         let (entries, k) = bank.dim();
         let prefix = PREFIX.min(k);
@@ -88,7 +88,8 @@ impl Index {
                 };
                 panel[k * LANES + lane] = norm(prefix);
                 panel[(k + 1) * LANES + lane] = norm(k);
-                // Minus two now saves a multiplication per distance: d² = |q|² - 2 q·b + |b|².
+                // The factor of minus two is applied here to save a multiplication per distance: d² = |q|² - 2 q·b +
+                // |b|².
                 for (i, &value) in entry.iter().flatten().enumerate() {
                     panel[i * LANES + lane] = -2.0 * value;
                 }
@@ -110,18 +111,18 @@ impl Index {
         self.entries
     }
 
-    /// Whether there is nothing to be near to.
+    /// Whether the bank is empty.
     pub fn is_empty(&self) -> bool {
         self.entries == 0
     }
 
-    /// The nearest entry of each row of `queries`, `f32[n, k]` row-major, into `nearest`, `[n]`.
+    /// Writes the nearest entry of each row of `queries`, `f32[n, k]` row-major, into `nearest`, `[n]`.
     ///
-    /// Rows are shared out over the current rayon pool. Nothing is allocated. An empty bank leaves every
-    /// distance infinite.
+    /// Rows are divided among the current rayon pool. Nothing is allocated. With an empty bank, all distances are
+    /// infinite.
     pub fn search(&self, queries: &[f32], nearest: &mut [Nearest]) {
         debug_assert_eq!(queries.len(), nearest.len() * self.k);
-        // Large enough that waking a thread pays, small enough that two cores share a picture's cells.
+        // Large enough that waking a thread pays off, small enough that two cores share one image's patches.
         const SHARE: usize = 100 * ROWS;
         queries
             .par_chunks(SHARE * self.k)
@@ -166,7 +167,7 @@ impl Index {
         self.search_with::<true>(queries, nearest);
     }
 
-    /// Scans the bank in 8 bits for four queries at a time and measures the nearest entries of each again.
+    /// Scans the bank in 8 bits for four queries at a time, then measures the best entries of each exactly.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma")]
     fn search_bytes(&self, queries: &[f32], nearest: &mut [Nearest]) {
@@ -177,7 +178,7 @@ impl Index {
         let Bytes { panels, halves, step, .. } = &self.bytes;
         let lines = self.k.div_ceil(4);
         for (queries, nearest) in queries.chunks(ROWS * self.k).zip(nearest.chunks_mut(ROWS)) {
-            // Four bytes of a query as one number; a row that is not there repeats the first.
+            // Four bytes of a query as one number; a missing row repeats the first.
             let mut words = [[0i32; LONGEST / 4]; ROWS];
             for (r, words) in words.iter_mut().enumerate() {
                 let query = queries.chunks_exact(self.k).nth(r).unwrap_or(&queries[..self.k]);
@@ -193,7 +194,8 @@ impl Index {
             for (p, (panel, halves)) in panels.chunks_exact(lines).zip(halves).enumerate() {
                 // SAFETY: a line of halves is sixteen 32-bit numbers, 64 bytes.
                 let start = unsafe { _mm512_loadu_si512(halves.as_ptr().cast()) };
-                // |b|² / 2 - q · b orders entries as their distances do; 128 more on each byte adds the same to all.
+                // |b|² / 2 - q · b orders entries as their distances do; adding 128 to each byte shifts all by the same
+                // amount.
                 let mut sums = [start; ROWS];
                 for (i, line) in panel.iter().enumerate() {
                     // SAFETY: a line of a panel is 64 bytes.
@@ -220,8 +222,8 @@ impl Index {
         }
     }
 
-    /// The nearest of the entries that have the least sums in 8 bits, one a lane: those that rounding may have put
-    /// behind the first.
+    /// The nearest of the entries with the least sums in 8 bits, one per lane. These are the ones that rounding may
+    /// have misordered.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn measured_again(&self, query: &[f32], mut sums: [i32; LANES], at: [i32; LANES]) -> Nearest {
@@ -258,7 +260,7 @@ impl Index {
         let rows: [&[f32]; R] = std::array::from_fn(|r| &queries[r * self.k..(r + 1) * self.k]);
         let norm = |values: &[f32]| values.iter().map(|q| q * q).sum::<f32>();
         let (prefixes, norms) = (rows.map(|row| norm(&row[..self.prefix])), rows.map(norm));
-        // Squared distances less the query's norm. The entry that was nearest to the neighbour is tried first.
+        // Squared distances less the query's norm. The previous query's nearest entry is tried first.
         let mut best: [(f32, u32); R] = std::array::from_fn(|r| (self.distance(rows[r], start), start));
         for (g, centres) in self.centres.chunks_exact((self.k + 2) * LANES).enumerate() {
             let (lines, _) = centres.as_chunks::<LANES>();
@@ -284,7 +286,7 @@ impl Index {
         }
     }
 
-    /// Looks for entries of panel `p` that are nearer than the `best` so far.
+    /// Finds entries of panel `p` that are nearer than the `best` so far.
     #[inline(always)]
     fn search_panel<const R: usize, const FUSED: bool>(
         &self,
@@ -319,7 +321,7 @@ impl Index {
         }
     }
 
-    /// Squared distance of `query` to `entry`, less the query's squared norm; infinite when there is none.
+    /// Squared distance of `query` to `entry`, less the query's squared norm; infinite if there is no such entry.
     #[inline(always)]
     fn distance(&self, query: &[f32], entry: u32) -> f32 {
         let (p, lane) = (entry as usize / LANES, entry as usize % LANES);
@@ -333,7 +335,7 @@ impl Index {
     }
 }
 
-/// Whether this processor has what the scan in 8 bits needs.
+/// Whether this processor supports the scan in 8 bits.
 #[cfg(target_arch = "x86_64")]
 fn scans_bytes() -> bool {
     is_x86_feature_detected!("avx512f")
@@ -344,7 +346,7 @@ fn scans_bytes() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 impl Bytes {
-    /// Empty where entries have more numbers than the scan has room for.
+    /// Empty if entries have more numbers than the scan supports.
     fn of(bank: ArrayView2<f32>) -> Self {
         let (entries, k) = bank.dim();
         let greatest = bank.iter().fold(0.0f32, |most, value| most.max(value.abs()));
@@ -354,7 +356,7 @@ impl Bytes {
         let step = (greatest / 127.0).max(f32::MIN_POSITIVE);
         let lines = k.div_ceil(4);
         let mut panels = vec![[128u8; 4 * LANES]; entries.div_ceil(LANES) * lines];
-        // Far away, and yet no sum of bytes leaves the range.
+        // Large, but no sum of bytes overflows.
         let mut halves = vec![[i32::MAX / 2; LANES]; entries.div_ceil(LANES)];
         for (e, entry) in bank.rows().into_iter().enumerate() {
             let (p, lane) = (e / LANES, e % LANES);
@@ -368,7 +370,7 @@ impl Bytes {
     }
 }
 
-/// [`Index`]'s line-up of the centres of panels.
+/// The panels' centres, laid out for [`Index`].
 fn centres(bank: ArrayView2<f32>) -> Vec<f32> {
     let (entries, k) = bank.dim();
     let size = (k + 2) * LANES;

@@ -1,33 +1,33 @@
-//! The shape of good summaries: a Gaussian over whole-picture statistics, and how far outside a new one is.
+//! The Gaussian model of good summaries (whole-image statistics), and the distance of a new one.
 //!
-//! Summaries have more numbers than there are good pictures, so their covariance is shrunk towards a multiple
-//! of the identity by the share that Ledoit and Wolf (2004) derive. Shrunk that way it is the sum of a few
-//! principal axes and a ball, and the Mahalanobis distance needs only these axes, not a square matrix.
+//! Summaries have more numbers than there are good images. Their covariance is therefore shrunk towards a multiple of
+//! the identity, by the share of Ledoit and Wolf (2004). The result is the sum of a few principal axes and a multiple
+//! of the identity, the ball. The Mahalanobis distance needs only these axes, not a square matrix.
 //!
-//! Features answer to light by factors and have heavy tails, which a Gaussian mistakes for wide spread. So each
-//! number is first tamed: `sign(x) ln(1 + 3 |x| / r)`, where r is its root mean square among the good.
+//! Features scale with light and have heavy tails, which a Gaussian takes for a wide spread. Each number is therefore
+//! log-compressed first: `sign(x) ln(1 + 3 |x| / r)`, where r is its root mean square among the good ones.
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// Axes kept at most: more good pictures refine the distance, they do not enlarge the part.
+/// Most axes that are kept. More good images refine the distance without making the part larger.
 pub const AXES: usize = 384;
 
-/// Where taming begins to bend, in root mean squares: at a third of one it still is nearly straight.
+/// Where the compression begins to bend, in root mean squares: at a third of one it is still nearly linear.
 const KNEE: f32 = 3.0;
 
 /// Mean, scale and principal axes of good summaries.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// `f32[d]`: what a number is multiplied by before its logarithm is taken.
+    /// `f32[d]`: factor applied to a number before its logarithm is taken.
     pub tameness: Array1<f32>,
-    /// `f32[d]`: mean of the good summaries, tamed.
+    /// `f32[d]`: mean of the compressed good summaries.
     pub mean: Array1<f32>,
-    /// `f32[d]`: one over the deviation of each number.
+    /// `f32[d]`: one over the standard deviation of each number.
     pub inverse_deviation: Array1<f32>,
     /// `f32[q, d]`: orthonormal axes in standardised coordinates, `q <= AXES`.
     pub axes: Array2<f32>,
-    /// `f32[q]`: how much more an axis weighs than the ball: `1 / variance - 1 / ball`; negative.
+    /// `f32[q]`: weight of an axis relative to the ball: `1 / variance - 1 / ball`; negative.
     pub excess: Array1<f32>,
     /// `1 / ball`: weight of everything outside the axes.
     pub ball: f32,
@@ -45,7 +45,7 @@ impl Shape {
         let summaries = tamed;
         let mean = summaries.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
         let deviation = summaries.std_axis(Axis(0), 0.0);
-        // A number that never varied among few pictures may still vary: give it a tenth of the typical spread.
+        // A number that was constant among few images may still vary. It gets a tenth of the typical spread.
         let mut sorted = deviation.to_vec();
         sorted.sort_by(f32::total_cmp);
         let floor = (0.1 * sorted[d / 2]).max(1e-6);
@@ -74,8 +74,8 @@ impl Shape {
         Self { tameness, mean, inverse_deviation, axes, excess, ball: (1.0 / ball) as f32 }
     }
 
-    /// Logarithm of the squared Mahalanobis distance per dimension: 0 is typical of a sample drawn from the
-    /// shape, each unit is a factor e. `scratch` is what [`Shape::pull`] needs of it.
+    /// Logarithm of the squared Mahalanobis distance per dimension. 0 is typical of a sample from the model; each unit
+    /// is a factor of e. [`Shape::pull`] reads `scratch` afterwards.
     pub fn distance(&self, summary: &[f32], scratch: &mut Scratch) -> f32 {
         self.project(summary, self.axes.nrows(), scratch);
         let Scratch { standard, along } = scratch;
@@ -84,7 +84,7 @@ impl Shape {
         (square.max(1e-12) / standard.len() as f32).ln()
     }
 
-    /// Where a summary lies along the first `axes` principal axes, in deviations of its numbers.
+    /// Coordinates of a summary along the first `axes` principal axes, in standard deviations.
     pub fn along(&self, summary: &[f32], axes: usize) -> Vec<f32> {
         let mut scratch = Scratch::default();
         self.project(summary, axes, &mut scratch);
@@ -101,8 +101,8 @@ impl Shape {
         along.extend(rows.map(|axis| axis.as_slice().map_or(0.0, |axis| dot(axis, standard))));
     }
 
-    /// How strongly each number of `summary` pulls it away from the good ones, `f32[d]`: the gradient of half the
-    /// squared distance. Of the summary whose distance was taken last with this `scratch`.
+    /// The gradient of half the squared distance by each number of `summary`, `f32[d]`. Applies to the summary whose
+    /// distance was last taken with this `scratch`.
     pub fn pull(&self, summary: &[f32], scratch: &Scratch, into: &mut Vec<f32>) {
         into.clear();
         into.extend(scratch.standard.iter().map(|z| self.ball * z));
@@ -117,14 +117,14 @@ impl Shape {
         }
     }
 
-    /// The good summary that all are measured from, `f32[d]`.
+    /// The mean of good summaries, `f32[d]`, not compressed.
     pub fn centre(&self) -> Vec<f32> {
         let untamed = |(mean, by): (&f32, &f32)| mean.abs().exp_m1().copysign(*mean) / by;
         self.mean.iter().zip(&self.tameness).map(untamed).collect()
     }
 }
 
-/// Memory for [`Shape::distance`], reused from sample to sample.
+/// Buffers for [`Shape::distance`], reused from sample to sample.
 #[derive(Debug, Default)]
 pub struct Scratch {
     standard: Vec<f32>,
@@ -158,7 +158,7 @@ fn ledoit_wolf(z: &Array2<f32>, gram: &Array2<f64>) -> (f64, f64) {
     // (1/n²) Σ |z zᵀ - S|² = (1/n²) (Σ |z|⁴ - n |S|²); diag(gram) = |z|² / n.
     let noise = gram.diag().iter().map(|g| g * g).sum::<f64>() - norm / n;
     let shrinkage = if dispersion > 0.0 { (noise / dispersion).clamp(0.0, 1.0) } else { 1.0 };
-    // One picture says nothing of the spread; never trust few pictures' axes wholly.
+    // One image says nothing about the spread. The axes of few images are never trusted fully.
     (shrinkage.max(0.02), scale.max(1e-6))
 }
 

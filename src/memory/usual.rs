@@ -1,46 +1,46 @@
-//! What good sounds are like as a whole: the mean and the deviation of each steady value, how the bands go up and down
-//! together, and how far a sound is from them. What the values are is told in `prepare::steady`.
+//! Baseline statistics of good sounds: mean and deviation of each stationary feature, how the bands rise and fall
+//! together, and the distance of a new sound from them. `prepare::steady` defines the features.
 
 use nalgebra::DVector;
 
 use super::mahalanobis::Mahalanobis;
 use crate::prepare::steady::Group;
 
-/// Decibels by which a value may be off in any case, added to its deviation in squares: few sounds show too little of it.
+/// Tolerance of a value in decibels, added to its deviation in quadrature. Few sounds show too little of it.
 const GRANTED_DB: f32 = 1.0;
-/// The same of a value that is told beside all others of its group: what all do together is not in it.
+/// The same for values that are measured together as a group. Their common change is not part of it.
 const GRANTED_TOGETHER_DB: f64 = 0.3;
-/// Values whose mean strangeness is that of their group: one alone is noise.
+/// A group's deviation is the mean of this many highest values; a single one is noise.
 const TOP: usize = 3;
 
-/// Mean and sum of squared deviations of each value (Welford 1962), so that sounds can be added; and of the values that are
-/// told together those of each sound.
+/// Mean and sum of squared deviations of each value (Welford 1962), so that sounds can be added. For values measured
+/// together, also those of each sound.
 #[derive(Debug, Clone)]
 pub struct Usual {
-    /// Good sounds.
+    /// Number of good sounds.
     pub count: usize,
     /// `f32[values]`.
     pub mean: Vec<f32>,
     /// Sums of squared deviations from the mean, `f32[values]`.
     pub squares: Vec<f32>,
-    /// The values that are told together of each sound, `f32[count, n]`, one sound after the other.
+    /// The values measured together, `f32[count, n]`, one sound after the other.
     pub together: Vec<f32>,
     covariance: Option<Mahalanobis>,
 }
 
-/// How far a group of values is from what is usual.
+/// Deviation of a group of values from the baseline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Off {
-    /// In deviations of good sounds.
+    /// In standard deviations of good sounds.
     pub distance: f32,
-    /// The strangest value.
+    /// Index of the most anomalous value.
     pub value: usize,
-    /// Decibels by which it is above its mean.
+    /// Decibels by which it exceeds its mean.
     pub db: f32,
 }
 
 impl Usual {
-    /// From its numbers, as they were written down.
+    /// From stored numbers.
     pub fn new(count: usize, mean: Vec<f32>, squares: Vec<f32>, together: Vec<f32>) -> Self {
         let rows: Vec<DVector<f64>> =
             together.chunks_exact((together.len() / count.max(1)).max(1)).map(vector).collect();
@@ -48,7 +48,7 @@ impl Usual {
         Self { count, mean, squares, together, covariance }
     }
 
-    /// Of some sounds' values, at least one; `groups` tells which are told together.
+    /// From the values of at least one sound; `groups` says which values are measured together.
     pub fn learn<'a>(sounds: impl Iterator<Item = &'a [f32]>, groups: &[Group]) -> Option<Self> {
         let together: Vec<usize> = groups
             .iter()
@@ -70,7 +70,7 @@ impl Usual {
         (count > 0).then(|| Self::new(count, mean, squares, rows))
     }
 
-    /// Of the sounds of both (Chan, Golub and LeVeque 1979).
+    /// Combines the sounds of both (Chan, Golub and LeVeque 1979).
     pub fn joined(self, other: &Self) -> Self {
         let Self { count, mut mean, mut squares, mut together, .. } = self;
         let (mine, its) = (count as f32, other.count as f32);
@@ -85,14 +85,15 @@ impl Usual {
         Self::new(count + other.count, mean, squares, together)
     }
 
-    /// How many deviations above its mean value `i` of a sound is.
+    /// Standard deviations by which value `i` of a sound exceeds its mean.
     pub fn strange(&self, values: &[f32], i: usize) -> f32 {
         let degrees = (self.count.max(2) - 1) as f32;
         (values[i] - self.mean[i]) / (self.squares[i] / degrees + GRANTED_DB * GRANTED_DB).sqrt()
     }
 
-    /// How far a sound with these values is off in a group: of values that are told together the root mean square of what
-    /// the covariance makes of each (Mahalanobis); else each value in deviations from its mean, smoothed over three neighbours, and the mean of the three strangest.
+    /// Deviation of a sound in one group. For values measured together: the root mean square of the whitened values
+    /// (Mahalanobis). Otherwise: each value in standard deviations from its mean, smoothed over three neighbours, then
+    /// the mean of the three highest.
     pub fn off(&self, values: &[f32], group: &Group) -> Off {
         if let (true, Some(covariance), [run]) = (group.together, &self.covariance, &group.runs[..]) {
             let shares = covariance.shares(&vector(&values[run.clone()]));
@@ -113,7 +114,7 @@ impl Usual {
             }
         }
         let mean = top.iter().map(|(strange, _)| strange).sum::<f32>() / TOP as f32;
-        // The line itself rather than the neighbour that was smoothed with it.
+        // The line itself, not the neighbour that was smoothed with it.
         let peak = top[0].1;
         let around = group.runs.iter().find(|run| run.contains(&peak)).cloned().unwrap_or(peak..peak + 1);
         let near = peak.saturating_sub(1).max(around.start)..(peak + 2).min(around.end);

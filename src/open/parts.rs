@@ -1,4 +1,4 @@
-//! Parts as files: which there are, how one is changed without teaching it again, and how one moves to another machine.
+//! Parts as files: listing them, changing one without teaching it again, and moving one to another machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::memory::bundle;
 use crate::memory::folder::{CURRENT, Lock};
 use crate::memory::pair::Taught;
 
-/// What of a part is changed; what is `None` stays.
+/// Changes to a part; a field that is `None` stays.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// Its name.
@@ -17,7 +17,7 @@ pub struct Change {
     pub overkill: Option<f64>,
 }
 
-/// The folders in `dir` that hold a part, and `dir` itself where it does, sorted; each with what was read of it.
+/// The folders in `dir` that hold a part, and `dir` itself if it does, sorted; each with the part or its error.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] when `dir` cannot be read.
@@ -39,12 +39,12 @@ pub fn list(dir: &Path) -> Result<Vec<(PathBuf, Result<Taught>)>> {
     Ok(folders.into_iter().map(plain).map(|folder| (folder.clone(), Taught::load(&folder))).collect())
 }
 
-/// Changes the part in folder `part`; the one before stays as one step back. `waits` hears when another process teaches it, for
-/// whose end this waits.
+/// Changes the part in folder `part`. The last version is kept as one step back. If another process is teaching the
+/// part, this calls `waits` and blocks until that ends.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`] when there is no part; [`ErrorKind::Config`] when a value is out of range; else as [`Taught::load`]
-/// and [`Taught::save`].
+/// [`ErrorKind::Unavailable`] when there is no part; [`ErrorKind::Config`] when a value is out of range; else as
+/// [`Taught::load`] and [`Taught::save`].
 pub fn change(part: &Path, change: &Change, waits: &dyn Fn()) -> Result<Taught> {
     let lock = Lock::of(part, waits)?;
     let mut taught = Taught::load(part)?;
@@ -54,10 +54,10 @@ pub fn change(part: &Path, change: &Change, waits: &dyn Fn()) -> Result<Taught> 
     Ok(taught)
 }
 
-/// Moves the part in folder `from` to folder `to`, by whose last name it then goes. `waits` as in [`change`].
+/// Moves the part in folder `from` to folder `to`, and gives it that folder's name. `waits` as in [`change`].
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when there is something at `to`; else as [`change`].
+/// [`ErrorKind::Config`] when `to` exists; else as [`change`].
 pub fn rename(from: &Path, to: &Path, waits: &dyn Fn()) -> Result<Taught> {
     let name = new_name(to)?;
     let lock = Lock::of(from, waits)?;
@@ -68,7 +68,7 @@ pub fn rename(from: &Path, to: &Path, waits: &dyn Fn()) -> Result<Taught> {
     Ok(taught)
 }
 
-/// Copies the part in folder `from` to folder `to`, by whose last name the copy goes.
+/// Copies the part in folder `from` to folder `to`, and gives the copy that folder's name.
 ///
 /// # Errors
 /// As [`rename`].
@@ -80,10 +80,10 @@ pub fn copy(from: &Path, to: &Path) -> Result<Taught> {
     Ok(taught)
 }
 
-/// Writes the part in folder `part` to one file, to carry it to another machine.
+/// Writes the part in folder `part` to one file, for another machine.
 ///
 /// # Errors
-/// As [`Taught::load`]; [`ErrorKind::Config`] when there is such a file already; [`ErrorKind::Io`] when it cannot be written.
+/// As [`Taught::load`]; [`ErrorKind::Config`] when the file exists; [`ErrorKind::Io`] when it cannot be written.
 pub fn export(part: &Path, file: &Path) -> Result<Taught> {
     let taught = Taught::load(part)?;
     free(file)?;
@@ -91,17 +91,17 @@ pub fn export(part: &Path, file: &Path) -> Result<Taught> {
     Ok(taught)
 }
 
-/// Brings a part from a file that [`export`] wrote into folder `part`, under the name that it has.
+/// Imports a part from a file that [`export`] wrote into folder `part`; its name stays.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when there is something at `part`, or the file is no such file; [`ErrorKind::Integrity`] when it was
+/// [`ErrorKind::Config`] when `part` exists, or the file is no exported part; [`ErrorKind::Integrity`] when it was
 /// changed; [`ErrorKind::Io`] when it cannot be read, or the part cannot be written.
 pub fn import(file: &Path, part: &Path) -> Result<Taught> {
     free(part)?;
     bundle::read(file, part)
 }
 
-/// The name of a part that is to lie in folder `to`, where nothing may be yet.
+/// The name of a part that is to be in folder `to`, which must not exist yet.
 fn new_name(to: &Path) -> Result<String> {
     free(to)?;
     let name = to.file_name().ok_or_else(|| {

@@ -1,5 +1,5 @@
-//! What `eyear prepare` found of a package on a board: kept once, and gone by whenever the package is opened there.
-//! Trying is left to the command.
+//! Results of `eyear prepare` for a package on a board: stored once, and used whenever the package is opened there. The
+//! command measures them.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use crate::installed;
 use crate::memory::folder::half_written;
 use crate::package::manifest::{Manifest, Precision};
 
-/// Form of the file.
+/// Version of the file format.
 const FORMAT: u32 = 2;
 
 /// A way to run a model.
@@ -25,30 +25,30 @@ pub struct Way {
     pub backend: String,
     /// The execution provider, with its options.
     pub provider: Provider,
-    /// Of the model.
+    /// Precision of the model.
     pub precision: Precision,
-    /// Of the runtime.
+    /// Threads of the runtime.
     pub threads: usize,
 }
 
-/// A way with what came of it.
+/// A way to run a model, with its result.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tried {
     /// The way.
     #[serde(flatten)]
     pub way: Way,
-    /// What was measured, where it ran.
+    /// The measurements, if it ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
-    /// Milliseconds from the start of a process to its first output and its end, median of three; where it was asked for.
+    /// Milliseconds from the start of a process to its first output and its end, median of three, if measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_start_ms: Option<f64>,
-    /// Why it was not taken: it failed, computes something else, or another is faster.
+    /// Why it was rejected: it failed, computes different results, or another is faster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
 }
 
-/// All that was tried of a package on a board.
+/// All results of a package on a board.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Prepared {
     format: u32,
@@ -58,14 +58,14 @@ pub struct Prepared {
     pub model: String,
     /// Its digest.
     pub model_digest: String,
-    /// The runtime's library, as [`library`] tells it.
+    /// The runtime's library, as [`library`] returns it.
     pub library: String,
-    /// Every way. Of those that are not lost, the first of a precision is the one that is gone by.
+    /// All ways. The first of a precision that was not rejected is used.
     pub tried: Vec<Tried>,
 }
 
 impl Prepared {
-    /// What was tried of a package on a board, here.
+    /// The results of a package on a board, on this machine.
     ///
     /// # Errors
     /// As [`library`].
@@ -74,10 +74,10 @@ impl Prepared {
         Ok(Self { format: FORMAT, board, model, model_digest, library: library()?, tried })
     }
 
-    /// Keeps it for the next time that the package is opened on the board, in place of what was kept before; also tells where.
+    /// Stores the results in place of earlier ones, and returns the path.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where there is no folder for such; [`ErrorKind::Io`] when it cannot be written.
+    /// [`ErrorKind::Unavailable`] when there is no cache folder; [`ErrorKind::Io`] when it cannot be written.
     pub fn keep(&self) -> Result<PathBuf> {
         let path = place(&self.board, &self.model).ok_or_else(|| {
             let what = "no folder to keep what is prepared: set EYEAR_CACHE or HOME to an absolute path";
@@ -95,14 +95,14 @@ impl Prepared {
     }
 }
 
-/// The provider and the threads that were chosen for a package in this precision on a board; `None` where `eyear prepare` was
-/// not run, or for another package or library, or where what it found cannot be read.
+/// The provider and the threads that were chosen for a package in this precision on a board. `None` if `eyear prepare`
+/// was not run, was run for another package or library, or its file cannot be read.
 ///
 /// # Errors
 /// As [`library`].
 pub fn chosen(board: &Board, manifest: &Manifest, precision: Precision) -> Result<Option<(Provider, usize)>> {
     let text = place(&board.name, &manifest.name).and_then(|path| fs::read_to_string(path).ok());
-    // One of another form, or cut off, is as none: it is made again.
+    // A file of another version, or a truncated one, counts as missing and is written again.
     let prepared = text.and_then(|text| serde_json::from_str::<Prepared>(&text).ok());
     let Some(prepared) = prepared else { return Ok(None) };
     let fits = prepared.format == FORMAT
@@ -113,7 +113,7 @@ pub fn chosen(board: &Board, manifest: &Manifest, precision: Precision) -> Resul
     Ok(best.filter(|_| fits).map(|tried| (tried.way.provider, tried.way.threads)))
 }
 
-/// The runtime that is used, and its version.
+/// The runtime in use, and its version.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] when there is none.
@@ -122,7 +122,7 @@ pub fn library() -> Result<String> {
     Ok(format!("{} {} {}", BACKENDS[0].name(), info.version, info.library.display()))
 }
 
-/// Where the choice for a package on a board stands; `None` where nothing can be kept.
+/// Path of the file for a package on a board; `None` without a cache folder.
 fn place(board: &str, model: &str) -> Option<PathBuf> {
     Some(installed::cache()?.join("prepared").join(format!("{board}-{model}.json")))
 }

@@ -1,5 +1,5 @@
-//! Which model packages run, and on what: those that are named; else those that a part was taught with, or the usual ones, on
-//! the CPU, or as `eyear prepare` chose for the board that is named.
+//! Which model packages run, and on what. Packages: those the user names, else those the part was taught with, or the
+//! usual ones. They run on the CPU, or as `eyear prepare` chose for the named board.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,31 +16,31 @@ use crate::memory::part::Part;
 use crate::package::manifest::{Manifest, Precision, Sense};
 use crate::teach::Teacher;
 
-/// Model packages by the sense that they encode for.
+/// Model packages by the sense that they encode.
 pub type Packages = BTreeMap<Sense, Manifest>;
-/// Hears what was asked for and did not come to be, a sentence each.
+/// Receives notices of requests that could not be met, a sentence each.
 pub type Notes = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Which model packages run, and on what. What is not said is found.
+/// Which model packages run, and on what. Unset fields are automatic.
 #[derive(Clone)]
 pub struct Setup {
-    /// Packages, names or folders, each for the senses that it encodes, in place of those that are found.
+    /// Packages, names or folders, each for the senses that it encodes, in place of the automatic ones.
     pub models: Vec<String>,
-    /// The same of one sense each; a name stands for what is installed alone.
+    /// The same for one sense each; a name refers only to installed packages.
     pub of_sense: BTreeMap<Sense, String>,
-    /// Where packages are looked for before all other places.
+    /// Folder that is searched for packages before all others.
     pub folder: Option<PathBuf>,
-    /// Of each encoder; one a core, up to four, where nothing is said.
+    /// Threads per encoder; by default one per core, up to four.
     pub threads: Option<usize>,
-    /// Execution providers to try before the CPU, best first; those of the board where none is named.
+    /// Execution providers to try before the CPU, best first; by default those of the board.
     pub providers: Vec<Provider>,
     /// Whether a provider that cannot be used, or takes no node of a model, is an error.
     pub require: bool,
-    /// A board, its name or its file: its processors, its threads, and what `eyear prepare` chose on it.
+    /// A board, by name or file: its processors, its threads, and what `eyear prepare` chose on it.
     pub board: Option<String>,
     /// The runtime of the encoders.
     pub backend: &'static dyn Backend,
-    /// Who hears what did not come to be.
+    /// Receives notices of requests that could not be met.
     pub notes: Notes,
 }
 
@@ -60,47 +60,47 @@ impl Default for Setup {
     }
 }
 
-/// What can be said of the `setup` of a builder.
+/// Settings that a builder's `setup` accepts.
 macro_rules! settings {
     () => {
-        /// By this package, a name or a folder, for the senses that it encodes, in place of the one that is found. May be said
-        /// for each sense.
+        /// Uses this package, a name or a folder, for the senses that it encodes, in place of the automatic one. May be
+        /// called once per sense.
         pub fn model(mut self, name_or_dir: impl Into<String>) -> Self {
             self.setup.models.push(name_or_dir.into());
             self
         }
 
-        /// Looks for packages in this folder before all other places.
+        /// Searches this folder for packages before all others.
         pub fn models(mut self, folder: impl Into<PathBuf>) -> Self {
             self.setup.folder = Some(folder.into());
             self
         }
 
-        /// By so many threads for each encoder; one a core, up to four, where nothing is said.
+        /// Threads per encoder; by default one per core, up to four.
         pub fn threads(mut self, threads: usize) -> Self {
             self.setup.threads = Some(threads);
             self
         }
 
-        /// By this execution provider, before those that are said later and the CPU.
+        /// Adds an execution provider. Providers are tried in the order of the calls, then the CPU.
         pub fn provider(mut self, provider: Provider) -> Self {
             self.setup.providers.push(provider);
             self
         }
 
-        /// On this board, by its name or its file: its processors, its threads, and what `eyear prepare` chose on it.
+        /// Runs on this board, by name or file: its processors, its threads, and what `eyear prepare` chose on it.
         pub fn board(mut self, name_or_file: impl Into<String>) -> Self {
             self.setup.board = Some(name_or_file.into());
             self
         }
 
-        /// Hears what was asked for and did not come to be, a sentence each.
+        /// Receives notices of requests that could not be met, a sentence each.
         pub fn notes(mut self, hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
             self.setup.notes = Arc::new(hear);
             self
         }
 
-        /// With all of this said at once.
+        /// Sets all of this at once.
         pub fn setup(mut self, setup: Setup) -> Self {
             self.setup = setup;
             self
@@ -110,10 +110,10 @@ macro_rules! settings {
 pub(super) use settings;
 
 impl Setup {
-    /// The packages to teach these senses by: those that are named, else the usual ones.
+    /// The packages that teach these senses: the named ones, else the usual ones.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] when there is no such package, or a named one encodes for none of the senses;
+    /// [`ErrorKind::Unavailable`] when there is no such package, or a named one encodes none of the senses;
     /// [`ErrorKind::Config`] when two are named for one sense.
     pub fn usual(&self, senses: &[Sense]) -> Result<Packages> {
         let mut packages = self.named(senses)?;
@@ -123,11 +123,12 @@ impl Setup {
         Ok(packages)
     }
 
-    /// The packages that a part was taught with, by name and digest. The part lies in `dir`, beside which they may lie too.
+    /// The packages that a part was taught with, by name and digest. The part is in `dir`; packages beside it are found
+    /// too.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when a package is named that the part was not taught with; [`ErrorKind::Unavailable`] when the
-    /// one that it was taught with is not here.
+    /// [`ErrorKind::Config`] when a package is named that the part was not taught with; [`ErrorKind::Unavailable`] when
+    /// the part's own package is missing.
     pub fn of_part(&self, taught: &Taught, dir: &Path) -> Result<Packages> {
         let parts = taught.parts();
         let senses: Vec<Sense> = parts.iter().map(|part| part.card.kind.sense()).collect();
@@ -142,7 +143,7 @@ impl Setup {
         Ok(packages)
     }
 
-    /// The packages that are named, by the senses that they are for.
+    /// The named packages, by their senses.
     fn named(&self, senses: &[Sense]) -> Result<Packages> {
         let mut packages = Packages::new();
         let mut take = |sense: Sense, manifest: &Manifest| match packages.insert(sense, manifest.clone()) {
@@ -157,7 +158,7 @@ impl Setup {
             let manifest = self.find(model)?;
             let encodes: Vec<Sense> = senses.iter().copied().filter(|of| manifest.encoder(*of).is_ok()).collect();
             if encodes.is_empty() {
-                // It says what is missing.
+                // This error says what is missing.
                 senses.iter().try_for_each(|sense| manifest.encoder(*sense).map(drop))?;
             }
             encodes.into_iter().try_for_each(|sense| take(sense, &manifest))?;
@@ -189,7 +190,7 @@ impl Setup {
         self.in_folder(name).unwrap_or_else(|| Manifest::named(name))
     }
 
-    /// The package of a name in the folder that is searched before all others.
+    /// The package of a name in the folder that is searched first.
     fn in_folder(&self, name: &str) -> Option<Result<Manifest>> {
         self.folder.as_ref().and_then(|folder| Manifest::in_folder(folder, name))
     }
@@ -209,7 +210,7 @@ impl Setup {
                 Err(error) => drop(broken.get_or_insert(error)),
             }
         }
-        // Under another name: who keeps several versions calls them so.
+        // A renamed folder, as kept by users with several versions.
         let mut same = all.iter().filter_map(|dir| Manifest::with_digest(dir, &model.digest));
         match (same.next(), other, broken) {
             (Some(found), ..) => found,
@@ -228,7 +229,7 @@ impl Setup {
         }
     }
 
-    /// The board that is named.
+    /// The named board.
     ///
     /// # Errors
     /// As [`Board::find`].
@@ -236,8 +237,8 @@ impl Setup {
         self.board.as_deref().map(Board::find).transpose()
     }
 
-    /// How any model runs. Where the board names its processors, the calling thread, and what it starts from now on, keeps to
-    /// them.
+    /// How any model runs. If the board names its processors, the calling thread and the threads it starts from now on
+    /// keep to them.
     ///
     /// # Errors
     /// As [`Board::find`] and [`Board::keep_to_cores`].
@@ -253,7 +254,8 @@ impl Setup {
         Ok(Options { threads, providers, require: self.require, cache: installed::cache(), ..default })
     }
 
-    /// How a package in a precision runs: on a board, where no provider is named, as `eyear prepare` chose, else on the CPU.
+    /// How a package in a precision runs: on a board without a named provider, as `eyear prepare` chose; else on the
+    /// CPU.
     ///
     /// # Errors
     /// As [`Setup::options`].
@@ -272,7 +274,7 @@ impl Setup {
         Ok(options.on_cpu())
     }
 
-    /// The same, with the threads of each of so many inspectors at once, where neither threads nor a board are said.
+    /// The same, with the threads divided among this many inspectors, unless threads or a board are set.
     #[must_use]
     pub fn divided(mut self, streams: usize) -> Self {
         if streams > 1 && self.board.is_none() {
@@ -282,7 +284,7 @@ impl Setup {
         self
     }
 
-    /// What teaches a sense by its package in a precision.
+    /// The teacher of a sense by its package in a precision.
     ///
     /// # Errors
     /// As [`Teacher::open`].
@@ -292,7 +294,7 @@ impl Setup {
         Ok(teacher)
     }
 
-    /// Judges by what was taught, which lies in `dir`.
+    /// The inspector of a part in `dir`.
     ///
     /// # Errors
     /// As [`Setup::of_part`] and [`Inspector::new`].
@@ -300,7 +302,7 @@ impl Setup {
         Ok(self.inspectors(taught, dir, 1)?.remove(0))
     }
 
-    /// So many inspectors, one a thread, which share the weights and divide the processors among them.
+    /// Several inspectors, one per thread, which share the weights and divide the processors among them.
     ///
     /// # Errors
     /// As [`Setup::inspector`].
@@ -320,7 +322,7 @@ impl Setup {
         Ok(std::iter::once(first).chain(others).collect())
     }
 
-    /// Writes of what an inspector judges, by a package: on the CPU, by ONNX Runtime, for its graphs are ONNX.
+    /// The writer of a package. It runs on the CPU by ONNX Runtime, because its graphs are ONNX.
     ///
     /// # Errors
     /// As [`Writer::open`] and [`Writer::check`].
@@ -333,13 +335,13 @@ impl Setup {
         Ok(writer)
     }
 
-    /// Tells what was asked of a runtime and did not come to be.
+    /// Passes on a runtime's notices.
     pub fn tell(&self, notices: &[String]) {
         notices.iter().for_each(|notice| (self.notes)(notice));
     }
 }
 
-/// The package by which a sense is taught where none is named.
+/// The package that teaches a sense if none is named.
 pub const fn usual_name(sense: Sense) -> &'static str {
     match sense {
         Sense::Image => "vision-lite0",

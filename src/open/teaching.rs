@@ -1,5 +1,5 @@
-//! Files of good samples → a part in its folder: which samples are meant, what they are taught by, and who may write meanwhile.
-//! Teaching itself is left to `teach`.
+//! Files of good samples → a part in its folder: selects the samples, the teachers, and locks the folder. `teach` does
+//! the teaching.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub struct Teaching<'a> {
     progress: &'a dyn Fn(usize, usize),
 }
 
-/// A part, and what was noticed while each of its senses was taught.
+/// A taught part, with the report of each sense.
 pub type Reported = (Taught, Vec<TeachReport>);
 
 impl<'a> Teaching<'a> {
@@ -57,75 +57,76 @@ impl<'a> Teaching<'a> {
 
     settings!();
 
-    /// From these good samples: files, or folders that hold them. Pictures, sounds or clips; or folders that hold a picture
-    /// `cam0` and a sound `mic0` of a part each.
+    /// Good samples: files, or folders that hold them. These are images, sounds or clips; or folders that each hold an
+    /// image `cam0` and a sound `mic0` of one part.
     pub fn good<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.good.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// Adds to what was taught, instead of teaching anew. What the part was taught by stays: of all else here, packages,
-    /// processors and progress alone can be said with it.
+    /// Adds to the taught part, instead of starting from scratch. The part's settings stay: only packages, processors
+    /// and progress can be set with this.
     pub fn add(mut self) -> Self {
         self.add = true;
         self
     }
 
-    /// Rejects at most this share of good parts, between 0 and 1; 0.01 where nothing is said.
+    /// Rejects at most this share of good parts, between 0 and 1; default 0.01.
     pub fn overkill(mut self, share: f64) -> Self {
         self.overkill = share;
         self
     }
 
-    /// How a part is looked at; it is tried and told where nothing is said.
+    /// Alignment mode; by default the best one is found and reported.
     pub fn kind(mut self, kind: Option<Kind>) -> Self {
         self.kind = kind;
         self
     }
 
-    /// Does not look at what is dark in this picture.
+    /// Ignores what is dark in this image.
     pub fn mask(mut self, picture: Option<PathBuf>) -> Self {
         self.mask = picture;
         self
     }
 
-    /// Looks at this rectangle alone: column and row of its corner, width and height in pixels of the good pictures.
+    /// Region of interest: column and row of its corner, width and height, in pixels of the good images. The rest is
+    /// ignored.
     pub fn roi(mut self, rectangle: Option<[usize; 4]>) -> Self {
         self.roi = rectangle;
         self
     }
 
-    /// Names what beats at a rate of the bearing that this TOML file describes.
+    /// Names sounds that repeat at a rate of the bearing that this TOML file describes.
     pub fn bearing(mut self, file: Option<PathBuf>) -> Self {
         self.bearing = file;
         self
     }
 
-    /// Precision of the encoders; the board's, or the package's usual one, where nothing is said.
+    /// Precision of the encoders; by default the board's, or the package's usual one.
     pub fn precision(mut self, precision: Option<Precision>) -> Self {
         self.precision = precision;
         self
     }
 
-    /// Height and width in pixels that pictures are brought to; the model's own where nothing is said.
+    /// Height and width in pixels to which images are resized; by default the model's own.
     pub fn input(mut self, size: Option<[usize; 2]>) -> Self {
         self.input = size;
         self
     }
 
-    /// Hears how many steps of how many are done.
+    /// Receives the number of finished steps and of all steps.
     pub fn progress(mut self, hear: &'a dyn Fn(usize, usize)) -> Self {
         self.progress = hear;
         self
     }
 
-    /// Teaches, and writes the part to its folder; the one before stays as one step back. Where another teaches the same part,
-    /// `notes` hear of it and this waits.
+    /// Teaches, and writes the part to its folder. The last version is kept as one step back. If another process is
+    /// teaching the same part, a notice is given and this waits.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when what is said does not go together; [`ErrorKind::Input`] when no good sample can be read;
-    /// [`ErrorKind::Unavailable`] when a package or the runtime is missing; [`ErrorKind::Io`] when the part cannot be written.
-    /// What was in the folder is then untouched.
+    /// [`ErrorKind::Config`] when settings contradict each other; [`ErrorKind::Input`] when no good sample can be read;
+    /// [`ErrorKind::Unavailable`] when a package or the runtime is missing; [`ErrorKind::Io`] when the part cannot be
+    /// written. The folder is then unchanged.
     pub fn run(self) -> Result<Reported> {
         if !(self.overkill > 0.0 && self.overkill < 1.0) {
             return Err(wrong(format!("`overkill` must be a share between 0 and 1, got {}", self.overkill)));
@@ -143,7 +144,7 @@ impl<'a> Teaching<'a> {
         Ok((taught, reports))
     }
 
-    /// Whether what is said is for what is given.
+    /// Checks that the settings fit the samples.
     fn check(&self, good: &Good) -> Result<()> {
         let of_pictures = self.kind.is_some() || self.mask.is_some() || self.roi.is_some() || self.input.is_some();
         let (samples, has) = (good.samples(), |sense| good.senses.contains(&sense));
@@ -190,7 +191,7 @@ impl<'a> Teaching<'a> {
         teach::teach(&mut teachers, &config, samples, self.progress)
     }
 
-    /// From reading to writing nobody else may change the part: what they add meanwhile would be lost.
+    /// The lock is held from reading to writing. Otherwise, what another process adds meanwhile would be lost.
     fn add_to(&self, good: &Good) -> Result<Reported> {
         let stays = [
             ("kind", self.kind.is_some()),
@@ -222,7 +223,7 @@ impl<'a> Teaching<'a> {
         Ok((taught, reports))
     }
 
-    /// The picture whose dark pixels are ignored: the mask's own and what lies outside the region of interest.
+    /// The mask image, whose dark pixels are ignored: the given mask and everything outside the region of interest.
     fn mask_of(&self, good: &Good) -> Result<Option<Frame>> {
         let mask = self.mask.as_deref().map(recording::read_mask).transpose()?;
         let Some([x, y, width, height]) = self.roi else { return Ok(mask) };
@@ -256,7 +257,7 @@ impl<'a> Teaching<'a> {
     }
 }
 
-/// The good samples that are meant: files, or folders that hold one for each sense.
+/// The good samples: files, or folders with one file per sense.
 struct Good {
     senses: Vec<Sense>,
     names: Vec<PathBuf>,
@@ -267,8 +268,8 @@ impl Good {
         Self { senses: vec![sense], names }
     }
 
-    /// Folders that hold a picture and a sound of one part each; else pictures, or, where there is none, sounds or clips. Also
-    /// what is not used.
+    /// Folders that hold an image and a sound of one part each; else images; else sounds or clips. Also returns the
+    /// unused files.
     fn list(good: &[PathBuf]) -> Result<(Self, Others)> {
         let all = recording::listed(good, |path| recording::is_picture(path) || is_other(path))?;
         let folders = recording::pairs(good)?;
@@ -304,12 +305,12 @@ impl Good {
         }
     }
 
-    /// What they are, for people.
+    /// Their kind, in words.
     fn samples(&self) -> String {
         self.senses.iter().map(|sense| sense.samples()).collect::<Vec<_>>().join(" with ")
     }
 
-    /// The first picture that can be read.
+    /// The first readable image.
     fn first_picture(&self) -> Option<Frame> {
         self.names.iter().find_map(|name| recording::moment(name, Sense::Image).ok()?.frame)
     }

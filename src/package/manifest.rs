@@ -1,5 +1,5 @@
-//! `models/<name>/model.toml`: what a model package holds, as written and as checked.
-//! Running the files is left to `backend` and `encode`.
+//! `models/<name>/model.toml`: the contents of a model package, as written and as checked. `backend` and `encode` run
+//! the files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,15 +16,16 @@ pub use crate::tensor::Precision;
 /// The file that makes a folder a package.
 const CARD: &str = "model.toml";
 
-/// Whether a text can be a package's name, and not a path.
+/// Whether a text can be a package's name and is no path.
 fn is_name(text: &str) -> bool {
     Path::new(text).file_name().is_some_and(|name| name == text)
 }
 
-/// A file of the package in `dir`, without links on its way.
+/// A file of the package in `dir`, without following links out of it.
 ///
 /// # Errors
-/// [`ErrorKind::Integrity`] when a link leads out of the package, or it is no plain file, such as a pipe, which never ends.
+/// [`ErrorKind::Integrity`] when a link leads out of the package, or it is not a plain file. A pipe, for example, never
+/// ends.
 fn inside(dir: &Path, path: &Path) -> Result<PathBuf> {
     let failed = |error| Error::io("read", path, error);
     let wrong = |what: &str| Error::new(ErrorKind::Integrity, format!("{}: {what}", path.display()));
@@ -38,10 +39,10 @@ fn inside(dir: &Path, path: &Path) -> Result<PathBuf> {
     Ok(whole)
 }
 
-/// The newest manifest format that is understood.
+/// The newest supported manifest format.
 const FORMAT: u32 = 1;
 
-/// What kind of file a variant is, and so which runtime opens it.
+/// File format of a variant, which decides the runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// ONNX.
@@ -58,13 +59,13 @@ pub struct Manifest {
     pub name: String,
     /// Package version.
     pub version: String,
-    /// One line on what it is.
+    /// One-line description.
     pub summary: String,
     /// SPDX licence of the weights.
     pub licence: String,
-    /// Who trained it on what, and where the weights were taken from.
+    /// Who trained it on what, and the origin of the weights.
     pub origin: String,
-    /// The picture encoder, if the package has one.
+    /// The image encoder, if the package has one.
     pub image_encoder: Option<EncoderSpec>,
     /// The sound encoder, if the package has one.
     pub audio_encoder: Option<EncoderSpec>,
@@ -75,17 +76,17 @@ pub struct Manifest {
     digest: String,
 }
 
-/// How a sound becomes the picture that an encoder sees: see `prepare::spectrogram`.
+/// How a sound becomes the image for an encoder: see `prepare::spectrogram`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpectrogramSpec {
-    /// Samples in a second.
+    /// Samples per second.
     pub rate: u32,
-    /// Samples of a frame.
+    /// Samples per frame.
     pub window: usize,
-    /// Samples from a frame to the next.
+    /// Samples from one frame to the next.
     pub hop: usize,
-    /// Bands on the mel scale.
+    /// Number of mel bands.
     pub bands: usize,
     /// Lower end of the lowest band, in Hz.
     pub low_hz: f64,
@@ -93,31 +94,31 @@ pub struct SpectrogramSpec {
     pub high_hz: f64,
     /// Decibels from mid-grey, a band's own median, to white or black.
     pub range_db: f32,
-    /// Pixels of the encoder's input for a band, and for a hop.
+    /// Pixels of the encoder's input per band, and per hop.
     pub pixels: usize,
 }
 
-/// How a clip becomes the picture that an encoder sees: see `prepare::clip`.
+/// How a clip becomes the image for an encoder: see `prepare::clip`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClipSpec {
     /// Rows and columns of tiles; their product is the number of steps in time.
     pub tiles: usize,
-    /// Pixels of a tile's side.
+    /// Side of a tile in pixels.
     pub side: usize,
-    /// Grey levels from mid-grey to white or black by which a step's end differs from its beginning.
+    /// Difference between a step's end and its start, in grey levels, that maps from mid-grey to white or black.
     pub change: f32,
-    /// Grey levels from black to white that change in a step, all frames counted.
+    /// Total change within a step, in grey levels, that maps from black to white.
     pub motion: f32,
 }
 
-/// The part of a package that turns a picture, or the picture of a sound or a clip, into feature maps.
+/// The part of a package that turns an image, or the image of a sound or a clip, into feature maps.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EncoderSpec {
-    /// How a sound becomes a picture; a sound encoder has it, others have not.
+    /// How a sound becomes an image; required for a sound encoder, absent in others.
     pub spectrogram: Option<SpectrogramSpec>,
-    /// How a clip becomes a picture; a clip encoder has it, others have not.
+    /// How a clip becomes an image; required for a clip encoder, absent in others.
     pub clip: Option<ClipSpec>,
     /// Name of the input, `f32[1, 3, height, width]`, RGB.
     pub input: String,
@@ -146,11 +147,11 @@ pub struct EncoderSpec {
 pub struct MapSpec {
     /// Name of the output in the graph.
     pub name: String,
-    /// Input pixels per cell.
+    /// Input pixels per patch.
     pub stride: usize,
     /// Channels.
     pub channels: usize,
-    /// Whether its one channel tells already how far each place is from good, as an anomaly map does: nought is good.
+    /// Whether its single channel already is an anomaly map: zero is good.
     #[serde(default)]
     pub distance: bool,
 }
@@ -166,7 +167,7 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// What kind of file it is, by its ending.
+    /// The file format, from the extension.
     pub fn format(&self) -> Format {
         match Path::new(&self.file).extension() {
             Some(ending) if ending == "tflite" => Format::Tflite,
@@ -174,7 +175,7 @@ impl Variant {
         }
     }
 
-    /// Its precision, and its format where that is not the usual one: `int8`, `int8 tflite`.
+    /// Its precision, and its format if that is not the usual one: `int8`, `int8 tflite`.
     pub fn label(&self) -> String {
         label(self.precision, self.format())
     }
@@ -196,7 +197,7 @@ fn labels(variants: &[Variant]) -> String {
     variants.iter().map(Variant::label).collect::<Vec<_>>().join(", ")
 }
 
-/// The parts of a package that put into words what was found.
+/// The parts of a package that describe findings in words.
 #[derive(Debug, Clone)]
 pub struct LanguageSpec {
     /// A prompt → tokens.
@@ -205,7 +206,7 @@ pub struct LanguageSpec {
     pub fusion: FusionSpec,
     /// Latents → text.
     pub decoder: DecoderSpec,
-    /// The vocabulary, and what may be said.
+    /// The vocabulary and the sentences.
     pub tokenizer: TokenizerSpec,
 }
 
@@ -213,34 +214,34 @@ pub struct LanguageSpec {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextSpec {
-    /// What a question may be about, in the order of the graph: what `about` names in the words.
+    /// The topics of a question, in the graph's order: `about` in the words.
     pub sorts: Vec<String>,
     /// The same graph in several precisions.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,
 }
 
-/// The part that joins the senses.
+/// The part that fuses the senses.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FusionSpec {
-    /// Kinds of defects that a finding may be of, in the order of the graph.
+    /// Kinds of defects, in the graph's order.
     pub kinds: Vec<String>,
-    /// The package whose picture encoder gives the evidence it was taught by: its name and version.
+    /// The package whose image encoder made its training evidence: name and version.
     pub image: String,
     /// The same of the sound encoder.
     pub audio: String,
     /// The same of the clip encoder.
     pub clip: String,
-    /// Recorded evidence of each sense, such as `image_shapes`, `image_cells` and `image_quality`, with a prompt, `text` and
-    /// `text_mask`, and what the reference makes of them: `latents`, and the decoder's first `logits`.
+    /// Recorded evidence of each sense, such as `image_shapes`, `image_cells` and `image_quality`, with a prompt,
+    /// `text` and `text_mask`, and the reference's results: `latents`, and the decoder's first `logits`.
     pub golden: Golden,
     /// The same graph in several precisions.
     #[serde(rename = "variant")]
     pub variants: Vec<Variant>,
 }
 
-/// The part that writes.
+/// The decoder.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecoderSpec {
@@ -264,7 +265,7 @@ pub struct TokenizerSpec {
 /// The file of one precision and format.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`] with those that there are.
+/// [`ErrorKind::Unavailable`] listing the available ones.
 fn file_of<'a>(variants: &'a [Variant], precision: Precision, format: Format, part: &str) -> Result<&'a str> {
     find_variant(variants, precision, format).map(|variant| variant.file.as_str()).ok_or_else(|| {
         let what = format!("no {part} in {}; there is {}", label(precision, format), labels(variants));
@@ -278,7 +279,7 @@ macro_rules! has_variants {
             /// The file of one precision and format; `part` names it in messages.
             ///
             /// # Errors
-            /// [`ErrorKind::Unavailable`] with those that there are.
+            /// [`ErrorKind::Unavailable`] listing the available ones.
             pub fn file(&self, precision: Precision, format: Format, part: &str) -> Result<&str> {
                 file_of(&self.variants, precision, format, part)
             }
@@ -287,7 +288,7 @@ macro_rules! has_variants {
 }
 has_variants!(TextSpec, FusionSpec, DecoderSpec);
 
-/// Files that tell whether a variant still computes what the reference computed.
+/// Files that show whether a variant still matches the reference.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
@@ -295,7 +296,7 @@ pub struct Golden {
     pub input: String,
     /// safetensors file with one tensor per output.
     pub output: String,
-    /// Least cosine similarity per output, for each precision.
+    /// Lowest cosine similarity per output, for each precision.
     pub tolerance: BTreeMap<Precision, f32>,
 }
 
@@ -369,11 +370,11 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Finds the package that a user names: a path, or a name as [`Manifest::named`]; where there is no such package, also a
-    /// folder of that name here.
+    /// Finds the package that a user names: a path, or a name as in [`Manifest::named`]. If no package of that name is
+    /// installed, a folder of that name in the current folder is used.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] listing the places that were looked at; else as [`Manifest::read`].
+    /// [`ErrorKind::Unavailable`] listing the searched places; else as [`Manifest::read`].
     pub fn find(name_or_path: &str) -> Result<Self> {
         let direct = Path::new(name_or_path);
         if !is_name(name_or_path) {
@@ -385,7 +386,7 @@ impl Manifest {
         }
     }
 
-    /// Finds a package by its name alone, in the folders of [`installed::models`]: never in the current one.
+    /// Finds a package by its name alone, in the folders of [`installed::models`], never in the current folder.
     ///
     /// # Errors
     /// As [`Manifest::find`].
@@ -414,7 +415,7 @@ impl Manifest {
         (is_name(name) && dir.join(CARD).is_file()).then(|| Self::read(&dir))
     }
 
-    /// The package of this digest in a folder, whatever its name is, if there is one.
+    /// The package of this digest in a folder, whatever its name, if there is one.
     pub fn with_digest(folder: &Path, digest: &str) -> Option<Result<Self>> {
         let dirs = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let is_it = |dir: &PathBuf| {
@@ -424,13 +425,13 @@ impl Manifest {
         dirs.filter(is_it).map(|dir| Self::read(&dir)).next()
     }
 
-    /// The folders that are searched for packages and are there, first match first.
+    /// The existing folders that are searched for packages, first match first.
     pub fn folders() -> Vec<PathBuf> {
         installed::models().into_iter().map(|(folder, _)| folder).filter(|folder| folder.is_dir()).collect()
     }
 
     /// Every package in [`Manifest::folders`], by folder name; of two with one name, the one that [`Manifest::find`]
-    /// takes. A package that cannot be read stands as its error.
+    /// returns. A package that cannot be read is listed with its error.
     pub fn all() -> Vec<(PathBuf, Result<Self>)> {
         let entries = Self::folders().into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
         let dirs = entries.map(|entry| entry.path()).filter(|dir| dir.join(CARD).is_file());
@@ -473,7 +474,7 @@ impl Manifest {
         encoders.chain(language)
     }
 
-    /// The parts that put into words what was found.
+    /// The parts that describe findings in words.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when the package has none.
@@ -527,7 +528,7 @@ impl Manifest {
         self.digests.keys().map(|file| (file.as_str(), fs::metadata(self.dir.join(file)).map_or(0, |meta| meta.len())))
     }
 
-    /// What is wrong with the fields, as a sentence.
+    /// The first fault of the fields, as a sentence.
     fn check(&self) -> Result<(), String> {
         for (file, digest) in &self.digests {
             let plain = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
@@ -641,7 +642,7 @@ impl Manifest {
 }
 
 impl EncoderSpec {
-    /// The precision that is meant where none is named: int8, or the first where there is no int8.
+    /// The default precision: int8, or the first if there is no int8.
     pub fn usual(&self) -> Precision {
         match (&self.variants[..], self.variants.iter().any(|variant| variant.precision == Precision::Int8)) {
             ([first, ..], false) => first.precision,
@@ -652,7 +653,7 @@ impl EncoderSpec {
     /// The variant of this precision and format.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] listing the variants there are.
+    /// [`ErrorKind::Unavailable`] listing the available variants.
     pub fn variant(&self, precision: Precision, format: Format) -> Result<&Variant> {
         find_variant(&self.variants, precision, format).ok_or_else(|| {
             let (wanted, has) = (label(precision, format), labels(&self.variants));
@@ -661,7 +662,7 @@ impl EncoderSpec {
     }
 }
 
-/// What is wrong in a TOML text and where: "line 7, `kind`: unknown variant ...".
+/// Fault of a TOML text, with its position: "line 7, `kind`: unknown variant ...".
 pub(crate) fn wrong_at(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let row = before.matches('\n').count();

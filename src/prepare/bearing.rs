@@ -1,10 +1,9 @@
-//! The rates at which a rolling bearing with a fault strikes, from its geometry and the speed of its shaft. Pure formulas;
-//! the spectra that show such a rate are left to
-//! `rhythm`.
+//! Fault frequencies of a rolling bearing, from its geometry and the speed of its shaft. Formulas only; `rhythm`
+//! computes the spectra that show them.
 //!
-//! For an outer ring that stands, an inner ring that turns and balls that roll without slip (Randall and Antoni,
-//! *Mechanical Systems and Signal Processing* 25, 2011), with `fr` the shaft's turns in a second, `n` balls of diameter
-//! `d` on a pitch circle of diameter `D`, in contact at the angle `a`:
+//! For a fixed outer ring, a rotating inner ring and balls that roll without slip (Randall and Antoni, *Mechanical
+//! Systems and Signal Processing* 25, 2011), with `fr` the shaft's revolutions per second, `n` balls of diameter `d` on
+//! a pitch circle of diameter `D`, and the contact angle `a`:
 //!
 //! - cage, FTF = fr / 2 (1 − d / D cos a)
 //! - outer race, BPFO = n FTF
@@ -21,39 +20,39 @@ use crate::report::BearingRate;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bearing {
-    /// The shaft's turns in a second; this or `rpm`.
+    /// Revolutions of the shaft per second; this or `rpm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shaft_hz: Option<f64>,
-    /// The shaft's turns in a minute.
+    /// Revolutions of the shaft per minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpm: Option<f64>,
-    /// Balls or rollers, of one row.
+    /// Number of balls or rollers in one row.
     pub balls: u32,
     /// Diameter of a ball, in millimetres.
     pub ball_mm: f64,
-    /// Diameter of the circle through the balls' middles, in millimetres.
+    /// Pitch circle diameter, through the balls' centres, in millimetres.
     pub pitch_mm: f64,
-    /// Contact angle in degrees; 0 of a deep groove ball bearing.
+    /// Contact angle in degrees; 0 for a deep groove ball bearing.
     #[serde(default)]
     pub contact_deg: f64,
 }
 
-/// Times in a second at which something happens in a bearing.
+/// Characteristic frequencies of a bearing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// The shaft turns.
     pub shaft: f64,
     /// The cage turns: fundamental train frequency.
     pub ftf: f64,
-    /// A ball passes a place of the outer race.
+    /// A ball passes a point of the outer race.
     pub bpfo: f64,
-    /// A ball passes a place of the inner race.
+    /// A ball passes a point of the inner race.
     pub bpfi: f64,
-    /// A ball turns about itself.
+    /// A ball rotates about its own axis.
     pub bsf: f64,
 }
 
-/// What a rate was found to be.
+/// An identified rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Named {
     /// The rate, and with it what strikes.
@@ -64,20 +63,21 @@ pub struct Named {
     pub hz: f64,
 }
 
-/// How far from its formula a rate may be, as a share: balls slip by 1 to 2 %, and a shaft turns slower under load.
+/// Largest deviation of a rate from its formula, as a share: balls slip by 1 to 2 %, and a shaft slows under load.
 const SLIP: f64 = 0.02;
-/// Multiples of a rate that are looked for.
+/// Number of multiples of a rate that are searched.
 const HARMONICS: u32 = 3;
-/// Deviations by which the weakest of them stands out, at least.
+/// Standard deviations by which the weakest of them must stand out.
 const STANDS_OUT: f32 = 2.5;
-/// What another rate's stand out by, at most, as a share of it: half of what beats at one rate lies on lines of another.
+/// How far another rate may stand out, relative to this one. Half of the lines of one rate coincide with lines of
+/// another.
 const CLEARLY: f32 = 0.85;
 
 impl Bearing {
-    /// What a TOML text describes; `file` is named in messages.
+    /// Reads a TOML text; `file` is named in messages.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when it is no bearing, with the file and the field.
+    /// [`ErrorKind::Config`] naming the file and the field when it does not describe a bearing.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let wrong = |what: String| Error::new(ErrorKind::Config, format!("{file}: {what}"));
         let bearing: Self = toml::from_str(text).map_err(|error| wrong(wrong_at(text, &error)))?;
@@ -96,7 +96,7 @@ impl Bearing {
             (None, None) => return Err("`shaft_hz` or `rpm` must be given, found neither".into()),
             (Some(_), Some(_)) => return Err("`shaft_hz` or `rpm` must be given, found both".into()),
         };
-        // Written so that what is no number is refused.
+        // Written so that NaN is rejected.
         if !(turns > 0.0 && turns <= 10_000.0) {
             return Err(format!("the shaft must turn up to 10000 times a second, found {turns}"));
         }
@@ -116,7 +116,7 @@ impl Bearing {
         Ok(())
     }
 
-    /// The rates of a bearing that [`Bearing::check`] found right.
+    /// The rates of a bearing that passed [`Bearing::check`].
     pub fn rates(&self) -> Rates {
         let shaft = self.shaft_hz.or(self.rpm.map(|rpm| rpm / 60.0)).unwrap_or_default();
         let share = self.ball_mm / self.pitch_mm * self.contact_deg.to_radians().cos();
@@ -157,7 +157,7 @@ impl Bearing {
                 let median = *sorted.select_nth_unstable_by(envelope.len() / 2, f32::total_cmp).1;
                 lines.iter().map(|&line| envelope[line] - median).fold(f32::MAX, f32::min)
             };
-            // One line alone may be anything.
+            // A single line may have any cause.
             let envelopes = strange.chunks_exact(hz.len()).filter(|_| lines.len() > 1);
             envelopes.map(of_envelope).fold(f32::MIN, f32::max)
         };

@@ -1,9 +1,10 @@
-//! A clip → the picture that an encoder sees of its motion, and how much moves where and when. Which clips are meant, and
-//! what is strange of one, is left to who asks.
+//! A clip → the image of its motion for an encoder, and how much moves where and when. The caller chooses the clips and
+//! judges them.
 //!
-//! The clip is cut into even steps. Each step is a tile of the picture, in rows, early to late: red is how its last frame
-//! differs from its first, green and blue all that changes from frame to frame in between, so that nothing is missed that is
-//! over before the step is. Frames are levelled first, for light is no motion; and what pixels change by noise is taken off.
+//! The clip is cut into even steps. Each step is a tile of the image, in rows, early to late. Red is the difference
+//! between its last frame and its first. Green and blue are the sum of all changes from frame to frame in between, so
+//! that a short event within a step is not missed. Frames are first brought to one mean grey level, because a change of
+//! light is not motion. The noise of the pixels is subtracted.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::manifest::ClipSpec;
@@ -12,22 +13,22 @@ use crate::prepare::quality::{self, LEAST_CONTRAST, Quality};
 use crate::prepare::stretch::Stretcher;
 use crate::sample::{Clip, Frame, PixelFormat};
 
-/// Mean grey level that each frame is brought to.
+/// Mean grey level to which each frame is brought.
 const LEVEL: f32 = 110.0;
-/// Steps to a grey level in which frames are kept.
+/// Steps per grey level in which frames are stored.
 const FINE: f32 = 128.0;
-/// Rows and columns of a tile's cells in [`Kymograph::motion`] have so many pixels.
+/// Pixels per side of a patch in [`Kymograph::motion`].
 const CELL: usize = 8;
-/// A change is noise up to so many times the median change of all pixels, for most stand still, and a level.
+/// Noise limit of a change: this many times the median change of all pixels, most of which stand still, plus one level.
 const NOISE: f32 = 3.0;
 /// Frames on which light and focus are measured.
 const LOOKS: usize = 5;
-/// Even moments of which a clip's [`Kymograph::stills`] are.
+/// Number of key frames, evenly spaced, in [`Kymograph::stills`].
 pub const STILLS: usize = 24;
-/// Rows and columns of a tile that one of a still's is the mean of.
+/// Rows and columns of a tile that are averaged into one of a key frame.
 const COARSER: usize = 4;
 
-/// What was measured of a clip, whatever moves in it.
+/// Measurements of a clip, whatever moves in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Filmed {
     /// How long it lasts.
@@ -38,19 +39,19 @@ pub struct Filmed {
     pub size: [usize; 2],
     /// Light and focus, the mean over some frames.
     pub quality: Quality,
-    /// Grey levels that a pixel changes in a second, the mean over all pixels and the whole clip.
+    /// Change of a pixel in grey levels per second, averaged over all pixels and the whole clip.
     pub motion: f32,
 }
 
-/// Grey levels a second under which nothing moves, where most does.
+/// Grey levels per second below which nothing moves, where motion is strongest.
 const LEAST_MOTION: f32 = 1.0;
-/// Times by which a clip's rate must be over that of others before it is thinned to theirs.
+/// A clip is thinned to the others' frame rate if its own is higher by more than this factor.
 pub const FASTER: f64 = 1.25;
 
-/// Makes pictures of clips, reusing its memory.
+/// Makes images of clips, with reused buffers.
 pub struct Kymograph {
     spec: ClipSpec,
-    /// Frames a second of the clips that others are compared with.
+    /// Frames per second of the reference clips.
     pace: Option<f64>,
     developer: Developer,
     stretcher: Stretcher,
@@ -87,8 +88,8 @@ impl Kymograph {
         }
     }
 
-    /// Thins clips of over 1.25 times as many frames a second to so many: what changes from frame to frame, noise above all, is
-    /// summed, and a film at twice the rate has twice as much of it. `None` takes all frames.
+    /// Thins clips with more than 1.25 times this many frames per second. Changes from frame to frame, above all noise,
+    /// are summed, and twice the frame rate gives twice as much. `None` keeps all frames.
     pub fn pace(&mut self, rate: Option<f64>) {
         self.pace = rate;
     }
@@ -108,8 +109,8 @@ impl Kymograph {
         self.spec.side.div_ceil(CELL)
     }
 
-    /// How much moved in the clip that was pictured last, `f32[steps, cells, cells]`: grey levels that a pixel changes in a
-    /// second, the mean over the pixels of the cell and over the step.
+    /// Motion of the last clip, `f32[steps, cells, cells]`: change in grey levels per second, averaged over the pixels
+    /// of the patch and over the step.
     pub fn motion(&self) -> &[f32] {
         &self.motion
     }
@@ -125,8 +126,8 @@ impl Kymograph {
         self.spec.side / COARSER
     }
 
-    /// Small frames of that clip at even moments, `f32[STILLS, side, side]`, [`Kymograph::still_side`] pixels on each side:
-    /// grey, 0 to 255, at one level.
+    /// Key frames of the last clip, evenly spaced, `f32[STILLS, side, side]`, [`Kymograph::still_side`] pixels per
+    /// side: grey, 0 to 255, at one mean level.
     pub fn stills(&self) -> Vec<f32> {
         let (side, small, frames) = (self.spec.side, self.still_side(), self.gains.len());
         let mut stills = vec![0.0; STILLS * small * small];
@@ -144,12 +145,12 @@ impl Kymograph {
         stills
     }
 
-    /// What that clip was like.
+    /// Measurements of the last clip.
     pub fn filmed(&self) -> Filmed {
         self.filmed
     }
 
-    /// Why nothing can be learned from that clip, if so: nothing is to be seen in it, or nothing moves anywhere.
+    /// The reason why nothing can be learned from the last clip, if any: it shows nothing, or nothing moves.
     pub fn unfit(&self) -> Option<String> {
         let most = self.motion.iter().copied().fold(0.0, f32::max);
         let contrast = self.filmed.quality.contrast;

@@ -1,12 +1,12 @@
-//! A part in its taught pose: frames → the reference picture's view of them. How a pose is found is left to
-//! `register`, what the view shows to the encoder and the memory.
+//! Registration of a part: frames → the reference image's view of them. `register` finds the pose; the encoder and the
+//! memory judge the view.
 
 use crate::error::Result;
 use crate::geometry::Affine;
 use crate::prepare::register::{Registrar, Registration, Structure, warp};
 use crate::sample::Frame;
 
-/// Longer side of a view, at most: finer than any encoder looks.
+/// Longest side of a view: finer than any encoder's input.
 const VIEW_SIDE: usize = 768;
 
 /// A picture of the part in the pose it was taught in.
@@ -34,25 +34,25 @@ impl Reference {
     }
 }
 
-/// What a frame shows of the reference's view.
+/// A frame, resampled into the reference's view.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The frame resampled into the reference's pixels, in its own format.
     pub frame: Frame,
     /// `u8[height, width]`: 255 where the frame reaches, else 0.
     pub covered: Vec<u8>,
-    /// Where the part lies. Its map takes the view's pixels to the frame's.
+    /// The pose. Its map takes the view's pixels to the frame's.
     pub pose: Registration,
 }
 
-/// Brings frames into the pose of a reference.
+/// Registers frames to a reference.
 pub struct Fixture {
     registrar: Registrar,
     size: [usize; 2],
 }
 
 impl Fixture {
-    /// Makes the reference ready, which takes a few milliseconds.
+    /// Prepares the reference, which takes a few milliseconds.
     ///
     /// # Errors
     /// As [`Registrar::new`].
@@ -66,7 +66,7 @@ impl Fixture {
         self.size
     }
 
-    /// Finds the part and brings it into view. Where the frame does not reach, its edge is repeated.
+    /// Finds the part and resamples it. Outside the frame, its edge is repeated.
     ///
     /// # Errors
     /// As [`Registrar::register`].
@@ -80,7 +80,7 @@ impl Fixture {
         Ok(View { frame: view, covered: warped.covered, pose })
     }
 
-    /// Whether pictures of this part can be registered: see [`Registrar::structure`].
+    /// Whether images of this part can be registered: see [`Registrar::structure`].
     ///
     /// # Errors
     /// As [`Registrar::structure`].

@@ -1,13 +1,13 @@
 //! Channels of bytes → `f32[3, height, width]` at the encoder's size.
 //!
-//! The whole picture is stretched to the encoder's size, its sides apart: padding is a texture of its own, and wasted
-//! cells.
+//! The image is stretched to the encoder's size without keeping its aspect ratio: padding would add a texture of its
+//! own and waste patches.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::pixels::{Channels, Planes, ToRgb};
 use crate::prepare::stretch::Stretcher;
 
-/// Turns channels into encoder inputs, reusing its memory: nothing is allocated for a picture of a known size.
+/// Turns channels into encoder inputs, with reused buffers: nothing is allocated for an image of a known size.
 pub struct Preparer {
     stretchers: [Stretcher; 3],
     /// Weighed rows of a picture, with all that stands in them.

@@ -1,9 +1,9 @@
-//! Measures that tell whether a picture can be judged at all: light and focus. Limits are learned with the
-//! part, not set here.
+//! Measures that show whether an image can be judged at all: light and focus. The limits are learned with the part, not
+//! set here.
 
 use crate::prepare::pixels::{Channels, Planes, from_studio};
 
-/// What was measured of a picture.
+/// Measurements of an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Quality {
     /// Mean brightness, 0 to 255.
@@ -14,25 +14,25 @@ pub struct Quality {
     pub black: f32,
     /// Share of pixels at the white end (253 to 255), 0 to 1.
     pub white: f32,
-    /// Natural logarithm of the variance of the Laplacian over the variance of brightness (after Pech-Pacheco
-    /// et al. 2000): falls when focus is lost, whatever the exposure.
+    /// Natural logarithm of the variance of the Laplacian over the variance of brightness (after Pech-Pacheco et al.
+    /// 2000). It falls when focus is lost, whatever the exposure.
     pub sharpness: f32,
 }
 
-/// Contrast in grey levels under which nothing is to be seen: less is a camera's own noise, behind its cap.
+/// Contrast in grey levels below which an image shows nothing: less is a camera's own noise, behind its cap.
 pub(super) const LEAST_CONTRAST: f32 = 1.0;
 
 /// Rows and columns of a [`sketch`].
 pub const SKETCH: usize = 16;
 
-/// What of the scale from 0 to 255 a picture uses, of its richest channel.
+/// The part of the scale from 0 to 255 that an image uses, in its richest channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Span {
     /// Standard deviation of the values.
     pub contrast: f32,
     /// Mean of the values.
     pub mean: f32,
-    /// What all but the brightest thousandth of the pixels are not brighter than.
+    /// Brightness that 99.9 % of the pixels do not exceed.
     pub top: u8,
 }
 
@@ -75,7 +75,7 @@ impl Span {
         Self { contrast: variance.sqrt() as f32, mean: mean as f32, top: top.unwrap_or(0) }
     }
 
-    /// Why no part can be seen in such a picture, if so.
+    /// The reason why no part can be seen in such an image, if any.
     pub fn blank(&self) -> Option<String> {
         let Self { contrast, mean, .. } = *self;
         let what = match mean {
@@ -89,7 +89,7 @@ impl Span {
     }
 }
 
-/// A picture in 16 x 16 fields of mean brightness, 0 to 255: noise is not in it.
+/// An image in 16 x 16 fields of mean brightness, 0 to 255, which removes noise.
 pub fn sketch(planes: &Planes, row: &mut Vec<u8>) -> [f32; SKETCH * SKETCH] {
     let (mut sums, mut counts) = ([0u64; SKETCH * SKETCH], [0u64; SKETCH * SKETCH]);
     for y in 0..planes.height {
@@ -104,7 +104,7 @@ pub fn sketch(planes: &Planes, row: &mut Vec<u8>) -> [f32; SKETCH * SKETCH] {
     std::array::from_fn(|at| sums[at] as f32 / counts[at].max(1) as f32)
 }
 
-/// Rows that are looked at, at most: focus needs native detail, but not everywhere.
+/// Most rows that are measured: focus needs full detail, but not everywhere.
 const ROWS: usize = 96;
 
 /// Measures a picture on up to 96 evenly spaced rows at full horizontal detail; `row` is memory that is used again.

@@ -1,9 +1,9 @@
-//! A sound → the picture that an encoder sees of it: what each band of a log-mel does beside its own usual level. How
-//! loud the bands are as a whole is left to `steady` and `listen`.
+//! A sound → the image for an encoder: each band of a log-mel relative to its own median level. `steady` and `listen`
+//! measure the levels of the bands themselves.
 //!
-//! A band's median over the sound is mid-grey. So a machine that runs louder today, or a microphone a step farther away,
-//! makes the same picture, and what stands out is what happens: a knock, a tone that comes and goes, a rub. What is
-//! there all the time and new is not in the picture.
+//! A band's median over the sound is mid-grey. A machine that runs louder today, or a microphone a step farther away,
+//! therefore gives the same image. Events stand out: a knock, a tone that comes and goes, a rub. A new sound that is
+//! continuous does not show in the image.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::package::manifest::SpectrogramSpec;
@@ -11,7 +11,7 @@ use crate::prepare::mel::{Mel, MelSpec};
 use crate::prepare::resample::Resampler;
 use crate::sample::{Frame, PixelFormat, Sound};
 
-/// Makes pictures of sounds, reusing its memory.
+/// Makes images of sounds, with reused buffers.
 pub struct Spectrograph {
     spec: SpectrogramSpec,
     mel: Mel,
@@ -84,19 +84,19 @@ impl Spectrograph {
         Ok(frame)
     }
 
-    /// Height and width of the encoder's input for a picture of `frames` columns: multiples of `step`.
+    /// Height and width of the encoder's input for an image of `frames` columns: multiples of `step`.
     pub fn input(&self, frames: usize, step: usize) -> [usize; 2] {
         let width = (frames * self.spec.pixels + step / 2) / step * step;
         [self.spec.bands * self.spec.pixels, width.max(step)]
     }
 
-    /// Seconds at which column `x` of a picture begins: the middle of its window, less half a hop.
+    /// Time in seconds at which column `x` of an image begins: the middle of its window, less half a hop.
     pub fn seconds(&self, x: f64) -> f64 {
         let SpectrogramSpec { rate, window, hop, .. } = self.spec;
         ((window as f64 - hop as f64) / 2.0 + x * hop as f64) / f64::from(rate)
     }
 
-    /// The frequency, in Hz, at row `y` of a picture, counted from its top; the row's edges are whole numbers.
+    /// The frequency, in Hz, at row `y` of an image, counted from its top; the row's edges are whole numbers.
     pub fn hz(&self, y: f64) -> f64 {
         let SpectrogramSpec { bands, low_hz, high_hz, .. } = self.spec;
         let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();

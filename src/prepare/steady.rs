@@ -1,7 +1,7 @@
-//! What a sound is like as a whole: the tones that stand out of it, how loud each band is, how it beats, and how far each
-//! band leaves its own median, at its loudest and for a good while. The picture of a sound (`spectrogram`) shows what
-//! happens against what is usual in that very sound; what is new and never stops is told here alone, and a faint knock is
-//! told here more surely: a band's loudest moment is one number, which good sounds fix to a few decibels.
+//! Stationary features of a sound: tones that stand out, the level of each band, its rhythm, and how far each band
+//! exceeds its own median, at its loudest and for a longer time. The image of a sound (`spectrogram`) shows events
+//! against the usual level within that sound. A new continuous sound shows only here, and a faint knock shows more
+//! reliably here: a band's loudest moment is one number, which varies by only a few decibels among good sounds.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use kernels::fourier::{Complex, RealToComplex, real_forward};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepare::rhythm::{self, Rhythm};
 
-/// Samples of a window of the fine spectrum: lines of 3.9 Hz at 16 kHz.
+/// Window of the fine spectrum in samples: lines of 3.9 Hz at 16 kHz.
 const WINDOW: usize = 4096;
-/// Lines on each side that a line's neighbourhood is made of.
+/// Lines on each side that form a line's neighbourhood.
 const NEIGHBOURS: usize = 15;
-/// What is added to a power before its logarithm is taken.
+/// Added to a power before its logarithm is taken.
 const FLOOR: f64 = 1e-12;
 
-/// Values that belong together.
+/// A group of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Runs of neighbouring values; between two of them there is no neighbourhood.
+    /// Runs of neighbouring values; values of different runs are not neighbours.
     pub runs: Vec<Range<usize>>,
-    /// Whether they are told together, by how they go up and down with one another, and less than usual is as strange as
-    /// more; else each is told by itself, and only more is strange. Such a group is one run.
+    /// Whether the values are measured together, by their covariance, where less than usual is as anomalous as more.
+    /// Otherwise each is measured alone, and only more is anomalous. A group measured together is one run.
     pub together: bool,
 }
 
 /// The names of the groups.
 pub const GROUPS: [&str; 5] = ["tones", "level", "rhythm", "peaks", "swells"];
 
-/// The share of the time for which a band that swells is no louder: what lasts for a seventh of a sound and more is told.
+/// Quantile of a band's level over time: a rise that lasts a seventh of a sound or longer counts.
 const SWELL: f64 = 0.85;
 
-/// Measures sounds of one length, reusing its memory.
+/// Measures sounds of one length, with reused buffers.
 pub struct Steady {
     rate: u32,
     samples: usize,
@@ -76,7 +76,7 @@ impl Steady {
         })
     }
 
-    /// Samples that it measures.
+    /// Length in samples that it measures.
     pub fn samples(&self) -> usize {
         self.samples
     }
@@ -85,7 +85,7 @@ impl Steady {
         self.power.len()
     }
 
-    /// Values that [`Steady::run`] writes.
+    /// Number of values that [`Steady::run`] writes.
     pub fn values(&self) -> usize {
         self.lines() + 3 * self.bands + rhythm::VALUES
     }

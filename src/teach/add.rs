@@ -48,7 +48,7 @@ impl Teacher {
 }
 
 impl Course<'_> {
-    /// Remembers the samples, and measures each by the part, which has not seen it.
+    /// Learns the samples, and measures each by the part, which has not seen it.
     fn measure_new(&mut self, part: &Part, weights: &Weights) -> Result<(Remembered, Vec<HeldOut>)> {
         let mut fresh = Vec::new();
         let mut at = look(self.eye, part.card.kind, weights);
@@ -68,8 +68,8 @@ impl Course<'_> {
         Ok((remembered, fresh))
     }
 
-    /// Lets the memory of a part take in what was remembered: banks, shape, summaries and tiles. `fresh` was measured by the
-    /// memory as it was.
+    /// Adds what was learned to the memory of a part: banks, Gaussian model, summaries and tiles. `fresh` was measured
+    /// by the old memory.
     fn grow(
         &mut self,
         part: &mut Part,
@@ -77,7 +77,7 @@ impl Course<'_> {
         fresh: &mut [HeldOut],
         weights: &Weights,
     ) -> Result<()> {
-        // The old banks join as one more sample, so that the new entries are chosen from both.
+        // The old banks are one more sample here, so that the new entries are chosen from both.
         let kept = part.learned.levels.iter().map(|level| Kept {
             cells: level.bank.iter().map(|&value| f16::from_f32(value)).collect(),
             places: (0..level.bank.nrows() as u32).collect(),
@@ -91,7 +91,8 @@ impl Course<'_> {
         part.summaries = below(&part.summaries, &summaries(&remembered.good, d))?;
         learned.shape = Shape::learn(below(&part.summaries, &part.varied)?.view());
         part.tiles = self.grown_tiles(part, &learned, remembered)?;
-        // What lies outside the axes of more samples counts as farther; distances from the old memory are to count so too.
+        // With more samples, what lies outside the axes counts as farther. Distances from the old memory are adjusted
+        // to match.
         let farther = (learned.shape.ball / part.learned.shape.ball).ln();
         let all = part.held_out.iter_mut().chain(fresh);
         all.for_each(|held_out| held_out.distances.global += farther);
@@ -99,7 +100,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// The tiles of `learned`: those of old entries as they were, of new ones cut anew.
+    /// The tiles of `learned`: those of old entries are copied, those of new ones are cut.
     fn grown_tiles(&mut self, part: &Part, learned: &Learned, remembered: &Remembered) -> Result<Vec<u8>> {
         let shown = shown_level(learned.levels.len());
         let (old_entries, seen_at) = (part.learned.levels[shown].bank.nrows(), &learned.levels[shown].seen_at);
@@ -116,7 +117,7 @@ impl Course<'_> {
         Ok(tiles)
     }
 
-    /// Lets the distances of the `fresh` samples calibrate the part too.
+    /// Adds the distances of the `fresh` samples to the calibration.
     fn recalibrate(&mut self, part: &mut Part, remembered: &Remembered, fresh: Vec<HeldOut>) -> Result<()> {
         let before = part.held_out.len();
         part.held_out.extend(fresh);
@@ -134,7 +135,7 @@ impl Course<'_> {
     }
 }
 
-/// The rows of both, the new ones below the old ones.
+/// The rows of both, new ones after old ones.
 fn below(old: &Array2<f32>, new: &Array2<f32>) -> Result<Array2<f32>> {
     ndarray::concatenate(Axis(0), &[old.view(), new.view()])
         .map_err(|error| Error::caused(ErrorKind::Config, "the part's summaries do not fit the encoder", error))

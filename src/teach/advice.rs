@@ -1,4 +1,4 @@
-//! What to tell whoever teaches: samples to look at, and how many more would help.
+//! Advice after teaching: samples to check, and how many more would help.
 
 use std::path::PathBuf;
 
@@ -6,19 +6,19 @@ use super::course::Remembered;
 use crate::memory::learned::{Distances, Judgement};
 use crate::prepare::quality::Quality;
 
-/// Whether the good samples cover what good parts look like.
+/// Whether the good samples cover the variation of good parts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sufficiency {
-    /// Samples that would still teach something; 0 when enough were seen.
+    /// Number of further samples that would help; 0 if there are enough.
     pub more: usize,
-    /// Of which sort, such as `mostly darker ones`; empty when no sort stands out.
+    /// Their sort, such as `mostly darker ones`; empty if no sort stands out.
     pub sort: &'static str,
 }
 
-/// Good samples, by their names in the order of `distances`, that are far more anomalous than the others: they would hide
-/// defects like their own.
+/// Good samples that are far more anomalous than the others, named in the order of `distances`. A bad one among them
+/// would hide defects like its own.
 pub(super) fn suspects(names: &[PathBuf], distances: &[Distances], judgement: &Judgement) -> Vec<(PathBuf, f64)> {
-    // Three upper spreads above the median: one good part in a thousand, were they normal.
+    // Three upper spreads above the median: for a normal distribution, one good part in a thousand.
     let scores = distances.iter().map(|distances| judgement.score(*distances));
     let mut found: Vec<(&PathBuf, f32)> = names.iter().zip(scores).filter(|(_, score)| *score > 3.0).collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -26,18 +26,18 @@ pub(super) fn suspects(names: &[PathBuf], distances: &[Distances], judgement: &J
 }
 
 impl Sufficiency {
-    /// Leave-one-out novelty: how much farther a held-out good sample is than the good ones are from their own memory.
-    /// While that gap is wide, each new good part still brings something new.
+    /// Leave-one-out novelty: how much farther held-out good samples are than good samples are from their own memory.
+    /// While that gap is wide, each new good part still adds something.
     pub(super) fn of(remembered: &Remembered, distances: &[Distances], judgement: &Judgement) -> Self {
         let n = remembered.good.len();
         if n < 2 {
             return Self { more: 5, sort: "" };
         }
-        // The most anomalous fifth; what they share is what is missing.
+        // The most anomalous fifth: what these have in common is what is missing.
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|&a, &b| judgement.score(distances[b]).total_cmp(&judgement.score(distances[a])));
         let farthest = &order[..n.div_ceil(5)];
-        // Spread of held-out local distances in natural logarithms: under a tenth, new parts look like old ones.
+        // Spread of held-out local distances in natural logarithms. Below a tenth, new parts resemble old ones.
         let spread = judgement.local[1].max(judgement.global[1]);
         let wanted = (n as f32 * (spread / 0.1 - 1.0)).ceil().max(0.0) as usize;
         let for_promise = 19usize.saturating_sub(n);
@@ -57,7 +57,7 @@ impl Sufficiency {
     }
 }
 
-/// By how many deviations of all `values` the mean of those at `some` is above the mean of those at `all`.
+/// Difference between the mean of `values` at `some` and at `all`, in standard deviations of `values`.
 fn lean(values: &[f32], all: &[usize], some: &[usize]) -> f32 {
     let mean = |which: &[usize]| which.iter().map(|&i| values[i]).sum::<f32>() / which.len().max(1) as f32;
     let of_all = mean(all);

@@ -1,4 +1,4 @@
-//! What is particular to clips: they are looked at as pictures of their motion, and it is known how much moves where and when.
+//! What is particular to clips: an image of their motion is encoded, and their motion by place and time is stored.
 
 use super::{GoodSamples, Numbered, TeachConfig, TeachReport, TeachSense, missing, same_length};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ use crate::sample::{Clip, Frame, Moment, Sense};
 /// Teaches from clips.
 pub(super) struct TeachClip {
     kymograph: Kymograph,
-    /// What the clips that can be read are like.
+    /// Ranges of the readable clips.
     filmed: Vec<Filmed>,
     motion: Option<UsualMotion>,
 }
@@ -25,7 +25,7 @@ impl TeachClip {
         Ok(Self { kymograph: kymograph(manifest)?, filmed: Vec::new(), motion: None })
     }
 
-    /// Measures the clips that can be read; those that cannot are told when they are taught.
+    /// Measures the readable clips; the others are reported when they are taught.
     fn watch(&mut self, samples: &GoodSamples) -> Result<()> {
         (self.filmed, self.motion) = (Vec::new(), None);
         for (i, name) in samples.names.iter().enumerate() {
@@ -42,7 +42,7 @@ impl TeachClip {
         Ok(())
     }
 
-    /// How much moves in the clips that were measured.
+    /// Motion of the measured clips.
     fn motion(&mut self) -> Result<UsualMotion> {
         self.motion.take().ok_or_else(|| missing("clip"))
     }
@@ -59,7 +59,7 @@ impl TeachSense for TeachClip {
 
     fn picture(&mut self, moment: &Moment) -> Result<Frame> {
         let picture = self.kymograph.picture(clip_of(moment)?)?;
-        // Nothing is seen in it, or nothing moves.
+        // The frames show nothing, or nothing moves.
         match self.kymograph.unfit() {
             Some(why) => Err(Error::new(ErrorKind::Input, why)),
             None => Ok(picture),
@@ -69,7 +69,7 @@ impl TeachSense for TeachClip {
     fn begin(&mut self, _: &mut Eye, _: &TeachConfig, samples: &GoodSamples) -> Result<()> {
         self.kymograph.pace(None);
         self.watch(samples)?;
-        // What the slowest camera gave is what can be compared.
+        // The slowest camera limits what can be compared.
         if let Some(slowest) = Moving::of(&self.filmed).filter(Moving::is_of_several_rates) {
             self.kymograph.pace(Some(slowest.rate[0]));
             self.watch(samples)?;

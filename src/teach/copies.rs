@@ -1,4 +1,4 @@
-//! Samples that show the very same as another: nothing is learned from them.
+//! Duplicate samples: nothing is learned from them.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,54 +7,54 @@ use ndarray::Array2;
 
 use crate::sample::{Frame, Sound};
 
-/// Share of its length by which the summary of one picture may differ from one time to another: sums in another order.
+/// Relative difference that the summary of one image may have from run to run, as sums are taken in another order.
 const SAME: f32 = 1e-5;
 
-/// Which samples were met already.
+/// Samples that were seen already.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Copies {
-    /// Whether copies are taught like any other.
+    /// Whether duplicates are taught like any other sample.
     pub(super) kept: bool,
     met: BTreeMap<u64, usize>,
 }
 
 impl Copies {
-    /// For samples of which copies are not to be found here.
+    /// For samples whose duplicates are not searched here.
     pub(super) fn kept() -> Self {
         Self { kept: true, ..Self::default() }
     }
 
-    /// The number of the sample that sample number `i`, which shows `what`, is a copy of.
+    /// The index of the sample that sample `i`, with contents `what`, repeats.
     pub(super) fn original(&mut self, what: Fingerprint, i: usize) -> Option<usize> {
         let first = *self.met.entry(what.0.finish()).or_insert(i);
         (first != i && !self.kept).then_some(first)
     }
 }
 
-/// All that a sample shows, by its hash.
+/// Hash of everything in a sample.
 #[derive(Clone, Default)]
 pub(super) struct Fingerprint(DefaultHasher);
 
 impl Fingerprint {
-    /// Of a picture alone.
+    /// Hash of an image alone.
     pub(super) fn of(picture: &Frame) -> Self {
         Self::default().seen(picture)
     }
 
-    /// With all pixels of a picture too.
+    /// Adds all pixels of an image.
     pub(super) fn seen(mut self, picture: &Frame) -> Self {
         (picture.width(), picture.height(), picture.format(), picture.pixels()).hash(&mut self.0);
         self
     }
 
-    /// With all of a sound too.
+    /// Adds all samples of a sound.
     pub(super) fn heard(mut self, sound: &Sound) -> Self {
         sound.samples().iter().for_each(|sample| sample.to_bits().hash(&mut self.0));
         self
     }
 }
 
-/// Whether a sample with this summary was taught already: that of another picture is never so near.
+/// Whether a sample with this summary was taught already. Summaries of different images are never this close.
 pub(super) fn is_known(summaries: &Array2<f32>, summary: &[f32]) -> bool {
     let length = |of: &mut dyn Iterator<Item = f32>| of.map(|value| value * value).sum::<f32>().sqrt();
     let most = SAME * length(&mut summary.iter().copied());

@@ -1,4 +1,4 @@
-//! Good samples → what is remembered of them: the way that teaching and adding share.
+//! Good samples → what is learned from them. Teaching and adding share this.
 
 use std::path::{Component, PathBuf};
 
@@ -16,8 +16,8 @@ use crate::prepare::pixels::Planes;
 use crate::prepare::quality::Quality;
 use crate::sample::{Frame, Sense};
 
-/// Good samples that are also remembered as another day would show them, at most: enough for what noise, light and
-/// compression do to all of them, and each is encoded once more.
+/// Most good samples that are also learned in augmented form. This many show what noise, light and compression do to
+/// all of them, and each must be encoded once more.
 const VARIED: usize = 100;
 
 /// The projection of each level's patches, with the level's stride.
@@ -28,15 +28,15 @@ pub(super) struct Course<'a> {
     pub(super) eye: &'a mut Eye,
     pub(super) sense: &'a mut dyn TeachSense,
     pub(super) samples: GoodSamples<'a>,
-    /// Pixels of the encoder's input that are ignored, `u8[height, width]`, 0 or 1; empty when none is.
+    /// Masked pixels of the encoder's input, `u8[height, width]`, 0 or 1; empty if there is no mask.
     pub(super) ignored: Vec<u8>,
-    /// Which samples were met already, at first none.
+    /// Samples that were seen already; none at first.
     pub(super) copies: Copies,
     pub(super) report: TeachReport,
     pub(super) steps: Progress<'a>,
 }
 
-/// How far the work is.
+/// Progress of the work.
 pub(super) struct Progress<'a> {
     done: usize,
     all: usize,
@@ -54,47 +54,47 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// What is known of a good sample that was taken in.
+/// Properties of a good sample that was used.
 pub(super) struct Taken {
-    /// Its number among all samples.
+    /// Its index among all samples.
     pub(super) number: usize,
     pub(super) quality: Quality,
     size: [usize; 2],
-    /// Whether it was a JPEG; not known of a picture that was made of something else.
+    /// Whether it was a JPEG; `None` for an image made from a sound or a clip.
     jpeg: Option<bool>,
-    /// Correlation with the reference, where there is one.
+    /// Correlation with the reference, if there is one.
     correlation: Option<f32>,
 }
 
-/// What is remembered of the samples that could be taught, in their order.
+/// What is kept of the samples that could be taught, in their order.
 #[derive(Default)]
 pub(super) struct Remembered {
     pub(super) good: Vec<Good>,
     pub(super) taken: Vec<Taken>,
-    /// Some of them as another day would show them, and the place in `good` of what each was made of.
+    /// Augmented samples, each with the index in `good` of its original.
     pub(super) varied: Vec<Good>,
     pub(super) varied_of: Vec<usize>,
 }
 
 impl Remembered {
-    /// All that memory is learned from: the good ones, then the varied ones.
+    /// All that memory is learned from: the good samples, then the augmented ones.
     pub(super) fn all(&self) -> Vec<&Good> {
         self.good.iter().chain(&self.varied).collect()
     }
 
-    /// The numbers of those that were taken in.
+    /// The indices of the used samples.
     pub(super) fn numbers(&self) -> Vec<usize> {
         self.taken.iter().map(|taken| taken.number).collect()
     }
 
-    /// Lets memory know the position of each patch.
+    /// Adds the position of each patch to it.
     pub(super) fn know_places(&mut self, grids: &[[usize; 2]], places: usize) {
         let all = self.good.iter_mut().chain(&mut self.varied);
         let levels = all.flat_map(|good| good.levels.iter_mut().zip(grids));
         levels.for_each(|(kept, grid)| kept.know_places(*grid, places));
     }
 
-    /// What samples must be like to be judged, by their pictures.
+    /// Ranges that samples must meet to be judged, from their images.
     pub(super) fn envelope(&self) -> Envelope {
         // Whether all were JPEGs, or none.
         let first = self.taken.first().and_then(|taken| taken.jpeg);
@@ -102,14 +102,15 @@ impl Remembered {
         Envelope { jpeg, ..Envelope::of(self.taken.iter().map(|taken| (taken.quality, taken.size))) }
     }
 
-    /// Correlation with the reference under which an image does not show the part: half of what the worst good one
-    /// has, for a defect may be large. Another part or none has up to 0.3.
+    /// Correlation with the reference below which an image does not show the part: half of the worst good one's,
+    /// because a defect may be large. A different part, or none, reaches up to 0.3.
     pub(super) fn least_correlation(&self) -> Option<f32> {
         let correlations = self.taken.iter().filter_map(|taken| taken.correlation);
         correlations.reduce(f32::min).map(|least| (0.5 * least).clamp(0.25, 0.4))
     }
 
-    /// Where to see the picture of a patch, given as sample and patch: varied samples are not kept, and show the same patch.
+    /// Where the image of a patch is, given as sample and patch. Augmented samples are not kept; their original shows
+    /// the same patch.
     pub(super) fn picture_of(&self, [sample, patch]: [u32; 2]) -> [u32; 2] {
         let of = (sample as usize).checked_sub(self.good.len()).map(|varied| self.varied_of[varied] as u32);
         [of.unwrap_or(sample), patch]
@@ -121,18 +122,17 @@ pub(super) fn summaries(good: &[Good], d: usize) -> Array2<f32> {
     Array2::from_shape_fn((good.len(), d), |(i, j)| good[i].summary[j])
 }
 
-/// Which of the good samples are also remembered as another day would show them. Pictures of clips are not what a camera
-/// sees either, but what light and noise do to what is filmed is much the same to them: in drawn clips it halves what is
-/// rejected of good ones.
+/// Which of the good samples are also learned in augmented form. Images of clips are not camera images, but light and
+/// noise affect them in a similar way. In synthetic clips, augmentation halves the false rejects.
 pub(super) struct Varying {
-    /// One in so many; `None` where none is.
+    /// One in this many; `None` for none.
     every: Option<usize>,
-    /// All that is remembered: the good ones, and these.
+    /// Total number: the good ones and the augmented ones.
     samples: usize,
 }
 
 impl Varying {
-    /// Of `samples` good ones of a sense that varies, or does not; so many of the part are varied `already`.
+    /// For `samples` good ones of a sense with or without augmentation; the part has `already` augmented ones.
     pub(super) fn of(samples: usize, already: usize, varies: bool) -> Self {
         let room = if varies { VARIED.saturating_sub(already) } else { 0 };
         let every = (room > 0).then(|| samples.div_ceil(room).max(1));
@@ -145,12 +145,13 @@ impl Varying {
 }
 
 impl Course<'_> {
-    /// The names of samples by their numbers.
+    /// The names of samples, by index.
     pub(super) fn names(&self, numbers: &[usize]) -> Vec<PathBuf> {
         numbers.iter().map(|&i| self.samples.names[i].clone()).collect()
     }
 
-    /// File and folder of samples by their numbers: enough to know them by, and nothing of the machine that taught them.
+    /// File and folder of samples, by index: enough to recognise them, without the paths of the machine that taught
+    /// them.
     pub(super) fn short_names(&self, numbers: &[usize]) -> Vec<String> {
         let short = |&i: &usize| {
             let names = self.samples.names[i].components().filter(|part| matches!(part, Component::Normal(_)));
@@ -161,7 +162,7 @@ impl Course<'_> {
         numbers.iter().map(short).collect()
     }
 
-    /// The first of the samples with these numbers, as the encoder sees it.
+    /// The first of the samples with these indices, as the encoder sees it.
     pub(super) fn first_view(&mut self, numbers: &[usize]) -> Result<Option<View>> {
         let Some(&first) = numbers.first() else { return Ok(None) };
         let [height, width] = self.eye.encoder().size();
@@ -173,13 +174,13 @@ impl Course<'_> {
         Ok(Some(View { pixels, width, height }))
     }
 
-    /// Brings a picture into the encoder's input, in its taught pose where it is registered.
+    /// Brings an image into the encoder's input, registered if the part is.
     pub(super) fn see(&mut self, frame: &Frame, at: &mut Look) -> Result<()> {
         let fixture = self.sense.registered().map(|registered| &registered.fixture);
         self.eye.see(frame, fixture, &self.ignored, at)
     }
 
-    /// Encodes the picture that was seen last; leaves its projected patches and its summary in `at`.
+    /// Encodes the last image; leaves its projected patches and its summary in `at`.
     pub(super) fn take_in(&mut self, weights: &Weights, at: &mut Look) -> Result<()> {
         self.eye.encode()?;
         for (l, (_, weights)) in weights.iter().enumerate() {
@@ -189,9 +190,9 @@ impl Course<'_> {
         self.eye.summarize(&mut at.summary)
     }
 
-    /// Looks at all samples, and remembers of each its summary and a share of its patches. `take` encodes the picture that
-    /// was seen, leaves its patches and its summary in `at`, and tells whether it is taken in, or was taught already; `seed` is that
-    /// of the first sample's other day.
+    /// Reads all samples, and keeps the summary and a share of the patches of each. `take` encodes the current image,
+    /// leaves its patches and its summary in `at`, and returns whether the sample is used or is a duplicate. `seed` is
+    /// that of the first sample's augmentation.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when none can be taught.
@@ -211,7 +212,7 @@ impl Course<'_> {
                 }
                 Ok((None, frame)) => {
                     self.see(&frame, at)?;
-                    // A runtime that fails, or computes what is no number, does not know on what.
+                    // The runtime's error, or a NaN in its output, does not name the sample.
                     if take(self, at).map_err(|error| named(name, error))? {
                         self.remember_one(&mut remembered, i, &frame, (weights, varying, seed), at)?;
                     } else {
@@ -229,7 +230,7 @@ impl Course<'_> {
         Ok(remembered)
     }
 
-    /// Remembers sample number `i`, which was looked at last, and how it may look another day.
+    /// Keeps sample `i`, which was read last, and its augmented form.
     fn remember_one(
         &mut self,
         remembered: &mut Remembered,
@@ -268,13 +269,13 @@ impl Course<'_> {
         Error::new(ErrorKind::Input, format!("none of {count} good {samples} can be taught{reason}"))
     }
 
-    /// What is kept of sample number `i`, which was looked at last.
+    /// What is kept of sample `i`, which was read last.
     fn kept(&self, i: usize, varying: &Varying, at: &Look) -> Good {
         let of = |(patches, distance): (&Array2<f32>, bool)| {
             let mut patches = CowArray::from(patches);
             if distance {
-                // What is far from good is not good for having been seen: the nearest good patch is zero, so a patch's
-                // distance from memory is what it tells itself.
+                // An anomalous patch does not become good by being taught. The nearest good patch is zero, so the
+                // distance from memory is the patch's own value.
                 let last = patches.ncols() - 1;
                 patches.column_mut(last).fill(0.0);
             }
@@ -284,8 +285,8 @@ impl Course<'_> {
         Good { levels, summary: at.summary.clone() }
     }
 
-    /// What each bank entry looked like, `u8[entries, TILE, TILE, 3]`: the picture around its patch, a little wider than the
-    /// patch itself. `seen_at` tells for each the place of its sample in `taken`, and its patch.
+    /// The image of each bank entry, `u8[entries, TILE, TILE, 3]`: its patch and a little around it. `seen_at` gives
+    /// for each entry the index of its sample in `taken`, and its patch.
     pub(super) fn tiles(&mut self, seen_at: &[[u32; 2]], taken: &[Taken]) -> Result<Vec<u8>> {
         let grids = self.eye.grids();
         let grid = grids[shown_level(grids.len())];
@@ -305,7 +306,7 @@ impl Course<'_> {
         Ok(tiles)
     }
 
-    /// The picture of sample number `i`, in its taught pose where it is registered.
+    /// The image of sample `i`, registered if the part is.
     fn view(&mut self, i: usize) -> Result<Frame> {
         let frame = self.sense.read_picture(&self.samples, i)?;
         let view = self.sense.registered().map(|registered| registered.fixture.view(&frame)).transpose()?;
@@ -313,7 +314,7 @@ impl Course<'_> {
     }
 }
 
-/// Cuts what is around a patch of `grid` = [rows, columns] out of a picture.
+/// Cuts the surroundings of a patch of `grid` = [rows, columns] out of an image.
 fn cut_tile(frame: &Frame, patch: usize, [rows, columns]: [usize; 2], tile: &mut [u8]) {
     let patch = patch % (rows * columns);
     let centre = [(patch % columns) as f64 + 0.5, (patch / columns) as f64 + 0.5];
@@ -329,7 +330,7 @@ fn cut_tile(frame: &Frame, patch: usize, [rows, columns]: [usize; 2], tile: &mut
     }
 }
 
-/// Room for what is seen of parts of this kind.
+/// Buffers for parts of this kind.
 pub(super) fn look(eye: &Eye, kind: Kind, weights: &Weights) -> Look {
     Look::new(eye, kind, weights.iter().map(|(_, weights)| weights.ncols()))
 }

@@ -16,50 +16,50 @@ use crate::prepare::pixels::Developer;
 use crate::prepare::quality::Span;
 use crate::sample::{Frame, Moment, Sense};
 
-/// Images beside the first that are tried for a common layout, at most.
+/// Most images, besides the first, that are tried for a common layout.
 const LAYOUT_IMAGES: usize = 6;
-/// Below this [`wandering`] the position of a patch tells what it should look like.
+/// Below this [`wandering`], a patch's position predicts its appearance.
 const FRAMED_WANDERING: f32 = 0.4;
-/// Share by which a mask's shape may differ from that of the images: what rounding makes of a smaller one.
+/// Share by which a mask's aspect ratio may differ from that of the images, to allow for rounding in a scaled mask.
 const MASK_DIFFERS: f64 = 0.02;
 
 /// Teaches from images.
 #[derive(Default)]
 pub(super) struct TeachImage {
-    /// How they are looked at, as soon as that is known.
+    /// The alignment mode, once known.
     kind: Option<Kind>,
     why: String,
     registered: Option<Registered>,
-    /// Of those that were taken in.
+    /// Of the used images.
     survey: Survey,
 }
 
-/// What images are registered by.
+/// The registration reference.
 pub(super) struct Registered {
     reference: Reference,
     pub(super) fixture: Fixture,
-    /// What pixels may be: of each fold, where they are compared.
+    /// Allowed band of the pixels, per fold, if pixels are compared.
     bands: Vec<Golden>,
 }
 
 impl Registered {
-    /// Makes room for what the pixels of so many folds may be.
+    /// Makes room for the pixel bands of this many folds.
     pub(super) fn compare(&mut self, folds: usize) {
         self.bands.resize(folds, Golden::new(self.fixture.size()));
     }
 
-    /// Widens what pixels may be by a good image of a fold.
+    /// Widens the pixel band of a fold by a good image.
     pub(super) fn add(&mut self, fold: usize, frame: &Frame) -> Result<()> {
         let view = self.fixture.view(frame)?;
         self.bands[fold].add(&view)
     }
 
-    /// Widens what pixels may be, where they are compared, by a good view.
+    /// Widens the pixel band by a good view, if pixels are compared.
     pub(super) fn widen(&mut self, view: &View) -> Result<()> {
         self.bands.first_mut().map_or(Ok(()), |band| band.add(view))
     }
 
-    /// What pixels may be by all folds but one; `None` where they are not compared, or there is no other.
+    /// The pixel band of all folds but one; `None` if pixels are not compared, or there is no other fold.
     pub(super) fn golden(&self, without: Option<usize>) -> Option<Golden> {
         let mut others = self.bands.iter().enumerate().filter(|(fold, _)| Some(*fold) != without).map(|(_, band)| band);
         let first = others.next().cloned();
@@ -74,7 +74,7 @@ impl TeachSense for TeachImage {
 
     fn cannot_be_taught(&self, moment: &Moment) -> Option<String> {
         let Some(frame) = &moment.frame else { return Some("no picture".into()) };
-        // A camera behind its cap would pass for ever.
+        // Otherwise, a camera behind its cap would always pass.
         blank(frame).unwrap_or_else(|error| Some(error.chain()))
     }
 
@@ -127,15 +127,15 @@ impl TeachSense for TeachImage {
 }
 
 impl TeachImage {
-    /// Refuses a mask that would have to be stretched to lie over the good images.
+    /// Rejects a mask that would have to be stretched to fit the good images.
     fn check_mask(&mut self, mask: Option<&Frame>, samples: &GoodSamples) -> Result<()> {
         let Some(mask) = mask else { return Ok(()) };
         let first = (0..samples.len()).find_map(|i| self.read_picture(samples, i).ok());
         first.map_or(Ok(()), |image| fits(mask, [image.width(), image.height()]))
     }
 
-    /// Tries whether the part can be found in its good images by its layout, unless something else is wanted. The
-    /// reference is the first image that can be read.
+    /// Tries to register the good images by their layout, unless another mode is set. The reference is the first
+    /// readable image.
     fn find_layout(&mut self, samples: &GoodSamples) -> Result<()> {
         if self.kind.is_some_and(|kind| !kind.is_registered()) {
             return Ok(());
@@ -164,7 +164,7 @@ impl TeachImage {
             if !structure.holds() {
                 return Ok(());
             }
-            // Where the layout is fixed, pixels can be compared too; how much they say is for the good images to calibrate.
+            // With a fixed layout, pixels can be compared too. The good images calibrate how much that counts.
             self.kind = Some(Kind::Golden);
         }
         self.registered = Some(Registered { reference, fixture, bands: Vec::new() });
@@ -172,8 +172,8 @@ impl TeachImage {
     }
 }
 
-/// A part that is not found by its layout may still lie about where it was taught: its patches then have their nearest
-/// neighbours at their own positions in other good images. Adds to `why`.
+/// A part that cannot be registered may still lie about where it was taught. Its patches then have their nearest
+/// neighbours at their own positions in other good images. Appends to `why`.
 fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], why: &mut String) -> Kind {
     let shown = shown_level(grids.len());
     let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[shown]).collect();
@@ -183,7 +183,7 @@ fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], why: &mut String) -> Kin
     if wandering < FRAMED_WANDERING { Kind::Framed } else { Kind::Texture }
 }
 
-/// The `others` that show something else than the first, and than one another: a copy says nothing of how others lie.
+/// The `others` that differ from the first and from each other: a duplicate says nothing about alignment.
 fn without_copies(first: &Frame, mut others: Vec<Frame>) -> Vec<Frame> {
     let (mut met, mut i) = (Copies::default(), 0);
     met.original(Fingerprint::of(first), 0);
@@ -194,16 +194,16 @@ fn without_copies(first: &Frame, mut others: Vec<Frame>) -> Vec<Frame> {
     others
 }
 
-/// Why nothing is to be seen in an image, if so.
+/// The reason why an image shows nothing, if any.
 fn blank(image: &Frame) -> Result<Option<String>> {
     let mut developer = Developer::default();
     Ok(Span::of(&developer.develop(image, [image.height(), image.width()])?).blank())
 }
 
-/// Refuses a mask that would have to be stretched to lie over images of `[width, height]`.
+/// Rejects a mask that would have to be stretched to fit images of `[width, height]`.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] when its shape is another.
+/// [`ErrorKind::Input`] when its aspect ratio differs.
 pub fn fits(mask: &Frame, [wide, tall]: [usize; 2]) -> Result<()> {
     let (width, height) = (mask.width(), mask.height());
     let [mask_shape, shape] = [(width, height), (wide, tall)].map(|(width, height)| width as f64 / height as f64);

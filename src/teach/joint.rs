@@ -1,4 +1,4 @@
-//! Good samples of several senses: those that all of them can take.
+//! Good samples of several senses: those that all senses can use.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use super::{GoodSamples, Teacher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sample::Sense;
 
-/// The samples that are taught. Where several senses take them, one that a sense cannot take is left out whole: each sense
-/// is to know the same samples in the same order.
+/// The samples that are taught. With several senses, a sample that one of them cannot use is left out entirely, so that
+/// each sense learns the same samples in the same order.
 #[derive(Default)]
 pub(super) struct Whole {
     pub(super) names: Vec<PathBuf>,
     /// The group of each.
     pub(super) groups: Vec<usize>,
-    /// What is left out, with the reason.
+    /// The skipped samples, with the reason.
     pub(super) skipped: Vec<(PathBuf, String)>,
-    /// Samples that all senses take alike, each with the one that it is a copy of.
+    /// Duplicates across all senses, each with its original.
     pub(super) copies: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -25,7 +25,7 @@ impl Whole {
     /// [`ErrorKind::Input`] when there is none that all of several senses can take.
     pub(super) fn of(teachers: &mut [Teacher], samples: GoodSamples) -> Result<Self> {
         if teachers.len() < 2 {
-            // One sense alone tells of its samples when they are taught.
+            // A single sense reports on its samples while they are taught.
             let groups = (0..samples.len()).map(|i| samples.group(i)).collect();
             return Ok(Self { names: samples.names.to_vec(), groups, ..Self::default() });
         }
@@ -49,7 +49,7 @@ impl Whole {
     }
 }
 
-/// What all senses take of sample number `i`.
+/// What all senses need of sample `i`.
 fn fingerprint(teachers: &mut [Teacher], samples: &GoodSamples, i: usize) -> Result<Fingerprint> {
     let mut all = Fingerprint::default();
     for teacher in teachers {

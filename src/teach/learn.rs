@@ -1,4 +1,4 @@
-//! Teaching a part anew by one sense.
+//! Teaching a part from scratch by one sense.
 
 use super::advice::{Sufficiency, suspects};
 use super::copies::{Copies, Fingerprint};
@@ -16,12 +16,12 @@ use crate::prepare::image::Preparer;
 use crate::prepare::pixels::Planes;
 use crate::sample::{Frame, Sense};
 
-/// Samples that the projection is learned from, at most: enough patches, and they are encoded twice.
+/// Most samples that the projection is learned from: they have enough patches, and each is encoded twice.
 const METRIC_SAMPLES: usize = 48;
 
-/// Which memory judges which good sample: that of all samples of other folds.
+/// Which memory judges which good sample: the one of all samples of other folds.
 struct Folds {
-    /// The fold of each good sample, then of each varied one: that of what it was made of.
+    /// The fold of each good sample, then of each augmented one, which has its original's fold.
     of: Vec<usize>,
     count: usize,
 }
@@ -36,7 +36,7 @@ impl Folds {
     }
 }
 
-/// What was learned of good samples, before it is a part.
+/// What was learned from good samples, before it becomes a part.
 struct Lesson {
     kind: Kind,
     remembered: Remembered,
@@ -46,7 +46,7 @@ struct Lesson {
 }
 
 impl Teacher {
-    /// Teaches a part anew. Of `config` counts what this sense knows.
+    /// Teaches a part from scratch. Settings in `config` for other senses are ignored.
     pub(super) fn learn(
         &mut self,
         config: &TeachConfig,
@@ -71,17 +71,17 @@ impl Teacher {
 }
 
 impl Course<'_> {
-    /// Learns how patches are projected from one in `every` samples.
+    /// Learns the projection of patches from one in `every` samples.
     fn learn_projection(&mut self, every: usize) -> Result<Weights> {
         let mut moments: Vec<Moments> = self.eye.channels().into_iter().map(Moments::new).collect();
         let mut at = Look::new(self.eye, Kind::Texture, self.eye.strides().map(|_| 0));
         let mut met = self.copies.clone();
         for i in (0..self.samples.len()).step_by(every) {
-            // A sample that fails here fails again when it is remembered and is told there.
+            // A sample that fails here fails again later and is reported there.
             let picture = self.sense.read_picture(&self.samples, i).ok();
             if let Some(frame) = picture.filter(|frame| met.original(Fingerprint::of(frame), i).is_none()) {
                 self.see(&frame, &mut at)?;
-                // A runtime that fails, or computes what is no number, does not know on what.
+                // The runtime's error, or a NaN in its output, does not name the sample.
                 self.eye.encode().map_err(|error| named(&self.samples.names[i], error))?;
                 for (l, moments) in moments.iter_mut().enumerate() {
                     moments.add(self.eye.cells(l)?.view());
@@ -99,7 +99,7 @@ impl Course<'_> {
         self.remember((weights, &varying, 0), &mut at, &mut take)
     }
 
-    /// Finds how the part is looked at, learns its memory, and measures what was held out of it.
+    /// Finds the alignment mode, learns the memory, and measures the held-out samples.
     fn calibrate(&mut self, mut remembered: Remembered, weights: &Weights) -> Result<Lesson> {
         let grids = self.eye.grids();
         let kind = self.sense.kind(&remembered.good, &grids, &mut self.report);
@@ -125,7 +125,7 @@ impl Course<'_> {
         Ok(Lesson { kind, remembered, learned, blame, held_out })
     }
 
-    /// Learns what the pixels of each fold may be, where these are compared: what is golden for a fold is that of all others.
+    /// Learns the pixel band of each fold, if pixels are compared. A fold is judged by the band of all others.
     fn compare_pixels(&mut self, kind: Kind, remembered: &Remembered, folds: &Folds) -> Result<()> {
         let Some(registered) = self.sense.registered().filter(|_| kind == Kind::Golden) else { return Ok(()) };
         registered.compare(folds.count.max(1));
@@ -136,8 +136,8 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// Measures each good sample by the memory without its fold. Samples are looked at a second time rather than kept: what
-    /// is needed stays that of the bank.
+    /// Measures each good sample by the memory without its fold. Samples are read a second time instead of being kept,
+    /// so that the memory needed does not exceed the bank's.
     fn measure_held_out(
         &mut self,
         kind: Kind,
@@ -161,7 +161,7 @@ impl Course<'_> {
         Ok(unseen)
     }
 
-    /// Measures copies of the only good sample.
+    /// Measures variants of the only good sample.
     fn measure_stand_ins(
         &mut self,
         kind: Kind,
@@ -210,7 +210,7 @@ impl Course<'_> {
         self.report.suspects = suspects(&self.names(&taken), &distances, &judgement);
         self.report.sufficiency = Sufficiency::of(&remembered, &distances, &judgement);
         if kind.sense() != Sense::Image {
-            // Light and focus of a picture that was made of something else say nothing.
+            // Light and focus of an image made from a sound or a clip are meaningless.
             self.report.sufficiency.sort = "";
         }
         let d = self.eye.summary_len();
@@ -223,7 +223,7 @@ impl Course<'_> {
     }
 }
 
-/// Which pixels of the encoder's input the mask's dark pixels cover.
+/// The pixels of the encoder's input that the mask's dark pixels cover.
 fn ignored_pixels(eye: &mut Eye, mask: Option<&Frame>) -> Result<Vec<u8>> {
     let Some(mask) = mask else { return Ok(Vec::new()) };
     let [height, width] = eye.encoder().size();

@@ -1,4 +1,4 @@
-//! Good samples beside a memory that had not seen them: what calibrates a part.
+//! Distances of good samples from a memory that has not seen them: these calibrate a part.
 
 use half::f16;
 
@@ -12,16 +12,16 @@ use crate::memory::part::{HeldOut, Kind};
 use crate::memory::search::Nearest;
 use crate::sample::Frame;
 
-/// Heat 1 is the patch distance that the most anomalous patch of this share of good samples stays under.
+/// Heat 1 is the patch distance below which the most anomalous patch stays in this share of good samples.
 const HEAT_QUANTILE: f64 = 0.95;
 
-/// A good sample beside a memory that had not seen it.
+/// A good sample, measured by a memory that has not seen it.
 #[derive(Clone, Default)]
 pub(super) struct Unseen {
     pub(super) distances: Distances,
     /// Distance of each patch of each level.
     pub(super) patches: Vec<Vec<f16>>,
-    /// Joint distance and blame of each patch of the finest grid.
+    /// Joint distance and attribution of each patch of the finest grid.
     joint: Vec<f16>,
     blame: Vec<f16>,
     hidden: Vec<bool>,
@@ -37,7 +37,7 @@ impl Unseen {
         self.joint = scratch.joint.iter().map(|&distance| half(distance)).collect();
     }
 
-    /// The joint distance and the blame of each patch.
+    /// The joint distance and the attribution of each patch.
     pub(super) fn blamed(&self) -> impl Iterator<Item = [f32; 2]> + Clone {
         self.joint.iter().zip(&self.blame).map(|(distance, blame)| [distance.to_f32(), blame.to_f32()])
     }
@@ -53,7 +53,7 @@ impl Unseen {
 }
 
 impl Course<'_> {
-    /// Encodes the picture that was seen last and measures it.
+    /// Encodes the last image and measures it.
     pub(super) fn measure(&mut self, learned: &Learned, golden: Option<&Golden>, at: &mut Look) -> Result<Unseen> {
         self.eye.encode()?;
         let distances = self.eye.compare(learned, golden, at)?;
@@ -69,26 +69,26 @@ impl Course<'_> {
     }
 }
 
-/// In half precision. From one or two pictures the shape is so narrow that blame may leave its range.
+/// In half precision. With one or two images the Gaussian model is so narrow that the attribution may overflow.
 fn half(value: f32) -> f16 {
     f16::from_f32(value.clamp(f16::MIN.to_f32(), f16::MAX.to_f32()))
 }
 
-/// The mean of what is held in half precision.
+/// The mean of values in half precision.
 pub(super) fn mean<'a>(values: impl Iterator<Item = &'a f16>) -> f32 {
     let (sum, count) = values.fold((0.0f64, 0usize), |(sum, count), value| (sum + value.to_f64(), count + 1));
     (sum / count.max(1) as f64) as f32
 }
 
-/// What 1 stands for in heatmaps, from the greatest value in each held-out good sample.
+/// The value that maps to 1 in heatmaps, from the greatest value in each held-out good sample.
 pub(super) fn limit_of(greatest: impl Iterator<Item = f32>) -> f32 {
     let limit = Calibration::new(greatest.collect()).limit(1.0 - HEAT_QUANTILE);
     if limit.is_finite() && limit > 0.0 { limit } else { 1.0 }
 }
 
-/// A single good picture has no other to be held against: copies of it stand in. Of a texture these are its three
-/// mirror images; of a sound, ones that begin later; of a part with positions, ones shifted by a hundredth and a little
-/// darker or brighter. Real good parts differ more than that, so a part taught from one picture is strict until more are
+/// With a single good image there is no other to compare it with. Variants of it are used instead: for a texture its
+/// three mirror images; for a sound, copies with a later start; for a part with positions, copies shifted by 1 % and a
+/// little darker or brighter. Real good parts vary more, so a part taught from one image is strict until more are
 /// added.
 pub(super) fn stand_ins(frame: &Frame, kind: Kind) -> Result<Vec<Frame>> {
     let (width, height, bytes) = (frame.width(), frame.height(), frame.channels()?);

@@ -1,5 +1,5 @@
-//! What is particular to sounds: they are looked at as pictures of them, and beside these it is known what they are like as a
-//! whole.
+//! What is particular to sounds: their spectrogram images are encoded, and the stationary features of the whole sound
+//! are learned too.
 
 use super::{GoodSamples, Numbered, TeachConfig, TeachReport, TeachSense, same_length};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,17 +13,17 @@ use crate::prepare::spectrogram::Spectrograph;
 use crate::prepare::steady::Steady;
 use crate::sample::{Frame, Moment, Sense, Sound};
 
-/// Good sounds from which on it is known what they are like as a whole.
+/// Fewest good sounds for baseline statistics.
 const LEAST_STEADY: usize = 3;
-/// Seconds of a sound beyond which nothing is told more finely.
+/// Longest time over which stationary features are measured, in seconds; more would not make them finer.
 const MOST_STEADY_SECONDS: f64 = 240.0;
 
 /// Teaches from sounds.
 pub(super) struct TeachSound {
     spectrograph: Spectrograph,
-    /// What the sounds that can be read are like.
+    /// Ranges of the readable sounds.
     heard: Vec<Loudness>,
-    /// The bearing that is heard, where it is known.
+    /// The bearing, if known.
     bearing: Option<Bearing>,
 }
 
@@ -34,7 +34,7 @@ impl TeachSound {
         Ok(Self { spectrograph: spectrograph(manifest)?, heard: Vec::new(), bearing: None })
     }
 
-    /// Measures the sounds that can be read; those that cannot are told when they are taught.
+    /// Measures the readable sounds; the others are reported when they are taught.
     fn listen(&mut self, samples: &GoodSamples) -> Result<()> {
         let longest = self.longest();
         self.heard.clear();
@@ -56,13 +56,13 @@ impl TeachSound {
         Ok(())
     }
 
-    /// Seconds of the longest sound whose picture a part may have.
+    /// Longest sound whose image a part may have, in seconds.
     fn longest(&self) -> f64 {
         let SpectrogramSpec { rate, hop, pixels, .. } = self.spectrograph.spec();
         (LONGEST_INPUT / pixels.max(1) * hop) as f64 / f64::from(rate)
     }
 
-    /// Makes the encoder as long as the picture of the first sound needs: pictures are not stretched.
+    /// Sets the encoder's width for the image of the first sound, because images are not stretched.
     fn fit(&mut self, eye: &mut Eye, samples: &GoodSamples) -> Result<()> {
         let Some(first) = (0..samples.len()).find_map(|i| self.read(samples, i).ok()) else { return Ok(()) };
         let frames = self.picture(&first)?.width();
@@ -71,7 +71,7 @@ impl TeachSound {
         if encoder.size() == [height, width] { Ok(()) } else { encoder.resize(height, width) }
     }
 
-    /// What measures what `count` such sounds are like as a whole; `None` where they are too few or too short.
+    /// Measures the stationary features of `count` such sounds; `None` if the sounds are too few or too short.
     fn steady(&self, count: usize) -> Result<Option<Steady>> {
         let SpectrogramSpec { rate, bands, .. } = self.spectrograph.spec();
         let least = self.heard.iter().map(|heard| heard.seconds).fold(f64::MAX, f64::min);
@@ -82,7 +82,7 @@ impl TeachSound {
         }
     }
 
-    /// What each of the samples `taken` is like as a whole.
+    /// Stationary features of each of the samples `taken`.
     fn values(&mut self, (samples, taken): Numbered, steady: &mut Steady) -> Result<Vec<Vec<f32>>> {
         let mut of = |i: usize| -> Result<Vec<f32>> {
             self.read_picture(samples, i)?;
@@ -122,7 +122,7 @@ impl TeachSense for TeachSound {
         Kind::Sound
     }
 
-    /// Their pictures are not what a camera sees.
+    /// Their images are not camera images.
     fn varies(&self) -> bool {
         false
     }
@@ -167,7 +167,7 @@ fn sound_of(moment: &Moment) -> Result<&Sound> {
     moment.sound.as_ref().ok_or_else(|| super::missing("sound"))
 }
 
-/// What of good sounds is spoilt, though not so far that nothing can be learned from them.
+/// Damage in good sounds that does not prevent learning from them.
 fn spoilt(heard: &[Loudness]) -> Vec<String> {
     let mut notes = Vec::new();
     for (at, name) in ["clipped", "silent", "dropped out"].into_iter().enumerate() {
@@ -176,7 +176,7 @@ fn spoilt(heard: &[Loudness]) -> Vec<String> {
         let (count, most) = spoilt.fold((0, 0.0f64), |(count, most), share| (count + 1, most.max(share)));
         if count > 0 {
             notes.push(format!(
-                "{count} good sounds are {name}, up to {:.1} % of one: what is so to {:.1} % will be judged, not refused",
+                "{count} good sounds are {name}, up to {:.1} % of one: sounds up to {:.1} % {name} will be judged, not refused",
                 100.0 * most,
                 200.0 * most
             ));

@@ -1,4 +1,4 @@
-//! What good images are like, for what limits the judging by them.
+//! Examines the good images for weaknesses that limit what can be judged.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,26 +8,26 @@ use crate::prepare::pixels::Developer;
 use crate::prepare::quality::{self, SKETCH, Span};
 use crate::sample::Frame;
 
-/// Levels of 256 under which too few are used to tell fine differences.
+/// Below this many of 256 levels, fine differences are lost.
 const FEW_LEVELS: u8 = 64;
-/// Grey levels under which pictures do not differ, noise left out.
+/// Difference in grey levels, without noise, below which images count as equal.
 const ALIKE: f32 = 0.75;
-/// Pictures from which on it is told that all are alike.
+/// Fewest images for the notice that all are equal.
 const FEWEST_ALIKE: usize = 3;
 
-/// Good images, as they are taken in.
+/// Statistics of the used good images.
 #[derive(Default)]
 pub(super) struct Survey {
     sizes: Vec<(PathBuf, [usize; 2])>,
-    /// Of images that a part is taught from anew.
+    /// Of images that a part is taught from for the first time.
     levels: Option<Levels>,
 }
 
-/// Which grey levels they use.
+/// The grey levels that occur.
 #[derive(Default)]
 struct Levels {
     first: Option<[f32; SKETCH * SKETCH]>,
-    /// How far any of them is from the first where they differ most, noise left out, in grey levels.
+    /// Greatest difference of any image from the first, without noise, in grey levels.
     apart: f32,
     /// The brightest value of any.
     top: u8,
@@ -35,7 +35,7 @@ struct Levels {
 }
 
 impl Survey {
-    /// Of images that a part is taught from anew; of those that are added to one, only sizes are told.
+    /// For images that a part is taught from for the first time. For added images, only sizes are reported.
     pub(super) fn anew() -> Self {
         Self { levels: Some(Levels::default()), ..Self::default() }
     }
@@ -45,7 +45,7 @@ impl Survey {
         self.levels.as_mut().map_or(Ok(()), |levels| levels.add(image))
     }
 
-    /// What limits the judging by them, a sentence each.
+    /// Weaknesses that limit the judging, a sentence each.
     pub(super) fn notes(&self) -> Vec<String> {
         let of_levels = self.levels.as_ref().map_or_else(Vec::new, |levels| levels.notes(self.sizes.len()));
         odd_sizes(&self.sizes).into_iter().chain(of_levels).collect()
@@ -83,7 +83,8 @@ impl Levels {
     }
 }
 
-/// Good images of another size than most, by more than what is granted when one is judged: after them no size is wrong.
+/// Good images whose size differs from most by more than is tolerated in inspection. After teaching them, no size would
+/// be rejected.
 fn odd_sizes(sizes: &[(PathBuf, [usize; 2])]) -> Option<String> {
     let mut counts = BTreeMap::new();
     sizes.iter().for_each(|(_, size)| *counts.entry(*size).or_insert(0usize) += 1);

@@ -1,4 +1,4 @@
-//! `part.toml`: what people can read of a part, and what is wrong with one that somebody changed.
+//! `part.toml`: the readable side of a part, and the checks of a card that somebody edited.
 
 use std::path::Path;
 
@@ -24,57 +24,56 @@ pub struct Card {
     pub format: u32,
     /// The part's name.
     pub name: String,
-    /// How the part is looked at.
+    /// The alignment mode.
     pub kind: Kind,
-    /// Good pictures it was taught from.
+    /// Number of good samples it was taught from.
     pub good: usize,
     /// Share of good parts that may be rejected: the promise.
     pub overkill: f64,
-    /// Heat 1 stands for this [`Blame::heat`].
+    /// The [`Blame::heat`] that maps to heat 1.
     pub heat_limit: f32,
-    /// What counts beside a cell's own distance.
+    /// Weights of what counts besides a patch's own distance.
     pub blame: Blame,
-    /// Heat 1 stands for this deviation of a cell's pixels, where they are compared.
+    /// The deviation of a patch's pixels that maps to heat 1, if pixels are compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation_limit: Option<f32>,
-    /// Correlation with the reference under which a picture does not show this part, where it is registered.
+    /// Correlation with the reference below which an image does not show this part, if it is registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_correlation: Option<f32>,
-    /// Strides of the encoder's maps that memory keeps, finest first: a bank each.
+    /// Strides of the encoder's maps that memory keeps, finest first: one bank each.
     pub strides: Vec<usize>,
-    /// The encoder that made the numbers; another one's features mean something else.
+    /// The encoder that computed the features. Features of another encoder are not comparable.
     pub model: ModelRef,
-    /// What a picture must be like to be judged.
+    /// Ranges that an image must meet to be judged.
     pub picture: Envelope,
-    /// What a sound must be like to be judged, where the part is heard.
+    /// Ranges that a sound must meet to be judged, if the part has sound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Audible>,
-    /// What a clip must be like to be judged, where the part is filmed; `picture` is then of its frames.
+    /// Ranges that a clip must meet to be judged, if the part has clips; `picture` then describes its frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<Moving>,
-    /// The bearing that is heard, where it is known: what beats at one of its rates is named.
+    /// The bearing, if known: what repeats at one of its rates is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearing: Option<Bearing>,
     /// The file with the numbers.
     pub memory: MemoryRef,
 }
 
-/// How a part is looked at.
+/// The alignment mode of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A surface or loose parts: any place may look like any place of a good part.
+    /// A surface or loose parts: a patch may match a good patch from any position.
     Texture,
-    /// A part that lies about where it was taught: memory knows the place of what it saw in the picture.
+    /// A part that lies about where it was taught: memory knows the position of each patch in the image.
     Framed,
-    /// A part with a fixed layout: found in the picture by shift, turn and scale, and memory knows the place.
+    /// A part with a fixed layout: registered by shift, rotation and scale; memory knows the position of each patch.
     Aligned,
-    /// An aligned part whose every pixel is known: compared with the good pictures pixel by pixel as well.
+    /// An aligned part that is also compared with the good images pixel by pixel.
     Golden,
-    /// A sound, by the picture of its spectrogram: any time may sound like any time of a good part, each band like
-    /// itself.
+    /// A sound, as a spectrogram image. A patch may match any time of a good part, but only its own band.
     Sound,
-    /// A clip of a motion, by the picture of its steps: each place looks at each time as it does in good parts.
+    /// A clip, as a tiled image of its motion. Each position at each time is compared with the same in good parts.
     Clip,
 }
 
@@ -91,7 +90,7 @@ impl Kind {
         }
     }
 
-    /// Numbers by which memory knows the place of a cell: none, its row, or its row and column.
+    /// Coordinates by which memory knows a patch's position: none, its row, or its row and column.
     pub const fn places(self) -> usize {
         match self {
             Self::Texture => 0,
@@ -100,7 +99,7 @@ impl Kind {
         }
     }
 
-    /// The sense that it is judged by.
+    /// The sense that judges it.
     pub const fn sense(self) -> Sense {
         match self {
             Self::Sound => Sense::Sound,
@@ -109,7 +108,7 @@ impl Kind {
         }
     }
 
-    /// Whether the part is found in the picture first.
+    /// Whether the part is registered first.
     pub const fn is_registered(self) -> bool {
         matches!(self, Self::Aligned | Self::Golden)
     }
@@ -160,7 +159,7 @@ impl Card {
         Ok(card)
     }
 
-    /// What is wrong with it, as a sentence that names the field.
+    /// The first fault of the card, as a sentence that names the field.
     fn check(&self) -> Result<(), String> {
         check_format(self.format)?;
         self.check_limits()?;

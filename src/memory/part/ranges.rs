@@ -1,4 +1,4 @@
-//! What the good samples of each sense were like, and why a sample that is not like them cannot be judged.
+//! Ranges of the good samples of each sense, and the reason why a sample outside of them cannot be judged.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::prepare::quality::Quality;
 use crate::report::{Reason, ReasonCode};
 use crate::sample::Sound;
 
-/// Ranges seen among the good pictures, `[least, greatest]`.
+/// Ranges among the good images, `[least, greatest]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
@@ -27,13 +27,13 @@ pub struct Envelope {
     pub black: [f32; 2],
     /// Share of pixels at the white end.
     pub white: [f32; 2],
-    /// Whether all of them were JPEGs, or none; not known where some were, nor of parts that were taught before this was told.
+    /// Whether all of them were JPEGs, or none. `None` for a mixture, and for parts taught before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jpeg: Option<bool>,
 }
 
 impl Envelope {
-    /// The ranges of some pictures, of each its light and focus and its `[width, height]`; how they were coded is not told.
+    /// The ranges of some images, given light, focus and `[width, height]` of each. `jpeg` stays unknown.
     pub fn of(pictures: impl Iterator<Item = (Quality, [usize; 2])> + Clone) -> Self {
         let span = |of: &dyn Fn(&Quality) -> f32| {
             let values = || pictures.clone().map(|(quality, _)| of(&quality));
@@ -55,7 +55,7 @@ impl Envelope {
         }
     }
 
-    /// The ranges of both.
+    /// The union of both ranges.
     pub fn joined(self, other: Self) -> Self {
         let span = |a: [f32; 2], b: [f32; 2]| [a[0].min(b[0]), a[1].max(b[1])];
         let side = |a: [usize; 2], b: [usize; 2]| [a[0].min(b[0]), a[1].max(b[1])];
@@ -71,16 +71,16 @@ impl Envelope {
         }
     }
 
-    /// Why a picture may be strange for how it was coded, if so: it was a JPEG and no good one was, or the other way round.
+    /// Warns when the image was a JPEG and no good one was, or the other way round: it may score high for that alone.
     pub fn other_coding(&self, was_jpeg: bool) -> Option<&'static str> {
         match (self.jpeg?, was_jpeg) {
-            (true, false) => Some("no JPEG, taught from JPEGs: what these leave out may be what is strange"),
-            (false, true) => Some("a JPEG, taught from others: what a JPEG leaves out may be what is strange"),
+            (true, false) => Some("no JPEG, taught from JPEGs: the missing compression may raise the score"),
+            (false, true) => Some("a JPEG, taught from others: its compression may raise the score"),
             _ => None,
         }
     }
 
-    /// What is wrong with a range, as a sentence.
+    /// The first fault of a range, as a sentence.
     pub(super) fn check(&self) -> Result<(), String> {
         for (field, [least, most]) in [("width", self.width), ("height", self.height)] {
             if least == 0 || least > most || most > 1 << 24 {
@@ -103,24 +103,24 @@ impl Envelope {
     }
 }
 
-/// How loud and how whole one sound is, whatever is heard in it.
+/// Level and integrity of one sound, whatever it contains.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loudness {
-    /// How long it lasts.
+    /// Duration.
     pub seconds: f64,
-    /// Level of what is judged, the mean of all channels, in dBFS.
+    /// Level of the judged signal, the mean of all channels, in dBFS.
     pub rms_dbfs: f64,
-    /// Decibels by which its loudest channel is above that: many, where channels cancel each other.
+    /// Decibels by which the loudest channel exceeds that. Large if channels cancel each other.
     pub lost_db: f64,
-    /// Share of samples that are clipped, 0 to 1, of the worst channel, as the next two.
+    /// Share of clipped samples, 0 to 1. This and the next two are of the worst channel.
     pub clipped: f64,
-    /// Share of the time in which there is no sound at all, 0 to 1; channels without any are not looked at, unless all are so.
+    /// Share of digital silence, 0 to 1. Silent channels are left out unless all are silent.
     pub silent: f64,
     /// Share of samples within dropouts, 0 to 1.
     pub dropped: f64,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
-    /// Channels without any sound.
+    /// Number of silent channels.
     pub silent_channels: usize,
 }
 
@@ -145,7 +145,7 @@ impl Loudness {
         let live = silent.iter().copied().filter(|share| silent_channels == channels || *share < ALL_SILENT);
         let frames = sound.samples().chunks_exact(channels);
         let mixed = frames.map(|frame| frame.iter().map(|&sample| f64::from(sample)).sum::<f64>() / channels as f64);
-        // What is judged is their mean: a channel that is wired the wrong way round takes the other away.
+        // The mean of the channels is judged, so a channel with inverted polarity cancels the other.
         let rms_dbfs = if channels == 1 { loudest } else { listen::level_dbfs(mixed) };
         Ok(Self {
             seconds: sound.duration().as_secs_f64(),
@@ -159,7 +159,8 @@ impl Loudness {
         })
     }
 
-    /// Why nothing can be learned from such a sound, if so: there is none, its channels cancel each other, or it is spoilt.
+    /// The reason why nothing can be learned from such a sound, if any: it is silent, its channels cancel each other,
+    /// or it is damaged.
     pub fn unfit(&self) -> Option<String> {
         let Self { channels, lost_db, rms_dbfs, .. } = *self;
         if self.silent > MOST_SILENT {
@@ -177,25 +178,25 @@ impl Loudness {
     }
 }
 
-/// Ranges heard among the good sounds.
+/// Ranges among the good sounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Audible {
-    /// How long they last, `[least, greatest]`.
+    /// Duration, `[least, greatest]`.
     pub seconds: [f64; 2],
-    /// Their level in dBFS, `[least, greatest]`.
+    /// Level in dBFS, `[least, greatest]`.
     pub rms_dbfs: [f64; 2],
-    /// The greatest shares: clipped, silent, dropped.
+    /// Greatest shares: clipped, silent, dropped.
     pub spoilt: [f64; 3],
-    /// The most channels without any sound; not known of parts that were taught before this was told.
+    /// Most silent channels; `None` for parts taught before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_channels: Option<usize>,
-    /// Samples, at the encoder's rate, of which is told what a sound is like as a whole; 0 where it is not.
+    /// Length in samples, at the encoder's rate, over which the stationary features are measured; 0 if they are not.
     pub steady_samples: usize,
 }
 
 impl Audible {
-    /// The ranges of some sounds; `None` of none.
+    /// The ranges of some sounds; `None` if there are none.
     pub fn of(heard: &[Loudness]) -> Option<Self> {
         let one = |heard: &Loudness| Self {
             seconds: [heard.seconds; 2],
@@ -207,7 +208,7 @@ impl Audible {
         heard.iter().map(one).reduce(Self::joined)
     }
 
-    /// The ranges of both.
+    /// The union of both ranges.
     pub fn joined(self, other: Self) -> Self {
         let span = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].max(b[1])];
         let [mine, its] = [self.spoilt, other.spoilt];
@@ -224,7 +225,7 @@ impl Audible {
         [&self.seconds[..], &self.rms_dbfs, &self.spoilt].concat().iter().all(|number| number.is_finite())
     }
 
-    /// Why a sound cannot be judged, if so: it has another length, is not there, far too quiet, or spoilt.
+    /// The reason why a sound cannot be judged, if any: wrong length, silent, far too quiet, or damaged.
     pub fn deaf(&self, heard: Loudness) -> Option<Reason> {
         if let Some(reason) = wrong_length(heard.seconds, self.seconds) {
             return Some(reason);
@@ -250,33 +251,33 @@ impl Audible {
         }
         let [least, most] = self.rms_dbfs;
         let level = heard.rms_dbfs;
-        // What is far too loud is heard, and told.
+        // A sound that is far too loud is judged all the same, with a notice.
         (level < least - LEVEL_MARGIN).then(|| {
             Reason::new(ReasonCode::TooQuiet, format!("too quiet: {level:.0} dBFS, taught {least:.0} to {most:.0}"))
         })
     }
 }
 
-/// Ranges seen among the good clips.
+/// Ranges among the good clips.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Moving {
-    /// How long they last, `[least, greatest]`.
+    /// Duration, `[least, greatest]`.
     pub seconds: [f64; 2],
-    /// Their frames in a second, `[least, greatest]`.
+    /// Frames per second, `[least, greatest]`.
     pub rate: [f64; 2],
-    /// Grey levels that a pixel changes in a second, the mean over the whole clip, `[least, greatest]`.
+    /// Change of a pixel in grey levels per second, averaged over the whole clip, `[least, greatest]`.
     pub motion: [f32; 2],
 }
 
 impl Moving {
-    /// The ranges of some clips; `None` of none.
+    /// The ranges of some clips; `None` if there are none.
     pub fn of(filmed: &[Filmed]) -> Option<Self> {
         let one = |of: &Filmed| Self { seconds: [of.seconds; 2], rate: [of.rate; 2], motion: [of.motion; 2] };
         filmed.iter().map(one).reduce(Self::joined)
     }
 
-    /// The ranges of both.
+    /// The union of both ranges.
     pub fn joined(self, other: Self) -> Self {
         let span = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].max(b[1])];
         let motion = [self.motion[0].min(other.motion[0]), self.motion[1].max(other.motion[1])];
@@ -288,17 +289,17 @@ impl Moving {
         times && self.motion.iter().all(|number| number.is_finite())
     }
 
-    /// Whether they were filmed at rates of which one is not to be compared with another frame by frame.
+    /// Whether their frame rates differ too much to compare them frame by frame.
     pub fn is_of_several_rates(&self) -> bool {
         self.rate[1] >= FASTER * self.rate[0]
     }
 
-    /// Why a clip of another length cannot be judged, if so.
+    /// The reason why a clip of another length cannot be judged, if any.
     pub fn wrong_length(&self, seconds: f64) -> Option<Reason> {
         wrong_length(seconds, self.seconds)
     }
 
-    /// Why a clip cannot be judged, if so: it has another length or far fewer frames, or nothing moves at all.
+    /// The reason why a clip cannot be judged, if any: wrong length, far too few frames, or no motion.
     pub fn still(&self, filmed: Filmed) -> Option<Reason> {
         if let Some(reason) = self.wrong_length(filmed.seconds) {
             return Some(reason);
@@ -310,7 +311,8 @@ impl Moving {
             return Some(Reason::new(ReasonCode::TooFewFrames, text));
         }
         let least = self.motion[0];
-        // A machine that stopped half-way moved; where nothing does it was not switched on, or is not what is filmed.
+        // A machine that stopped half-way did move. If nothing moves, it was not switched on, or the camera shows
+        // something else.
         (filmed.motion < STILL * least).then(|| {
             let motion = filmed.motion;
             let text = format!("nothing moves: {motion:.2} grey levels a second, taught at least {least:.2}");
@@ -319,7 +321,7 @@ impl Moving {
     }
 }
 
-/// Why a sound or a clip of another length than was taught cannot be judged, if so.
+/// The reason why a sound or clip of another length than in training cannot be judged, if any.
 fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<Reason> {
     let fits = 4.0 * seconds >= 3.0 * least && 3.0 * seconds <= 4.0 * most;
     (!fits).then(|| {
@@ -328,18 +330,18 @@ fn wrong_length(seconds: f64, [least, most]: [f64; 2]) -> Option<Reason> {
     })
 }
 
-/// Share of the least motion of a good clip under which nothing moves.
+/// Share of the least motion of a good clip below which nothing moves.
 const STILL: f32 = 0.05;
-/// Share of silence from which on a channel has no sound.
+/// Share of silence from which a channel counts as silent.
 const ALL_SILENT: f64 = 0.99;
-/// Share of silence over which nothing is learned from a sound.
+/// Share of silence above which nothing is learned from a sound.
 const MOST_SILENT: f64 = 0.5;
-/// Share over which nothing is learned from a sound that is clipped, or drops out.
+/// Share of clipping or dropouts above which nothing is learned from a sound.
 const MOST_SPOILT: f64 = 0.1;
-/// Decibels that channels of which one alone has sound lose are twenty times the logarithm of their number; over so many more they
-/// cancel each other.
+/// If only one of n channels has sound, the mean loses 20 log10(n) dB. From this many decibels beyond that, the
+/// channels cancel each other.
 const CANCELLED_DB: f64 = 12.0;
-/// Share of a sound that may be spoilt in any case.
+/// Damaged share of a sound that is always allowed.
 pub(crate) const LEAST_SPOILT: f64 = 0.01;
-/// Decibels under the taught levels from which on it is not the part that is heard, but a microphone that fails.
+/// Decibels below the taught level from which the microphone is considered faulty.
 const LEVEL_MARGIN: f64 = 20.0;

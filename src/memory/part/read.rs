@@ -16,7 +16,7 @@ use crate::package::manifest::Sense;
 use crate::prepare::fixture::Reference;
 use crate::prepare::steady::GROUPS;
 
-/// The part of a card from the bytes of its file of numbers.
+/// The part, from its card and the bytes of its file of numbers.
 pub(super) fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
     let numbers = Numbers(file);
@@ -29,7 +29,7 @@ pub(super) fn decode(card: Card, bytes: &[u8], digest: String) -> Result<Part, S
     let held_out = numbers.held_out(&sense)?;
     let samples = numbers.samples()?;
     let (summaries, varied) = (numbers.table("summaries", Some(d))?, numbers.table("varied", Some(d))?);
-    // Without held-out samples no picture would be strange.
+    // Without held-out samples no image would be anomalous.
     filled("held_out", held_out.len())?;
     filled("summaries", summaries.nrows())?;
     let distances: Vec<Distances> = held_out.iter().map(|held_out| held_out.distances).collect();
@@ -74,7 +74,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// `f32[len]`; of any length where none is given.
+    /// `f32[len]`; any length if none is given.
     fn line(&self, name: &str, len: Option<usize>) -> Result<Vec<f32>, String> {
         let (values, shape) = self.floats(name)?;
         match len.is_none_or(|len| shape == [len]) {
@@ -93,7 +93,7 @@ impl Numbers<'_> {
         }
     }
 
-    /// Bytes of `[height, width]`, and its columns and rows.
+    /// Bytes of `[height, width]`, with its columns and rows.
     fn plane(&self, name: &str, dtype: Dtype) -> Result<(Vec<u8>, [usize; 2]), String> {
         let view = self.raw(name, dtype)?;
         match view.shape()[..] {
@@ -154,7 +154,7 @@ impl Numbers<'_> {
         Ok([tiles, ignored])
     }
 
-    /// None in parts that were taught before they were kept.
+    /// Missing in parts that were taught before they were kept.
     fn samples(&self) -> Result<Samples, String> {
         if self.0.tensor("samples.names").is_err() {
             return Ok(Samples::default());

@@ -1,15 +1,15 @@
-//! Which good samples a part was taught from, for people to see. Nothing is judged by it.
+//! The good samples that a part was taught from, for display only. They do not affect the verdict.
 
 /// The good samples of a part. Parts that were taught before this was kept have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Samples {
-    /// File and folder of each, such as `good/a001.jpg`, in the order in which they were taught.
+    /// File and folder of each, such as `good/a001.jpg`, in the order they were taught.
     pub names: Vec<String>,
     /// The first one, as the encoder sees it.
     pub view: Option<View>,
 }
 
-/// The picture of a sample, in the pose in which it was taught and at the size of the encoder's input.
+/// The image of a sample, in its taught pose, at the size of the encoder's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// `u8[height, width, 3]`, RGB.

@@ -31,7 +31,7 @@ pub(super) fn encode(part: &Part) -> Result<Vec<u8>> {
     tensors.written()
 }
 
-/// What is to be written. The file orders them itself.
+/// The tensors to write. The safetensors library orders them itself.
 #[derive(Default)]
 struct Tensors<'a> {
     list: Vec<NamedTensor<'a>>,
