@@ -112,11 +112,17 @@ const TRIED: usize = 256;
 /// Measures a picture on up to 96 evenly spaced rows at full horizontal detail; `row` is memory that is used again.
 pub fn measure(planes: &Planes, row: &mut Vec<u8>) -> Quality {
     let every = planes.height.div_ceil(ROWS).max(1);
-    measure_rows(planes, (every / 2..planes.height).step_by(every), |_, width| vec![false; width], row)
+    let mut sums = Sums::default();
+    for y in (every / 2..planes.height).step_by(every) {
+        planes.brightness(y, row);
+        sums.add(row);
+    }
+    sums.quality()
 }
 
-/// As [`measure`], but of what is inspected alone, on up to 96 of the rows that show some of it: what lies beside it may be of
-/// any light. `is_ignored` tells of a place `[x, y]`, from 0 to 1, whether it is not inspected; where nothing is, all counts.
+/// As [`measure`], but of what is inspected alone, on up to 96 of the rows that show some of it: what lies beside it
+/// may be of any light. `is_ignored` tells of a place `[x, y]`, from 0 to 1, whether it is not inspected; where nothing
+/// is, all counts.
 pub fn measure_inspected(planes: &Planes, is_ignored: &dyn Fn([f64; 2]) -> bool, row: &mut Vec<u8>) -> Quality {
     let place = |at: usize, side: usize| (at as f64 + 0.5) / side as f64;
     let tried = planes.width.min(TRIED);
@@ -126,51 +132,60 @@ pub fn measure_inspected(planes: &Planes, is_ignored: &dyn Fn([f64; 2]) -> bool,
         return measure(planes, row);
     }
     let every = rows.len().div_ceil(ROWS);
-    let ignored = |y: usize, width: usize| {
-        (0..width).map(|x| is_ignored([place(x, width), place(y, planes.height)])).collect::<Vec<bool>>()
-    };
-    measure_rows(planes, rows.into_iter().skip(every / 2).step_by(every), ignored, row)
-}
-
-/// Measures some rows; `ignored` tells of each pixel of a row, by its number and length, whether it does not count.
-fn measure_rows(
-    planes: &Planes,
-    rows: impl Iterator<Item = usize>,
-    ignored: impl Fn(usize, usize) -> Vec<bool>,
-    row: &mut Vec<u8>,
-) -> Quality {
-    let (mut count, mut sum, mut square) = (0u64, 0u64, 0u64);
-    let (mut black, mut white) = (0u64, 0u64);
-    let (mut bends, mut bend_square) = (0u64, 0u64);
-    for y in rows {
+    let (mut sums, mut ignored) = (Sums::default(), Vec::new());
+    for y in rows.into_iter().skip(every / 2).step_by(every) {
         planes.brightness(y, row);
+        ignored.clear();
+        ignored.extend((0..row.len()).map(|x| is_ignored([place(x, row.len()), place(y, planes.height)])));
         let mut end = 0;
-        for run in ignored(y, row.len()).chunk_by(|a, b| a == b) {
-            let values = &row[end..end + run.len()];
+        for run in ignored.chunk_by(|a, b| a == b) {
+            let from = end;
             end += run.len();
-            if run[0] {
-                continue;
+            if !run[0] {
+                sums.add(&row[from..end]);
             }
-            count += values.len() as u64;
-            sum += values.iter().map(|&v| u64::from(v)).sum::<u64>();
-            square += values.iter().map(|&v| u64::from(u32::from(v) * u32::from(v))).sum::<u64>();
-            black += values.iter().filter(|&&v| v <= 2).count() as u64;
-            white += values.iter().filter(|&&v| v >= 253).count() as u64;
-            bends += values.len().saturating_sub(2) as u64;
-            let bend = |w: &[u8]| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).unsigned_abs();
-            bend_square += values.windows(3).map(|w| u64::from(bend(w) * bend(w))).sum::<u64>();
         }
     }
-    let n = count.max(1) as f32;
-    let brightness = sum as f32 / n;
-    let variance = (square as f32 / n - brightness * brightness).max(0.0);
-    let roughness = bend_square as f32 / bends.max(1) as f32;
-    Quality {
-        brightness,
-        contrast: variance.sqrt(),
-        black: black as f32 / n,
-        white: white as f32 / n,
-        sharpness: ((roughness + 0.05) / (variance + 0.05)).ln(),
+    sums.quality()
+}
+
+/// What is summed up of the pixels that count.
+#[derive(Default)]
+struct Sums {
+    count: u64,
+    sum: u64,
+    square: u64,
+    black: u64,
+    white: u64,
+    bends: u64,
+    bend_square: u64,
+}
+
+impl Sums {
+    /// Adds the brightness of pixels that lie side by side.
+    fn add(&mut self, values: &[u8]) {
+        self.count += values.len() as u64;
+        self.sum += values.iter().map(|&v| u64::from(v)).sum::<u64>();
+        self.square += values.iter().map(|&v| u64::from(u32::from(v) * u32::from(v))).sum::<u64>();
+        self.black += values.iter().filter(|&&v| v <= 2).count() as u64;
+        self.white += values.iter().filter(|&&v| v >= 253).count() as u64;
+        self.bends += values.len().saturating_sub(2) as u64;
+        let bend = |w: &[u8]| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).unsigned_abs();
+        self.bend_square += values.windows(3).map(|w| u64::from(bend(w) * bend(w))).sum::<u64>();
+    }
+
+    fn quality(&self) -> Quality {
+        let n = self.count.max(1) as f32;
+        let brightness = self.sum as f32 / n;
+        let variance = (self.square as f32 / n - brightness * brightness).max(0.0);
+        let roughness = self.bend_square as f32 / self.bends.max(1) as f32;
+        Quality {
+            brightness,
+            contrast: variance.sqrt(),
+            black: self.black as f32 / n,
+            white: self.white as f32 / n,
+            sharpness: ((roughness + 0.05) / (variance + 0.05)).ln(),
+        }
     }
 }
 
