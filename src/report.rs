@@ -671,11 +671,14 @@ impl Ignored {
 
     /// Whether the place of a picture, `[x, y]` from 0 to 1, is ignored. What lies outside the taught picture is.
     pub fn at(&self, place: [f64; 2]) -> bool {
-        let [height, width] = self.size;
-        let [x, y] = self.taught_from_picture.apply(place);
-        let inside = (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
-        !inside || self.mask[(y * height as f64) as usize * width + (x * width as f64) as usize] != 0
+        is_masked(&self.mask, self.size, self.taught_from_picture.apply(place))
     }
+}
+
+/// Whether the place of a taught picture, `[x, y]` from 0 to 1, is ignored by its mask, `u8[height, width]`. What lies outside is.
+pub(crate) fn is_masked(mask: &[u8], [height, width]: [usize; 2], [x, y]: [f64; 2]) -> bool {
+    let inside = (0.0..1.0).contains(&x) && (0.0..1.0).contains(&y);
+    !inside || mask[(y * height as f64) as usize * width + (x * width as f64) as usize] != 0
 }
 
 impl SenseReport {

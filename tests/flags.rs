@@ -310,6 +310,14 @@ fn what_a_mask_darkens_is_not_looked_at() {
     for finding in judged["findings"].as_array().unwrap() {
         assert!(finding["region"]["x"].as_u64().unwrap() < u64::from(width) / 2 + 16, "{judged}");
     }
+    // Nor is the light there measured.
+    let mut blinding = good.to_rgb8();
+    for (x, y) in (width / 2 + 2..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
+        blinding.put_pixel(x, y, image::Rgb([255; 3]));
+    }
+    blinding.save(&picture).unwrap();
+    let verdicts = [&part, &masked].map(|part| verdict(part));
+    assert!(verdicts[0] == "invalid" && verdicts[1] != "invalid", "{verdicts:?}");
     let dark = dir.path().join("dark.png");
     image::GrayImage::new(8, 8).save(&dark).unwrap();
     refused(&["teach", &masked, "--mask", text(&dark), "--good", GOOD], &["dark everywhere"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
+use super::places::pose_from_picture;
 use crate::backend::{Backend, Options};
 use crate::encode::MapEncoder;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +18,7 @@ use crate::prepare::fixture::{Fixture, View};
 use crate::prepare::image::Preparer;
 use crate::prepare::pixels::{self, Developer, Planes};
 use crate::prepare::quality::{self, Quality};
+use crate::report::is_masked;
 use crate::sample::Frame;
 
 /// Maps finer than eight pixels per patch respond to texture grain, not to defects: left out.
@@ -148,8 +150,8 @@ impl Eye {
         self.summed_up().map(|(stride, i)| Ok(self.map(i)?.with_rim(SUMMARY_RIM.div_ceil(stride)))).collect()
     }
 
-    /// Stretches `frame`, of any pixel format, over the encoder's input; masked pixels become mid-grey. Returns its
-    /// light and focus.
+    /// Stretches `frame`, of any pixel format, over the encoder's input; masked pixels become mid-grey. Returns the light
+    /// and focus of what is not masked.
     ///
     /// # Errors
     /// As [`Developer::develop`] and [`Preparer::run`].
@@ -157,7 +159,10 @@ impl Eye {
         let size = self.encoder.size();
         let input = self.encoder.input_mut()?;
         let planes = self.developer.develop(frame, size)?;
-        let quality = quality::measure(&planes, &mut self.row);
+        let quality = match ignored {
+            [] => quality::measure(&planes, &mut self.row),
+            mask => quality::measure_inspected(&planes, &|place| is_masked(mask, size, place), &mut self.row),
+        };
         self.preparer.run(&planes, size, input)?;
         if !ignored.is_empty() {
             for plane in input.chunks_exact_mut(ignored.len()) {
@@ -168,10 +173,10 @@ impl Eye {
     }
 
     /// Registers the part in `frame`, if `fixture` is given, and brings it into the encoder's input. `look` receives
-    /// the frame's light and focus, and the pixels that the view does not cover. [`Eye::encode`] comes next.
+    /// the light and focus of what is inspected, and the pixels that the view does not cover. [`Eye::encode`] comes next.
     ///
     /// # Errors
-    /// As [`Eye::prepare`] and [`Fixture::view`].
+    /// As [`Eye::prepare`] and [`Fixture::view`]; [`ErrorKind::Input`] when the pose found flattens the picture.
     pub fn see(&mut self, frame: &Frame, fixture: Option<&Fixture>, ignored: &[u8], look: &mut Look) -> Result<()> {
         look.scratch.hidden.clear();
         let Some(fixture) = fixture else {
@@ -180,8 +185,16 @@ impl Eye {
             return Ok(());
         };
         let plain = pixels::plain(frame)?;
-        look.quality = quality::measure(&Planes::of(&plain)?, &mut self.row);
         let view = look.view.insert(fixture.view(&plain)?);
+        let planes = Planes::of(&plain)?;
+        look.quality = match ignored {
+            [] => quality::measure(&planes, &mut self.row),
+            mask => {
+                let (size, taught_from_picture) = (self.encoder.size(), pose_from_picture([1, 1], view, frame)?);
+                let is_ignored = |place| is_masked(mask, size, taught_from_picture.apply(place));
+                quality::measure_inspected(&planes, &is_ignored, &mut self.row)
+            }
+        };
         let ([rows, columns], [width, height]) = (self.grid(), [view.frame.width(), view.frame.height()]);
         if view.covered.contains(&0) {
             let middle = |at: usize, n: usize, side: usize| (2 * at + 1) * side / (2 * n);
@@ -302,7 +315,7 @@ pub struct Look {
     pub deviations: Vec<f32>,
     /// The registered view, if the part is registered.
     pub view: Option<View>,
-    /// Light and focus of the frame.
+    /// Light and focus of what is inspected of the frame.
     pub quality: Quality,
     pull: Vec<f32>,
     shape: shape::Scratch,

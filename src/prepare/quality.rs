@@ -106,34 +106,86 @@ pub fn sketch(planes: &Planes, row: &mut Vec<u8>) -> [f32; SKETCH * SKETCH] {
 
 /// Most rows that are measured: focus needs full detail, but not everywhere.
 const ROWS: usize = 96;
+/// Columns of a row that are tried for an inspected place, at most.
+const TRIED: usize = 256;
 
 /// Measures a picture on up to 96 evenly spaced rows at full horizontal detail; `row` is memory that is used again.
 pub fn measure(planes: &Planes, row: &mut Vec<u8>) -> Quality {
     let every = planes.height.div_ceil(ROWS).max(1);
-    let (mut count, mut sum, mut square) = (0u64, 0u64, 0u64);
-    let (mut black, mut white) = (0u64, 0u64);
-    let (mut bends, mut bend_square) = (0u64, 0u64);
+    let mut sums = Sums::default();
     for y in (every / 2..planes.height).step_by(every) {
         planes.brightness(y, row);
-        count += row.len() as u64;
-        sum += row.iter().map(|&v| u64::from(v)).sum::<u64>();
-        square += row.iter().map(|&v| u64::from(u32::from(v) * u32::from(v))).sum::<u64>();
-        black += row.iter().filter(|&&v| v <= 2).count() as u64;
-        white += row.iter().filter(|&&v| v >= 253).count() as u64;
-        bends += row.len().saturating_sub(2) as u64;
-        let bend = |w: &[u8]| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).unsigned_abs();
-        bend_square += row.windows(3).map(|w| u64::from(bend(w) * bend(w))).sum::<u64>();
+        sums.add(row);
     }
-    let n = count.max(1) as f32;
-    let brightness = sum as f32 / n;
-    let variance = (square as f32 / n - brightness * brightness).max(0.0);
-    let roughness = bend_square as f32 / bends.max(1) as f32;
-    Quality {
-        brightness,
-        contrast: variance.sqrt(),
-        black: black as f32 / n,
-        white: white as f32 / n,
-        sharpness: ((roughness + 0.05) / (variance + 0.05)).ln(),
+    sums.quality()
+}
+
+/// As [`measure`], but of what is inspected alone, on up to 96 of the rows that show some of it: what lies beside it
+/// may be of any light. `is_ignored` tells of a place `[x, y]`, from 0 to 1, whether it is not inspected; where nothing
+/// is, all counts.
+pub fn measure_inspected(planes: &Planes, is_ignored: &dyn Fn([f64; 2]) -> bool, row: &mut Vec<u8>) -> Quality {
+    let place = |at: usize, side: usize| (at as f64 + 0.5) / side as f64;
+    let tried = planes.width.min(TRIED);
+    let shows_some = |y: &usize| (0..tried).any(|x| !is_ignored([place(x, tried), place(*y, planes.height)]));
+    let rows: Vec<usize> = (0..planes.height).filter(shows_some).collect();
+    if rows.is_empty() {
+        return measure(planes, row);
+    }
+    let every = rows.len().div_ceil(ROWS);
+    let (mut sums, mut ignored) = (Sums::default(), Vec::new());
+    for y in rows.into_iter().skip(every / 2).step_by(every) {
+        planes.brightness(y, row);
+        ignored.clear();
+        ignored.extend((0..row.len()).map(|x| is_ignored([place(x, row.len()), place(y, planes.height)])));
+        let mut end = 0;
+        for run in ignored.chunk_by(|a, b| a == b) {
+            let from = end;
+            end += run.len();
+            if !run[0] {
+                sums.add(&row[from..end]);
+            }
+        }
+    }
+    sums.quality()
+}
+
+/// What is summed up of the pixels that count.
+#[derive(Default)]
+struct Sums {
+    count: u64,
+    sum: u64,
+    square: u64,
+    black: u64,
+    white: u64,
+    bends: u64,
+    bend_square: u64,
+}
+
+impl Sums {
+    /// Adds the brightness of pixels that lie side by side.
+    fn add(&mut self, values: &[u8]) {
+        self.count += values.len() as u64;
+        self.sum += values.iter().map(|&v| u64::from(v)).sum::<u64>();
+        self.square += values.iter().map(|&v| u64::from(u32::from(v) * u32::from(v))).sum::<u64>();
+        self.black += values.iter().filter(|&&v| v <= 2).count() as u64;
+        self.white += values.iter().filter(|&&v| v >= 253).count() as u64;
+        self.bends += values.len().saturating_sub(2) as u64;
+        let bend = |w: &[u8]| (i32::from(w[0]) - 2 * i32::from(w[1]) + i32::from(w[2])).unsigned_abs();
+        self.bend_square += values.windows(3).map(|w| u64::from(bend(w) * bend(w))).sum::<u64>();
+    }
+
+    fn quality(&self) -> Quality {
+        let n = self.count.max(1) as f32;
+        let brightness = self.sum as f32 / n;
+        let variance = (self.square as f32 / n - brightness * brightness).max(0.0);
+        let roughness = self.bend_square as f32 / self.bends.max(1) as f32;
+        Quality {
+            brightness,
+            contrast: variance.sqrt(),
+            black: self.black as f32 / n,
+            white: self.white as f32 / n,
+            sharpness: ((roughness + 0.05) / (variance + 0.05)).ln(),
+        }
     }
 }
 
@@ -211,6 +263,34 @@ mod tests {
         let (one, other) = (of(&pixels(0)), of(&pixels(1)));
         assert_eq!((one[0], one[7]), (50.0, 50.0));
         assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() < 0.1) && (one[8] - 199.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn what_is_not_inspected_does_not_count() {
+        // Texture at the left, whatever stands at the right; and in one row alone of many.
+        let inspected = textured(100, 150, 0);
+        let beside = |value: u8| {
+            let rows = inspected.pixels().chunks(100).flat_map(|row| [row, &[value; 60]].concat());
+            Frame::new(rows.collect::<Vec<u8>>(), PixelFormat::Grey8, 160, 150).unwrap()
+        };
+        let right = |[x, _]: [f64; 2]| x > 100.0 / 160.0;
+        let of = |frame: &Frame, ignored: &dyn Fn([f64; 2]) -> bool| {
+            measure_inspected(&Planes::of(frame).unwrap(), ignored, &mut Vec::new())
+        };
+        let (dark, bright) = (beside(0), beside(255));
+        assert_ne!(measured(&dark), measured(&bright));
+        assert_eq!(of(&dark, &right), of(&bright, &right));
+        let all = of(&inspected, &|_| false);
+        assert_eq!((of(&dark, &right), of(&inspected, &|_| true)), (all, measured(&inspected)));
+
+        let line = Frame::new(
+            (0..500 * 40).map(|i| if i / 40 == 333 { 90 } else { 255 }).collect::<Vec<u8>>(),
+            PixelFormat::Grey8,
+            40,
+            500,
+        );
+        let quality = of(&line.unwrap(), &|[_, y]| (y * 500.0) as usize != 333);
+        assert_eq!((quality.brightness, quality.white), (90.0, 0.0));
     }
 
     #[test]
