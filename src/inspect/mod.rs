@@ -11,6 +11,8 @@ mod eye;
 mod image;
 mod joint;
 mod places;
+#[cfg(test)]
+mod sentences;
 mod sound;
 mod writer;
 
