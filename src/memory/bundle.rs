@@ -135,6 +135,7 @@ mod tests {
             write(&dir, &file).unwrap();
             let seed = format!("{}/tests/fuzz/seeds/{name}.eyear", env!("CARGO_MANIFEST_DIR"));
             if std::env::var_os("EYEAR_UPDATE").is_some() {
+                fs::create_dir_all(Path::new(&seed).parent().unwrap()).unwrap();
                 fs::copy(&file, &seed).unwrap();
             }
             let same = fs::read(&seed).is_ok_and(|seed| seed == fs::read(&file).unwrap());
