@@ -1014,7 +1014,6 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    /// Writes the file anew where `EYEAR_UPDATE` is set.
     #[test]
     fn what_is_ignored_lies_where_the_part_does() {
         let mask: Arc<[u8]> = vec![1, 0, 0, 0].into();
@@ -1026,6 +1025,7 @@ mod tests {
         assert!(Ignored::new(&Arc::from([]), [2, 2], Affine::IDENTITY).is_none());
     }
 
+    /// Writes the file anew where `EYEAR_UPDATE` is set.
     #[test]
     fn the_schema_is_that_of_the_types() {
         let schema = schemars::schema_for!(Report);

@@ -167,13 +167,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when the format has no rows, a row is longer than `stride`, or bytes are missing.
-    pub fn padded(
-        pixels: &[u8],
-        stride: usize,
-        format: PixelFormat,
-        width: usize,
-        height: usize,
-    ) -> Result<Self> {
+    pub fn padded(pixels: &[u8], stride: usize, format: PixelFormat, width: usize, height: usize) -> Result<Self> {
         let rows = if matches!(format, PixelFormat::Nv12(_)) { height.saturating_add(height / 2) } else { height };
         let row = format.bytes(width, height).map(|bytes| bytes / rows.max(1));
         let needed = rows.checked_sub(1).and_then(|whole| whole.checked_mul(stride)?.checked_add(row?));
@@ -184,7 +178,9 @@ impl Frame {
             }
             _ => {
                 let found = pixels.len();
-                let what = format!("a {width} x {height} {format:?} frame with rows of {stride} bytes cannot have {found} bytes");
+                let what = format!(
+                    "a {width} x {height} {format:?} frame with rows of {stride} bytes cannot have {found} bytes"
+                );
                 Err(Error::new(ErrorKind::Input, what))
             }
         }

@@ -27,6 +27,8 @@ mod lab;
 mod layers;
 /// The microphone, against a card that fails on demand.
 mod microphone;
+/// What sentences say beside their numbers.
+mod numbers;
 /// Parts that are seen and heard.
 mod pairs;
 /// Parts as files.
@@ -37,6 +39,8 @@ mod pictures;
 mod providers;
 /// How a part judges when its samples get worse.
 mod robust;
+/// No report contradicts itself.
+mod sentences;
 /// A station at work.
 #[cfg(target_os = "linux")]
 mod station;

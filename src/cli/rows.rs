@@ -86,18 +86,29 @@ fn most_severe(report: &Report, sense: Sense) -> String {
         more => format!(" and {more} more"),
     };
     match &first.what {
-        What::Heard(heard) => format!("{place}, {:+.0} dB, {}{more}", heard.db, heard.character.as_str()),
+        What::Heard(heard) => {
+            let digits = digits(heard.db.abs(), 1.0);
+            format!("{place}, {:+.digits$} dB, {}{more}", heard.db, heard.character.as_str())
+        }
         What::Moved(Movement { character, motion, usual, .. }) => {
-            format!("{place}, moves {}: {motion:.0} levels/s, usually {usual:.0}{more}", character.as_str())
+            let digits = digits(motion.max(*usual), 10.0);
+            format!("{place}, moves {}: {motion:.digits$} levels/s, usually {usual:.digits$}{more}", character.as_str())
         }
         _ => format!("{place}, {:.1} % of the image{more}", 100.0 * first.area_share),
     }
 }
 
+/// Digits behind the point: one of what is small, so that a little more is not told as the same.
+fn digits(value: f32, large: f32) -> usize {
+    usize::from(value < large)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eyear::report::{Reason, ReasonCode};
+    use eyear::report::{
+        Finding, GridPosition, MotionCharacter, Reason, ReasonCode, Region, SoundCharacter, SoundEvent,
+    };
 
     fn report(verdict: Verdict) -> Report {
         let mut report: Report = serde_json::from_str(include_str!("../report.example.json")).unwrap();
@@ -112,5 +123,35 @@ mod tests {
         // A missing modality is reported even so.
         let reason = Reason::new(ReasonCode::WithinLimit, "judged by image alone: no sound");
         assert_eq!(Row::of(&Report { reason, ..report(Verdict::Pass) }).place, "judged by image alone: no sound");
+    }
+
+    /// The place of a report with this finding.
+    fn of(what: What) -> String {
+        let sense = match what {
+            What::Heard(_) => Sense::Sound,
+            _ => Sense::Clip,
+        };
+        let mut report = report(Verdict::Fail);
+        report.senses[0].sense = sense;
+        let finding = report.findings[0].clone();
+        report.findings = vec![Finding { what, place: "there".into(), ..finding }];
+        Row::of(&report).place
+    }
+
+    #[test]
+    fn what_is_a_little_more_is_not_told_as_the_same() {
+        let (seconds, position) = ([0.0, 1.0], GridPosition::Top);
+        let region = Region { x: 0, y: 0, width: 4, height: 4 };
+        let moved = |character, motion, usual| {
+            of(What::Moved(Movement { seconds, position, region, character, motion, usual }))
+        };
+        assert_eq!(moved(MotionCharacter::Elsewhere, 1.1, 0.9), "there, moves elsewhere: 1.1 levels/s, usually 0.9");
+        assert_eq!(moved(MotionCharacter::More, 92.4, 40.2), "there, moves more: 92 levels/s, usually 40");
+        let heard = |character, db| {
+            of(What::Heard(SoundEvent { seconds, hz: [10.0, 20.0], db, character, all_the_time: true, rate: None }))
+        };
+        assert_eq!(heard(SoundCharacter::Louder, 0.3), "there, +0.3 dB, louder");
+        assert_eq!(heard(SoundCharacter::Quieter, -0.3), "there, -0.3 dB, quieter");
+        assert_eq!(heard(SoundCharacter::Louder, 11.2), "there, +11 dB, louder");
     }
 }

@@ -229,15 +229,23 @@ pub(super) fn decide(calibration: &Calibration, overkill: f64, score: f32, sampl
         return (Verdict::Fail, Reason::new(ReasonCode::OverLimit, ""));
     }
     if p_value <= 2.0 * overkill {
-        let text = format!("near the limit: p = {p_value:.4}, fails at {overkill}");
+        let text = format!("near the limit: p = {}, fails at {overkill}", p_text(p_value, overkill));
         return (Verdict::Unsure, Reason::new(ReasonCode::NearLimit, text));
     }
     if calibration.proven() > overkill && calibration.scores().last().is_some_and(|most| score > *most) {
         let n = calibration.scores().len();
-        let text = format!("more anomalous than all {n} good {samples}, too few to decide: p = {p_value:.4}");
+        let p_value = p_text(p_value, overkill);
+        let text = format!("more anomalous than all {n} good {samples}, too few to decide: p = {p_value}");
         return (Verdict::Unsure, Reason::new(ReasonCode::BeyondGood, text));
     }
     (Verdict::Pass, Reason::new(ReasonCode::WithinLimit, ""))
+}
+
+/// A p-value that does not fail, with as many digits as show that it is over the share that does: four, where they do.
+pub(super) fn p_text(p_value: f64, overkill: f64) -> String {
+    let text = |digits: usize| format!("{p_value:.digits$}");
+    let is_over = |text: &String| text.parse::<f64>().is_ok_and(|printed| printed > overkill);
+    (4..18).map(text).find(is_over).unwrap_or_else(|| p_value.to_string())
 }
 
 fn short(digest: &str) -> &str {

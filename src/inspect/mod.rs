@@ -12,6 +12,8 @@ mod image;
 mod joint;
 mod modality;
 mod places;
+#[cfg(test)]
+mod sentences;
 mod sound;
 mod writer;
 

@@ -54,5 +54,5 @@ pub(super) trait Modality: Send {
     fn quality(&self, part: &Part, look: &Look, report: &SenseReport) -> Vec<f32>;
 
     /// What the decoder is given about a finding besides its shape: see [`Evidence::shapes`].
-    fn describe(&self, part: &Part, finding: &Finding) -> evidence::Described;
+    fn describe(&self, part: &Part, finding: &Finding) -> Described;
 }

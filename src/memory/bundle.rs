@@ -122,6 +122,27 @@ mod tests {
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 8, "nothing is left half written");
     }
 
+    /// Writes the files anew where `EYEAR_UPDATE` is set.
+    #[test]
+    fn the_seeds_of_fuzzing_are_parts_as_they_are_written() {
+        let root = tempfile::tempdir().unwrap();
+        let seeds =
+            [("golden", vec![Kind::Golden]), ("clip", vec![Kind::Clip]), ("both", vec![Kind::Framed, Kind::Sound])];
+        for (name, kinds) in seeds {
+            let mut taught = Taught::new(kinds.into_iter().map(testing::part).collect()).unwrap();
+            let (dir, file) = (root.path().join(name), root.path().join(format!("{name}.eyear")));
+            taught.save(&Lock::take(&dir, NOBODY).unwrap()).unwrap();
+            write(&dir, &file).unwrap();
+            let seed = format!("{}/tests/fuzz/seeds/{name}.eyear", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("EYEAR_UPDATE").is_some() {
+                fs::create_dir_all(Path::new(&seed).parent().unwrap()).unwrap();
+                fs::copy(&file, &seed).unwrap();
+            }
+            let same = fs::read(&seed).is_ok_and(|seed| seed == fs::read(&file).unwrap());
+            assert!(same, "{seed} is not as parts are written: run this test with EYEAR_UPDATE=1");
+        }
+    }
+
     #[test]
     fn what_belongs_to_no_part_is_refused_and_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
