@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use eyear::engine::{self, Outlets, Outside, Requests, Standby, Stats};
+use eyear::engine::{self, Failover, Outlets, Outside, Requests, Stats};
 use eyear::prepare::pixels;
 use eyear::sample::PixelFormat;
 use eyear::show::picture::Picture;
@@ -85,7 +85,7 @@ fn films(arguments: &Arguments, station: &Station, enough: Arc<AtomicBool>) -> R
     let films = Films::create(&arguments.out, arguments.frames, Arc::clone(&enough), Box::new(complain))?;
     let (ask, requests) = Requests::new();
     asks_by_lines(station, &ask)?;
-    let outside = Outside { stop: &enough, requests, moments: None, governor: None, standby: Standby::default() };
+    let outside = Outside { stop: &enough, requests, moments: None, throttle: None, failover: Failover::default() };
     let outlets = Outlets { sinks: vec![Box::new(films)], writer: None, voice: None };
     let stats = Stats::new(&station.name);
     engine::run(station, None, outlets, outside, &stats, &mut |event| complain(&told(event)))?;

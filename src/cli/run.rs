@@ -12,7 +12,7 @@ use clap::Args;
 use eyear::backend::{self, Options};
 use eyear::board::{Board, Machine, Thermometer};
 use eyear::dashboard::Dashboard;
-use eyear::engine::{self, Ask, Event, Governor, Opens, Outlets, Outside, Requests, Standby, Stats};
+use eyear::engine::{self, Ask, Event, Failover, Opens, Outlets, Outside, Requests, Stats, Throttle};
 use eyear::inspect::Inspector;
 use eyear::memory::folder::Standing;
 use eyear::memory::pair::Taught;
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
         }
     }
     let board = named.map_or_else(|| Board::detect(&Machine::here()), Ok)?;
-    let standby = standby(&setup, &packages, &taught, &chosen, &on_cpu);
+    let failover = failover(&setup, &packages, &taught, &chosen, &on_cpu);
     let mut inspector = inspector_of(&setup, &packages, taught, &|_| on_cpu.clone())?;
     inspector.senses().iter().for_each(|one| setup.tell(one.notices()));
     check_cycle(&station, &inspector)?;
@@ -100,8 +100,8 @@ pub fn run(arguments: &Arguments) -> Result<Outcome> {
     let stats = Stats::new(&station.name);
     let (ask, asked) = Requests::new();
     let by_request = asks_by_lines(&station, &ask)?;
-    let governor = Some(Governor::new(Thermometer::new("/"), board.thermal));
-    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, governor, standby };
+    let throttle = Some(Throttle::new(Thermometer::new("/"), board.thermal));
+    let outside = Outside { stop: &stop, requests: asked, moments: arguments.moments, throttle, failover };
     let over = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {
         if let Some(dashboard) = &dashboard {
@@ -196,16 +196,16 @@ fn inspector_of(
 
 /// Who may take over: of each sense what was chosen for it on the board. The CPU is there at once, and serves where that fails. All
 /// judge by the part as it was when the station was started.
-fn standby(
+fn failover(
     setup: &Setup,
     packages: &Packages,
     taught: &Taught,
     chosen: &BTreeMap<Sense, Options>,
     on_cpu: &Options,
-) -> Standby {
+) -> Failover {
     let is_cpu = |options: &Options| options.providers.iter().all(|provider| provider.name == "cpu");
     if chosen.values().all(is_cpu) {
-        return Standby::default();
+        return Failover::default();
     }
     let taught = Arc::new(taught.clone());
     let opens = |chosen: BTreeMap<Sense, Options>| -> Opens {
@@ -213,7 +213,7 @@ fn standby(
         let options = move |sense: Sense| chosen.get(&sense).unwrap_or(&on_cpu).clone();
         Box::new(move || inspector_of(&setup, &packages, Taught::clone(&taught), &options))
     };
-    Standby { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
+    Failover { wanted: [opens(chosen.clone())].into(), on_cpu: Some(opens(BTreeMap::new())) }
 }
 
 /// An event as a message.

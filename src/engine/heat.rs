@@ -1,5 +1,5 @@
-//! A station on a hot board goes slower before the board's firmware makes it: after each inspection it rests for as long as the
-//! inspection took, or four times as long. What has come meanwhile waits, and gives way to what is newer, as always.
+//! Thermal throttling: a station on a hot board slows down before the board's firmware slows it down. After each inspection it
+//! rests for as long as the inspection took, or four times as long. Meanwhile frames wait, and newer ones replace them, as always.
 
 use std::time::{Duration, Instant};
 
@@ -8,31 +8,33 @@ use crate::board::{Condition, Thermal, Thermometer};
 
 /// How often the sensors are read, at most.
 const READ: Duration = Duration::from_secs(1);
-/// Degrees by which the board must cool down below a limit until the station is as fast again: it must not swing about it.
+/// Degrees below a limit to which the board must cool down before the station speeds up: it must not swing about the limit.
 const BELOW: f32 = 3.0;
-/// Rests, in times of the inspection before, of a board that is cool, warm and hot.
+/// Length of a rest, in times of the inspection before it, on a board that is cool, warm and hot.
 const RESTS: [u32; 3] = [0, 1, 4];
 
-/// Watches the board's temperature.
+/// Slows the station down by the board's temperature.
 #[derive(Debug)]
-pub struct Governor {
+pub struct Throttle {
     thermometer: Thermometer,
     limits: [f32; 2],
     /// Index into [`RESTS`].
     level: usize,
     condition: Condition,
+    /// When the sensors were read last.
     read: Option<Instant>,
+    /// When the rest is over.
     until: Option<Instant>,
 }
 
-impl Governor {
-    /// Goes slower from `limits` on.
+impl Throttle {
+    /// Slows down from `limits` on.
     pub fn new(thermometer: Thermometer, limits: Thermal) -> Self {
         let limits = [limits.warm, limits.hot];
         Self { thermometer, limits, level: 0, condition: Condition::default(), read: None, until: None }
     }
 
-    /// An inspection that took so long is over: how hot is it now? An event where the pace changes.
+    /// Sets the rest after an inspection that took so long and ended now. An event where the pace changes.
     pub(super) fn after(&mut self, took: Duration, now: Instant) -> Option<Event> {
         let before = self.level;
         if self.read.is_none_or(|read| now.saturating_duration_since(read) >= READ) {
@@ -51,13 +53,13 @@ impl Governor {
         })
     }
 
-    /// How much longer it rests.
-    pub(super) fn rests(&self, now: Instant) -> Option<Duration> {
+    /// How much longer the station rests.
+    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
         self.until.map(|until| until.saturating_duration_since(now)).filter(|rest| !rest.is_zero())
     }
 
-    /// Degrees Celsius when the sensors were read last, and how many times as long as an inspection it rests after it.
-    pub(super) fn told(&self) -> (Option<f32>, u32) {
+    /// Degrees Celsius when the sensors were read last, and the length of a rest in times of the inspection before it.
+    pub(super) fn reported(&self) -> (Option<f32>, u32) {
         (self.condition.celsius, RESTS[self.level])
     }
 }
@@ -72,7 +74,7 @@ mod tests {
         let zone = root.path().join("sys/class/thermal/thermal_zone0");
         std::fs::create_dir_all(&zone).unwrap();
         std::fs::write(zone.join("type"), "cpu-thermal\n").unwrap();
-        let mut governor = Governor::new(Thermometer::new(root.path()), Thermal { warm: 80.0, hot: 90.0 });
+        let mut throttle = Throttle::new(Thermometer::new(root.path()), Thermal { warm: 80.0, hot: 90.0 });
         let (mut now, took) = (Instant::now(), Duration::from_millis(100));
         for (celsius, rest, is_told) in [
             (60, 0, false),
@@ -89,19 +91,19 @@ mod tests {
         ] {
             std::fs::write(zone.join("temp"), format!("{celsius}000\n")).unwrap();
             now += READ;
-            let event = governor.after(took, now);
+            let event = throttle.after(took, now);
             assert_eq!(event.is_some(), is_told, "{celsius} degrees: {event:?}");
             if let Some(Event::Heat { celsius: told, zone, rest: of }) = event {
                 assert_eq!((told, &*zone, of), (celsius as f32, "cpu-thermal", rest));
             }
-            assert_eq!(governor.rests(now).unwrap_or_default(), took * rest, "{celsius} degrees");
-            assert_eq!(governor.rests(now + took * rest), None);
+            assert_eq!(throttle.rest(now).unwrap_or_default(), took * rest, "{celsius} degrees");
+            assert_eq!(throttle.rest(now + took * rest), None);
         }
         // Between two readings nothing changes; a board without sensors is never hot.
         std::fs::write(zone.join("temp"), "99000\n").unwrap();
-        assert_eq!(governor.after(took, now + READ / 2), None);
+        assert_eq!(throttle.after(took, now + READ / 2), None);
         std::fs::remove_file(zone.join("temp")).unwrap();
-        assert_eq!(governor.after(took, now + READ), None);
-        assert_eq!(governor.told(), (None, 0));
+        assert_eq!(throttle.after(took, now + READ), None);
+        assert_eq!(throttle.reported(), (None, 0));
     }
 }

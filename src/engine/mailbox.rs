@@ -1,6 +1,5 @@
-//! Between a camera and the judge: one place, in which the newest frame wins and counts those that it replaced; or, for
-//! a recording that must lose nothing, one for which the recording waits. It keeps the last frames, for clips and for films of
-//! cycles.
+//! The queue of one frame between a camera and the judge. A newer frame replaces the one that waits, and counts it. A recording
+//! that must lose nothing waits for the place instead. The mailbox also keeps the last frames, for clips and for films of cycles.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -12,58 +11,58 @@ use super::locked;
 use crate::sample::Frame;
 use crate::time::Stamp;
 
-/// Bytes of frames that are kept for films, at most: beyond, the oldest give way, and a film of theirs has a gap.
+/// Bytes of frames that are kept for films, at most. Beyond, the oldest are dropped, and a film of that time has a gap.
 const MOST_BYTES: usize = 512 << 20;
 
 /// Which frames are kept.
 pub(super) enum Keep {
-    /// For clips of so many.
+    /// For clips of so many frames.
     Last(usize),
-    /// As many as came in so long.
+    /// All that came within this span.
     For(Duration),
 }
 
-/// A frame, and how many it has replaced.
-pub(super) struct Letter {
+/// A frame, and how many frames it replaced in the queue.
+pub(super) struct QueuedFrame {
     pub(super) frame: Frame,
     pub(super) replaced: u64,
 }
 
 pub(super) struct Mailbox {
     /// `None` once it is closed.
-    into: Mutex<Option<Sender<Letter>>>,
-    /// The camera's own end of the receiver: it takes out what it replaces.
-    from: Receiver<Letter>,
+    into: Mutex<Option<Sender<QueuedFrame>>>,
+    /// The camera's own receiver: it takes out the frame that it replaces.
+    from: Receiver<QueuedFrame>,
     waits: bool,
     keep: Keep,
     last: Mutex<VecDeque<Frame>>,
 }
 
 impl Mailbox {
-    /// A mailbox, and the judge's end of it. With `waits`, no frame is replaced.
-    pub(super) fn new(waits: bool, keep: Keep) -> (Self, Receiver<Letter>) {
+    /// A mailbox, and the judge's end of it. With `waits`, `put` waits for the place and replaces no frame.
+    pub(super) fn new(waits: bool, keep: Keep) -> (Self, Receiver<QueuedFrame>) {
         let (into, from) = channel::bounded(1);
         let mailbox = Self { into: Mutex::new(Some(into)), from: from.clone(), waits, keep, last: Mutex::default() };
         (mailbox, from)
     }
 
-    /// Puts a frame in, for as long as not `stopped`.
+    /// Puts a frame in, unless `stopped`.
     pub(super) fn put(&self, frame: Frame, stopped: &dyn Fn() -> bool) {
         self.retain(&frame);
         let Some(into) = locked(&self.into).clone() else { return };
-        let mut letter = Letter { frame, replaced: 0 };
+        let mut queued = QueuedFrame { frame, replaced: 0 };
         while !stopped() {
-            letter = if self.waits {
-                match into.send_timeout(letter, Duration::from_millis(100)) {
-                    Err(SendTimeoutError::Timeout(letter)) => letter,
+            queued = if self.waits {
+                match into.send_timeout(queued, Duration::from_millis(100)) {
+                    Err(SendTimeoutError::Timeout(queued)) => queued,
                     _ => return,
                 }
             } else {
-                match into.try_send(letter) {
-                    Err(TrySendError::Full(letter)) => {
-                        // The judge may have taken it in between.
+                match into.try_send(queued) {
+                    Err(TrySendError::Full(queued)) => {
+                        // The judge may have taken it meanwhile.
                         let older = self.from.try_recv().map_or(0, |older| 1 + older.replaced);
-                        Letter { replaced: letter.replaced + older, ..letter }
+                        QueuedFrame { replaced: queued.replaced + older, ..queued }
                     }
                     _ => return,
                 }
@@ -126,8 +125,8 @@ mod tests {
     fn the_newest_frame_wins_and_those_it_replaces_are_counted() {
         let (mailbox, frames) = Mailbox::new(false, Keep::Last(3));
         (0..10).for_each(|i| mailbox.put(frame(i), &|| false));
-        let letter = frames.try_recv().unwrap();
-        assert_eq!((letter.frame.sequence, letter.replaced), (9, 9));
+        let queued = frames.try_recv().unwrap();
+        assert_eq!((queued.frame.sequence, queued.replaced), (9, 9));
         mailbox.put(frame(10), &|| false);
         assert_eq!(frames.try_recv().unwrap().replaced, 0);
         let clip = |of: u64| mailbox.clip(&frame(of)).iter().map(|f| f.sequence).collect::<Vec<_>>();
@@ -160,9 +159,9 @@ mod tests {
                 (0..100).for_each(|i| mailbox.put(frame(i), &|| false));
                 mailbox.close();
             });
-            let got: Vec<Letter> = (0..100).map(|_| frames.recv().unwrap()).collect();
-            assert!(got.iter().all(|letter| letter.replaced == 0));
-            let got: Vec<u64> = got.iter().map(|letter| letter.frame.sequence).collect();
+            let got: Vec<QueuedFrame> = (0..100).map(|_| frames.recv().unwrap()).collect();
+            assert!(got.iter().all(|queued| queued.replaced == 0));
+            let got: Vec<u64> = got.iter().map(|queued| queued.frame.sequence).collect();
             assert_eq!(got, (0..100).collect::<Vec<_>>());
         });
         assert_eq!(mailbox.clip(&frame(3)).len(), 0);

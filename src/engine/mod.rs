@@ -1,4 +1,4 @@
-//! A station at work: which thread runs what, what is kept when something is too slow, and how it ends.
+//! A station at work: its threads, the queues between them, and how it ends. What is judged, and when, is `schedule`'s.
 //!
 //! ```text
 //! camera ── feed ──> mailbox (newest wins) ─┐
@@ -12,11 +12,12 @@
 //! inspector needs no other.
 
 mod cycle;
+mod failover;
 mod feed;
 mod heat;
 mod mailbox;
 mod part;
-mod standby;
+mod schedule;
 mod stats;
 pub mod streams;
 mod trigger;
@@ -31,27 +32,26 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
-use crate::align::{Aligner, Cut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::evidence::Evidence;
 use crate::inspect::{Inspector, Shown, Writer};
 use crate::package::manifest::Sense;
 use crate::report::{Filmed, Heard, Judged, Provenance, Reason, ReasonCode, Report, Verdict, Written};
-use crate::sample::{Frame, Moment, Sound};
+use crate::sample::{Moment, Sound};
 use crate::sink::Sink;
 use crate::sink::speech::Voice;
 use crate::source::{FaultKind, open_camera, open_microphone};
-use crate::station::{Alarm, Camera, Microphone, Of, Station, Trigger};
+use crate::station::{Alarm, Camera, Microphone, Of, Station};
 use crate::time::Stamp;
 
+use failover::Warmup;
+pub use failover::{Failover, Opens};
 pub use feed::Event;
-pub use heat::Governor;
-use mailbox::{Keep, Letter, Mailbox};
-use standby::Warming;
-pub use standby::{Opens, Standby};
+pub use heat::Throttle;
+use mailbox::{Keep, Mailbox, QueuedFrame};
+use schedule::{Due, Now, Rules, SampleSound, Schedule};
 pub use stats::{Stats, Status};
-use trigger::Trips;
-use words::{Pile, Scribe};
+use words::{LatestQueue, WriterThread};
 
 /// Reports that wait for a sink, at most; then the station waits for it.
 const QUEUE: usize = 64;
@@ -61,13 +61,13 @@ const QUEUE_OF_FILMS: usize = 4;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a request waits for a frame.
 const BLIND: Duration = Duration::from_secs(1);
-/// How long a frame waits for sound that should have come: a sound card hands over a tenth of a second at a time.
+/// How long a frame waits for sound that is overdue: a sound card hands over a tenth of a second at a time.
 const DEAF: Duration = Duration::from_millis(500);
 /// Chunks of sound that wait for the judge, at most: more than comes during the longest inspection.
 const CHUNKS: usize = 64;
-/// How old a frame may be when its sound or its film is looked for.
+/// How old a frame may be when its sound or its film is cut.
 const LATE: Duration = Duration::from_secs(3);
-/// Frames that wait for their sound, and films for their end, at most; beyond, the oldest gives way.
+/// Frames that wait for their sound and films that wait for their end, at most. Beyond, the oldest is dropped.
 const WAITING: usize = 32;
 
 /// What reaches a running station from outside.
@@ -78,10 +78,10 @@ pub struct Outside<'a> {
     pub requests: Requests,
     /// The station ends after so many moments.
     pub moments: Option<u64>,
-    /// Who slows it down where the board is hot.
-    pub governor: Option<Governor>,
-    /// Who may take over from the inspector that it begins with.
-    pub standby: Standby,
+    /// Thermal throttling.
+    pub throttle: Option<Throttle>,
+    /// Inspectors that may take over from the one that the station begins with.
+    pub failover: Failover,
 }
 
 /// Requests for verdicts, as they wait for the judge.
@@ -213,21 +213,21 @@ pub fn run(
             .unzip();
         let (said, speech) = match voice.filter(|_| writer.is_some()) {
             Some(voice) => {
-                let (said, texts) = Pile::new(words::TEXTS);
+                let (said, texts) = LatestQueue::new(words::TEXTS);
                 let (events, quit) = (events.clone(), &quit);
                 let work = move || words::speak(&voice, &texts, stats, &events, quit);
                 (Some(said), Some(named(scope, "speech", work)?))
             }
             None => (None, None),
         };
-        let (tasks, scribe) = match (writer, &station.words) {
+        let (tasks, writer) = match (writer, &station.words) {
             (Some(writer), Some(wanted)) => {
-                let (tasks, from) = Pile::new(words::MOMENTS);
+                let (tasks, from) = LatestQueue::new(words::MOMENTS);
                 let (language, queues, events) = (&*wanted.language, queues.clone(), events.clone());
-                let scribe = Scribe { writer, language, queues, voice: said, stats, events };
+                let writer = WriterThread { writer, language, queues, voice: said, stats, events };
                 let quit = &quit;
                 let work = move || {
-                    scribe.work(&from, quit);
+                    writer.work(&from, quit);
                     Ok(())
                 };
                 (Some(tasks), Some(named(scope, "words", work)?))
@@ -252,29 +252,22 @@ pub fn run(
             mailbox: &mailbox,
             queues,
             tasks,
-            trips: Trips::new(station.trigger),
-            aligner: station.microphone.as_ref().map(|_| Aligner::new(station.sound, LATE)),
-            heard: Instant::now(),
-            next: None,
-            begins: None,
+            schedule: Schedule::new(Rules::from(station), outside.throttle.take(), Instant::now()),
             verdicts: VecDeque::new(),
-            replaced: 0,
-            asked: VecDeque::new(),
             moments: 0,
-            governor: outside.governor.take(),
             took: None,
-            warming: Warming::new(std::mem::take(&mut outside.standby))?,
+            warmup: Warmup::new(std::mem::take(&mut outside.failover))?,
             news: Vec::new(),
             judged_by,
         };
-        stats.warming(judge.warming.is_on());
+        stats.warming(judge.warmup.is_on());
         let outcome = judge.work(&frames, &sounds, &outside, &heard, told);
         over.store(true, Ordering::Relaxed);
         broken.store(outcome.is_err(), Ordering::Relaxed);
         drop((frames, sounds));
         drop(judge);
         // Each in turn lets go of what the next one waits for.
-        let feeds = [camera, microphone, scribe, speech, part].map(|thread| thread.map_or(Ok(()), joined));
+        let feeds = [camera, microphone, writer, speech, part].map(|thread| thread.map_or(Ok(()), joined));
         heard.try_iter().for_each(|event| told(&event));
         // A sink that has ended tells why; the judge knows only that it has.
         let takers: Vec<Result<()>> = takers.into_iter().map(joined).collect();
@@ -329,21 +322,7 @@ fn feed_sink(mut sink: Box<dyn Sink>, deliveries: &Receiver<Delivery>) -> Result
     sink.finish()
 }
 
-/// Why a moment is judged.
-enum Asked {
-    /// By a frame itself.
-    Frame(Frame),
-    /// By a request, for the next frame.
-    Request(Instant),
-    /// By an interval in which no frame came, or a camera that was lost.
-    Nothing,
-    /// By the sound alone, at this time.
-    Sound(Stamp),
-    /// By the film that begins then.
-    Cycle(Stamp),
-}
-
-/// What there is to say of what belongs to a moment.
+/// What the report says about the sound and the film of a moment.
 #[derive(Default)]
 struct Belongs {
     sound: Option<Heard>,
@@ -357,26 +336,15 @@ struct Judge<'a> {
     mailbox: &'a Mailbox,
     queues: Vec<Sender<Delivery>>,
     /// Moments that are to be written of, where words are wanted.
-    tasks: Option<Pile<Task>>,
-    trips: Trips,
-    aligner: Option<Aligner>,
-    /// When sound came last.
-    heard: Instant,
-    /// When to listen next, where there is no camera and an interval.
-    next: Option<Stamp>,
-    /// When the next cycle begins, where every frame asks for one.
-    begins: Option<Stamp>,
+    tasks: Option<LatestQueue<Task>>,
+    schedule: Schedule,
     /// Whether each of the last verdicts failed, where some of them are an alarm.
     verdicts: VecDeque<bool>,
-    /// Frames that were replaced by newer ones since the last moment.
-    replaced: u64,
-    /// Moments that wait for what belongs to them, oldest first.
-    asked: VecDeque<Asked>,
+    /// Moments so far.
     moments: u64,
-    governor: Option<Governor>,
-    /// How long the last inspection took, until the governor has heard of it.
+    /// How long the last inspection took, until the throttle is given it.
     took: Option<Duration>,
-    warming: Warming,
+    warmup: Warmup,
     /// What happened to the inspector and is not told yet.
     news: Vec<Event>,
     /// The part, for what cannot be judged.
@@ -386,7 +354,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn work(
         &mut self,
-        frames: &Receiver<Letter>,
+        frames: &Receiver<QueuedFrame>,
         sounds: &Receiver<Sound>,
         outside: &Outside,
         heard: &Receiver<Event>,
@@ -407,34 +375,25 @@ impl Judge<'_> {
             self.news.drain(..).for_each(|event| told(&event));
             channel::select! {
                 recv(frames) -> frame => match frame {
-                    Ok(letter) => self.look(letter)?,
+                    Ok(queued) => self.look(queued)?,
                     Err(_) => (ended, frames) = (true, channel::never()),
                 },
                 recv(sounds) -> sound => match sound {
-                    Ok(sound) => self.hear(&sound),
+                    Ok(sound) => self.schedule.sound(&sound, Instant::now()),
                     Err(_) => (ended, sounds) = (ended || self.station.camera.is_none(), channel::never()),
                 },
                 recv(requests) -> request => match request {
-                    Ok(()) => self.ask(Stamp::now()),
+                    Ok(()) => self.schedule.request(Now::read()),
                     // Nobody can ask any more.
                     Err(_) => requests = channel::never(),
                 },
                 default(if more { Duration::ZERO } else { self.patience() }) => {}
             }
-            if !self.is_early() && self.trips.is_due(Instant::now()) && !ended {
-                if self.station.cycle.is_some() {
-                    self.ask(Stamp::now());
-                } else if self.station.camera.is_some() {
-                    self.asked.push_back(self.trips.take_newest().map_or(Asked::Nothing, Asked::Frame));
-                } else if self.deaf() {
-                    self.asked.push_back(Asked::Sound(Stamp::now()));
-                }
+            if !self.is_early() && !ended {
+                self.schedule.tick(Now::read());
             }
-            // One moment a turn: between two, what has come is taken in, so that no frame is replaced for want of a look.
-            more = match self.governor.as_ref().and_then(|governor| governor.rests(Instant::now())) {
-                Some(_) => false,
-                None => self.answer(ended)?,
-            };
+            // One moment a turn: in between, what has come is taken in, so that no frame is replaced for want of a look.
+            more = self.schedule.rest(Instant::now()).is_none() && self.answer(ended)?;
             if let Some(event) = self.heat() {
                 told(&event);
             }
@@ -445,52 +404,33 @@ impl Judge<'_> {
             if outside.moments.is_some_and(|most| self.moments >= most) {
                 return Ok(());
             }
-            if ended && self.asked.is_empty() {
+            if ended && !self.schedule.is_waiting() {
                 return Ok(());
             }
         }
     }
 
-    /// Judges the oldest moment that was asked for, if what belongs to it is there; whether others wait behind it.
+    /// Judges the oldest moment that waits, if all that belongs to it is there; whether others may follow at once.
     fn answer(&mut self, ended: bool) -> Result<bool> {
-        match self.asked.pop_front() {
+        match self.schedule.next(Now::read(), self.mailbox.newest(), ended)? {
             None => return Ok(false),
-            Some(Asked::Sound(at)) => match self.sound_at(at)? {
-                Some((sound, heard)) => self.listen(at, sound, heard)?,
-                None => {
-                    self.asked.push_front(Asked::Sound(at));
-                    return Ok(false);
-                }
-            },
-            Some(Asked::Frame(frame)) => match self.sound_at(frame.stamp)? {
-                Some((sound, heard)) => self.judge(frame, sound, heard)?,
-                None => {
-                    self.asked.push_front(Asked::Frame(frame));
-                    return Ok(false);
-                }
-            },
-            Some(Asked::Cycle(from)) => {
-                if !self.is_over(from, ended) {
-                    self.asked.push_front(Asked::Cycle(from));
-                    return Ok(false);
-                }
-                self.watch(from, ended)?;
+            Some(Due::Frame(frame, of)) => {
+                let (from, film) = (frame.stamp, self.mailbox.clip(&frame));
+                self.judge(Moment { frame: Some(frame), film, ..Moment::default() }, of, from)?;
             }
-            Some(Asked::Request(since)) if since.elapsed() < BLIND && !ended => {
-                self.asked.push_front(Asked::Request(since));
-                return Ok(false);
-            }
-            Some(Asked::Request(_) | Asked::Nothing) => self.blind()?,
+            Some(Due::Sound(at, of)) => self.judge(Moment::default(), of, at)?,
+            Some(Due::Cycle(from)) => self.watch(from, ended)?,
+            Some(Due::NoFrame) => self.blind()?,
         }
-        Ok(!self.asked.is_empty())
+        Ok(self.schedule.is_waiting())
     }
 
     /// Lets the inspector that has been warmed take over.
     fn relieve(&mut self) -> Result<()> {
-        if let Some((inspector, event)) = self.warming.take()? {
+        if let Some((inspector, event)) = self.warmup.take()? {
             self.inspector.iter_mut().zip(inspector).for_each(|(own, inspector)| **own = inspector);
             self.news.push(event);
-            self.stats.warming(self.warming.is_on());
+            self.stats.warming(self.warmup.is_on());
         }
         Ok(())
     }
@@ -501,122 +441,39 @@ impl Judge<'_> {
     }
 
     fn patience(&self) -> Duration {
-        let now = Instant::now();
-        let rest = self.governor.as_ref().filter(|_| !self.asked.is_empty()).and_then(|governor| governor.rests(now));
-        let due = self.trips.due_in(now).filter(|_| !self.is_early()).map_or(LOOK, |due| due.min(LOOK));
-        rest.map_or(due, |rest| due.min(rest))
+        self.schedule.patience(Instant::now(), self.is_early())
     }
 
-    /// After an inspection: whether the board has become too hot, or cool again.
+    /// Throttles after an inspection. An event where the pace changes.
     fn heat(&mut self) -> Option<Event> {
-        let governor = self.governor.as_mut()?;
-        let event = governor.after(self.took.take()?, Instant::now());
-        let (celsius, rest) = governor.told();
+        let throttle = self.schedule.throttle.as_mut()?;
+        let event = throttle.after(self.took.take()?, Instant::now());
+        let (celsius, rest) = throttle.reported();
         self.stats.heat(celsius, rest);
         event
     }
 
-    /// Where frames ask for verdicts, a camera that is lost would leave silence: whoever reads the reports is told once.
     fn learn_of(&mut self, event: &Event) {
-        let is_camera = matches!(event, Event::Lost { source, .. } if *source == self.stats.camera.name);
-        if is_camera && matches!(self.station.trigger, Trigger::EveryFrame | Trigger::Motion { .. }) {
-            self.asked.push_back(Asked::Nothing);
+        if matches!(event, Event::Lost { source, .. } if *source == self.stats.camera.name) {
+            self.schedule.camera_lost();
         }
     }
 
-    /// A frame has come: does it ask for a verdict, or answer a request?
-    fn look(&mut self, Letter { frame, replaced }: Letter) -> Result<()> {
-        // A film has them all.
-        self.replaced += if self.station.cycle.is_some() { 0 } else { replaced };
-        let requested = self.asked.iter().position(|asked| matches!(asked, Asked::Request(_)));
-        if let Some(at) = requested {
-            self.asked[at] = Asked::Frame(frame);
-            return Ok(());
-        }
-        if self.asked.len() >= WAITING && matches!(self.asked.front(), Some(Asked::Frame(_) | Asked::Cycle(_))) {
-            self.asked.pop_front();
-            self.replaced += 1;
-        }
-        match self.trips.see(&frame) {
-            Ok(true) => match self.station.cycle {
-                Some(cycle) => self.begin(frame.stamp, cycle),
-                None => self.asked.push_back(Asked::Frame(frame)),
-            },
-            Ok(false) => {}
+    /// Takes in a frame. A damaged one is counted.
+    fn look(&mut self, queued: QueuedFrame) -> Result<()> {
+        match self.schedule.frame(queued, Instant::now()) {
             Err(error) if error.kind() == ErrorKind::Input => {
                 self.stats.camera.count(FaultKind::Damaged, 1);
+                Ok(())
             }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self, sound: &Sound) {
-        if let Some(aligner) = &mut self.aligner {
-            aligner.hear(sound);
-        }
-        self.heard = Instant::now();
-        let end = sound.stamp.after(sound.duration());
-        if self.trips.hear(sound) {
-            self.ask(end);
-        }
-        if let (None, Trigger::Interval { ms }) = (&self.station.camera, self.station.trigger) {
-            let first = sound.stamp.after(self.station.sound.before());
-            // What was not heard is not caught up with; stamps of one sound waver by less.
-            let mut next = self.next.filter(|next| sound.stamp <= next.after(LOOK)).unwrap_or(first);
-            while next.ns <= end.ns {
-                self.asked.push_back(Asked::Sound(next));
-                next = next.after(Duration::from_millis(ms));
-            }
-            self.next = Some(next);
+            outcome => outcome,
         }
     }
 
-    /// Whether nothing has been heard for an interval: a station that listens says so each time.
-    fn deaf(&self) -> bool {
-        let Trigger::Interval { ms } = self.station.trigger else { return false };
-        self.heard.elapsed() > Duration::from_millis(ms).max(BLIND)
-    }
-
-    /// A verdict is asked for: of the next frame, of the cycle around now, or of what is heard now.
-    fn ask(&mut self, now: Stamp) {
-        self.asked.push_back(match (self.station.cycle, &self.station.camera) {
-            (Some(cycle), _) => Asked::Cycle(now.before(cycle.before())),
-            (None, Some(_)) => Asked::Request(Instant::now()),
-            (None, None) => Asked::Sound(now),
-        });
-    }
-
-    /// The sound that belongs to a frame's or another time, and what there is to say of it; `None` while it may still come.
-    fn sound_at(&mut self, at: Stamp) -> Result<Option<(Option<Sound>, Option<Heard>)>> {
-        let Some(aligner) = &mut self.aligner else { return Ok(Some((None, None))) };
-        let missing = |why: &str| Some((None, Some(Heard { ms: 0.0, skew_ms: 0.0, missing: why.into() })));
-        Ok(match aligner.cut(at)? {
-            Cut::Ready(window) => {
-                let ms = window.sound.duration().as_secs_f64() * 1e3;
-                let missing =
-                    if window.lost > 0 { format!("{} samples were lost", window.lost) } else { String::new() };
-                Some((Some(window.sound), Some(Heard { ms, skew_ms: window.skew_ms, missing })))
-            }
-            Cut::Missing(why) => missing(why.as_str()),
-            Cut::Wait => {
-                let due = at.after(self.station.sound.after()).after(DEAF);
-                if Stamp::now() < due { None } else { missing("the sound did not come in time") }
-            }
-        })
-    }
-
-    fn judge(&mut self, frame: Frame, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
-        let film = self.mailbox.clip(&frame);
-        let moment = Moment { frame: Some(frame), film, sound, clip: None };
-        let from = moment.frame.as_ref().map(|frame| frame.stamp);
-        self.report_on(moment, Belongs { sound: heard, film: None }, from, &|_| ())
-    }
-
-    /// What is heard where there is no camera.
-    fn listen(&mut self, at: Stamp, sound: Option<Sound>, heard: Option<Heard>) -> Result<()> {
-        let moment = Moment { sound, ..Moment::default() };
-        self.report_on(moment, Belongs { sound: heard, film: None }, Some(at), &|_| ())
+    /// Judges a moment that was taken at `from`, with the sound `of` it.
+    fn judge(&mut self, mut moment: Moment, of: SampleSound, from: Stamp) -> Result<()> {
+        moment.sound = of.sound;
+        self.report_on(moment, Belongs { sound: of.heard, film: None }, Some(from), &|_| ())
     }
 
     /// Judges a moment and delivers the report on it, after `add` has put in what the station alone knows.
@@ -642,9 +499,9 @@ impl Judge<'_> {
         let start = Instant::now();
         let inspection = match inspector.judge(&moment) {
             Err(error) if error.kind() == ErrorKind::Runtime => {
-                let (another, event) = self.warming.fall_back(error)?;
+                let (another, event) = self.warmup.fall_back(error)?;
                 self.news.push(event);
-                self.stats.warming(self.warming.is_on());
+                self.stats.warming(self.warmup.is_on());
                 *inspector = another;
                 inspector.judge(&moment)
             }
@@ -671,15 +528,16 @@ impl Judge<'_> {
         Report::invalid(reason, self.judged_by.clone())
     }
 
-    /// No picture came: a part that is heard too is judged by what was heard last.
+    /// Reports that no frame came. A part that is heard too is judged by what was heard last.
     fn blind(&mut self) -> Result<()> {
         let why = format!("no image: {}", self.stats.camera.why_none());
         let (mut moment, mut heard) = (Moment::default(), None);
         if self.inspector.as_ref().is_some_and(|inspector| inspector.sense(Sense::Sound).is_some()) {
             let back = self.station.sound.after() + 2 * LOOK;
-            let last = Stamp::now().before(back);
-            let (sound, of_it) = self.sound_at(last)?.unwrap_or_default();
-            (moment.sound, heard) = (sound, of_it);
+            let now = Stamp::now();
+            let last = now.before(back);
+            let of = self.schedule.sound_at(last, now)?.unwrap_or_default();
+            (moment.sound, heard) = (of.sound, of.heard);
         }
         let belongs = Belongs { sound: heard, film: None };
         if moment.sound.is_some() {
@@ -712,7 +570,7 @@ impl Judge<'_> {
             frame: moment.frame.as_ref().map(|frame| frame.sequence),
             unix_ms: unix.as_millis() as u64,
             age_ms: from.map_or(0.0, |from| now.ms_since(from)),
-            replaced: std::mem::take(&mut self.replaced),
+            replaced: self.schedule.take_replaced(),
             sound,
             film,
             alarm: self.alarm(report.verdict),

@@ -1,4 +1,4 @@
-//! When to judge: frames, time and sound go in, "now" comes out.
+//! The state of a trigger: it is given frames, sound and the time, and tells when to judge.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ const HYSTERESIS: f32 = 6.0;
 /// Frames without motion until a part counts as at rest.
 const AT_REST: u32 = 3;
 
-/// A trigger with what it remembers.
-pub(super) struct Trips {
+/// A trigger, and what it remembers.
+pub(super) struct TriggerState {
     trigger: Trigger,
     /// When the interval is over.
     due: Option<Instant>,
     newest: Option<Frame>,
     motion: Motion,
-    /// The sound was over the level and has not fallen clearly below it since.
+    /// The sound rose to the level and has not fallen clearly below it since.
     loud: bool,
 }
 
@@ -36,16 +36,17 @@ struct Motion {
     still: u32,
 }
 
-impl Trips {
-    pub(super) fn new(trigger: Trigger) -> Self {
-        let due = matches!(trigger, Trigger::Interval { .. }).then(Instant::now);
+impl TriggerState {
+    /// The first interval is due `now`.
+    pub(super) fn new(trigger: Trigger, now: Instant) -> Self {
+        let due = matches!(trigger, Trigger::Interval { .. }).then_some(now);
         Self { trigger, due, newest: None, motion: Motion::default(), loud: false }
     }
 
-    /// Whether this frame is to be judged by itself.
+    /// Whether this frame triggers.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when it cannot be looked at.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when the frame is damaged.
     pub(super) fn see(&mut self, frame: &Frame) -> Result<bool> {
         match self.trigger {
             Trigger::EveryFrame => Ok(true),
@@ -76,7 +77,7 @@ impl Trips {
         rose
     }
 
-    /// The frame that an interval judges, once.
+    /// The newest frame, for the interval that is over; each frame once.
     pub(super) fn take_newest(&mut self) -> Option<Frame> {
         self.newest.take()
     }
@@ -88,7 +89,7 @@ impl Trips {
             return false;
         }
         let every = Duration::from_millis(ms);
-        // Intervals that were slept through are not caught up with.
+        // Missed intervals are not caught up with.
         self.due = Some(if now - due > every { now + every } else { due + every });
         true
     }
@@ -144,29 +145,29 @@ mod tests {
 
     #[test]
     fn a_part_that_comes_to_rest_is_judged_once() {
-        let mut trips = Trips::new(Trigger::Motion { threshold: 4.0 });
+        let mut trigger = TriggerState::new(Trigger::Motion { threshold: 4.0 }, Instant::now());
         let seen = [10, 10, 10, 10, 90, 200, 120, 121, 120, 121, 120, 120, 10, 11, 10, 11];
         let judged: Vec<usize> =
-            seen.iter().enumerate().filter(|(_, v)| trips.see(&frame(**v)).unwrap()).map(|(i, _)| i).collect();
+            seen.iter().enumerate().filter(|(_, v)| trigger.see(&frame(**v)).unwrap()).map(|(i, _)| i).collect();
         assert_eq!(judged, [9, 15]);
     }
 
     #[test]
     fn a_knock_is_heard_once_and_again_after_silence() {
-        let mut trips = Trips::new(Trigger::SoundLevel { dbfs: -30.0 });
-        let mut heard = |level: f32| trips.hear(&Sound::new(vec![level; 480], 48_000, 1).unwrap());
+        let mut trigger = TriggerState::new(Trigger::SoundLevel { dbfs: -30.0 }, Instant::now());
+        let mut heard = |level: f32| trigger.hear(&Sound::new(vec![level; 480], 48_000, 1).unwrap());
         let levels = [0.001, 0.2, 0.3, 0.02, 0.2, 0.001, 0.2];
         assert_eq!(levels.map(&mut heard), [false, true, false, false, false, false, true]);
     }
 
     #[test]
     fn an_interval_is_due_in_time_and_is_not_caught_up_with() {
-        let mut trips = Trips::new(Trigger::Interval { ms: 100 });
         let start = Instant::now();
+        let mut trigger = TriggerState::new(Trigger::Interval { ms: 100 }, start);
         let at = |ms: u64| start + Duration::from_millis(ms);
-        assert!(trips.is_due(at(0)) && !trips.is_due(at(50)) && trips.is_due(at(110)) && trips.is_due(at(205)));
-        assert!(trips.is_due(at(900)) && !trips.is_due(at(950)) && trips.is_due(at(1001)));
-        assert!(!trips.see(&frame(1)).unwrap());
-        assert!(trips.take_newest().is_some() && trips.take_newest().is_none());
+        assert!(trigger.is_due(at(0)) && !trigger.is_due(at(50)) && trigger.is_due(at(110)) && trigger.is_due(at(205)));
+        assert!(trigger.is_due(at(900)) && !trigger.is_due(at(950)) && trigger.is_due(at(1001)));
+        assert!(!trigger.see(&frame(1)).unwrap());
+        assert!(trigger.take_newest().is_some() && trigger.take_newest().is_none());
     }
 }

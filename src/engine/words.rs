@@ -1,5 +1,5 @@
-//! Behind the verdict: what was judged in words, and the words aloud, each on a thread of its own. Where more comes than
-//! they manage, the oldest goes without, and is counted: no verdict waits for a word.
+//! After the verdict: the writer thread writes of what was judged, and another thread speaks it. Where moments come faster than
+//! they are written of, the oldest is dropped and counted: no verdict waits for words.
 
 use std::sync::Arc;
 
@@ -19,28 +19,28 @@ pub(super) const MOMENTS: usize = 16;
 /// Texts that wait to be spoken, at most: what is spoken late is of a part that is gone.
 pub(super) const TEXTS: usize = 1;
 
-/// What waits for a thread that must not be waited for: the newest, as many as there is room for.
-pub(super) struct Pile<T> {
+/// A queue that never blocks whoever puts something in: when it is full, the oldest is dropped.
+pub(super) struct LatestQueue<T> {
     into: Sender<T>,
-    /// Takes out what gives way.
+    /// Takes out what is dropped.
     from: Receiver<T>,
 }
 
-impl<T> Pile<T> {
-    /// A pile, and the thread's end of it.
+impl<T> LatestQueue<T> {
+    /// A queue for `room` entries, and the thread's end of it.
     pub(super) fn new(room: usize) -> (Self, Receiver<T>) {
         let (into, from) = channel::bounded(room);
         (Self { into, from: from.clone() }, from)
     }
 
-    /// Puts one in; how many older ones gave way.
+    /// Puts one in; how many older ones were dropped.
     pub(super) fn put(&self, one: T) -> u64 {
         let (mut one, mut gone) = (one, 0);
         loop {
             match self.into.try_send(one) {
                 Err(TrySendError::Full(back)) => {
                     one = back;
-                    // The thread may have taken it in between.
+                    // The thread may have taken it meanwhile.
                     gone += u64::from(self.from.try_recv().is_ok());
                 }
                 _ => return gone,
@@ -49,18 +49,18 @@ impl<T> Pile<T> {
     }
 }
 
-/// Writes of moments.
-pub(super) struct Scribe<'a> {
+/// The work of the writer thread: words of moments.
+pub(super) struct WriterThread<'a> {
     pub(super) writer: Writer,
     pub(super) language: &'a str,
     pub(super) queues: Vec<Sender<Delivery>>,
-    pub(super) voice: Option<Pile<Arc<Written>>>,
+    pub(super) voice: Option<LatestQueue<Arc<Written>>>,
     pub(super) stats: &'a Stats,
     pub(super) events: Sender<Event>,
 }
 
-impl Scribe<'_> {
-    /// Writes until nothing comes any more; once it is to `quit`, what still waits goes without.
+impl WriterThread<'_> {
+    /// Writes until the queue is closed. After `quit`, moments that still wait are counted and not written of.
     pub(super) fn work(mut self, tasks: &Receiver<Task>, quit: &dyn Fn() -> bool) {
         let mut failed = false;
         for Task { judged, evidence } in tasks {
@@ -87,7 +87,7 @@ impl Scribe<'_> {
         }
     }
 
-    /// Aloud, and to every sink. One that is behind is waited for, as the judge waits for it.
+    /// Hands words to the voice and to every sink. It waits for a slow sink, as the judge does.
     fn hand_on(&self, judged: Arc<Judged>, written: Arc<Written>, quit: &dyn Fn() -> bool) {
         if let Some(voice) = self.voice.as_ref().filter(|_| judged.report.verdict == Verdict::Fail) {
             let gone = voice.put(Arc::clone(&written));
@@ -107,7 +107,7 @@ impl Scribe<'_> {
     }
 }
 
-/// Speaks until nothing comes any more; once it is to `quit`, nobody hears the rest.
+/// Speaks until the queue is closed. After `quit`, the rest is not spoken.
 pub(super) fn speak(
     voice: &Voice,
     texts: &Receiver<Arc<Written>>,
@@ -139,12 +139,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_wait_and_those_that_gave_way_are_counted() {
-        let (pile, from) = Pile::new(2);
-        let gone: u64 = (0..7).map(|i| pile.put(i)).sum();
+    fn the_newest_wait_and_those_that_were_dropped_are_counted() {
+        let (queue, from) = LatestQueue::new(2);
+        let gone: u64 = (0..7).map(|i| queue.put(i)).sum();
         assert_eq!((gone, from.try_iter().collect::<Vec<_>>()), (5, vec![5, 6]));
-        assert_eq!(pile.put(7), 0);
-        drop(pile);
+        assert_eq!(queue.put(7), 0);
+        drop(queue);
         assert_eq!(from.iter().collect::<Vec<i32>>(), [7], "what waits is still done");
     }
 }

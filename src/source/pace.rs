@@ -77,20 +77,20 @@ impl Pace {
     /// Adds the time stamp of the sample at `position`.
     pub fn mark(&mut self, position: u64, stamp: Stamp) -> Step {
         let mark = (position, self.past_nominal(position, stamp));
-        let off = mark.1 - self.line(position) as i64;
-        if self.marks.is_empty() || off.abs() <= STEP {
+        let off = mark.1.saturating_sub(self.line(position) as i64);
+        if self.marks.is_empty() || off.unsigned_abs() <= STEP.unsigned_abs() {
             self.streak.clear();
             self.push(mark);
             return Step::Steady;
         }
-        if self.streak.iter().any(|late| (late.1 - self.line(late.0) as i64).signum() != off.signum()) {
+        if self.streak.iter().any(|late| late.1.saturating_sub(self.line(late.0) as i64).signum() != off.signum()) {
             self.streak.clear();
         }
         self.streak.push_back(mark);
         if self.streak.len() < STREAK {
             return Step::Steady;
         }
-        let least = self.streak.iter().map(|late| (late.1 - self.line(late.0) as i64).unsigned_abs()).min();
+        let least = self.streak.iter().map(|late| late.1.saturating_sub(self.line(late.0) as i64).unsigned_abs()).min();
         let least = least.unwrap_or(0);
         // What shakes is late, never early: the least of them is nearest to the truth.
         let (lost, step) = match off > 0 {
@@ -104,7 +104,10 @@ impl Pace {
             }
         };
         while let Some((position, past)) = self.streak.pop_front() {
-            self.push((position + lost, past - self.nominal(lost) as i64));
+            self.push((
+                position.saturating_add(lost),
+                past.saturating_sub(self.nominal(lost).min(i64::MAX.into()) as i64),
+            ));
         }
         step
     }
@@ -112,14 +115,15 @@ impl Pace {
     /// Records that the card stopped before `position` and restarted at `stamp`. Returns the number of lost samples and begins
     /// a new line there; the measured rate is kept.
     pub fn resume(&mut self, position: u64, stamp: Stamp) -> u64 {
-        let late = self.past_nominal(position, stamp) - self.line(position) as i64;
+        let late = self.past_nominal(position, stamp).saturating_sub(self.line(position) as i64);
         let lost = match self.marks.is_empty() || late <= 0 {
             true => 0,
             false => self.samples(late.unsigned_abs()),
         };
         self.marks.clear();
         self.streak.clear();
-        self.push((position + lost, self.past_nominal(position + lost, stamp)));
+        let from = position.saturating_add(lost);
+        self.push((from, self.past_nominal(from, stamp)));
         lost
     }
 
@@ -132,7 +136,7 @@ impl Pace {
     }
 
     fn past_nominal(&self, position: u64, stamp: Stamp) -> i64 {
-        (i128::from(stamp.ns) - self.nominal(position)) as i64
+        (i128::from(stamp.ns) - self.nominal(position)).clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     fn line(&self, position: u64) -> f64 {
@@ -151,7 +155,7 @@ impl Pace {
     fn lay(&mut self) {
         let (Some(first), Some(last)) = (self.marks.front().copied(), self.marks.back().copied()) else { return };
         let third = self.marks.len() / 3;
-        if third > 0 && last.0 - first.0 >= SPAN * u64::from(self.rate) {
+        if third > 0 && last.0.saturating_sub(first.0) >= SPAN * u64::from(self.rate) {
             let (left, right) = (self.third(0, third), self.third(self.marks.len() - third, third));
             self.slope = (right.1 - left.1) / (right.0 - left.0);
         }
