@@ -131,7 +131,7 @@ fn films_are_recorded_to_teach_from_as_they_will_be_judged() {
     assert!(String::from_utf8_lossy(&again.stderr).contains("exists already: choose another folder"));
     assert_eq!(again.status.code(), Some(2));
     let every = record(&["--every", "100"]);
-    assert!(String::from_utf8_lossy(&every.stderr).contains("--every is for pictures"), "{}", said(&every));
+    assert!(String::from_utf8_lossy(&every.stderr).contains("--every is for images"), "{}", said(&every));
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn an_export_of_anomalib_is_told_with_the_data_beside_it() {
         "  beside it  anomaly.onnx.data, 1.2 kB\n",
         "  cpu        all 8 nodes\n",
         "  encoder    no: no output is a map",
-        "  anomalib   yes: `anomaly_map_8` (channels: 1, stride: 8); 128 x 128 alone; normalised, which cuts off low scores",
+        "  anomalib   yes: `anomaly_map_8` (channels: 1, stride: 8); 128 x 128 only; normalised, which cuts off low scores",
     ] {
         assert!(told.contains(line), "no `{line}` in {told}");
     }
