@@ -112,7 +112,7 @@ pub struct KindFigures {
 /// as [`Figures`] does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CorruptedFigures {
-    /// Its name; [`CLEAN`] of what is not worsened.
+    /// Its name; [`CLEAN`](super::robust::CLEAN) of what is not worsened.
     pub worsening: &'static str,
     /// How far, in `unit`: see [`augment`](crate::augment). `None` where there is no more or less.
     pub level: Option<f64>,

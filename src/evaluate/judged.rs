@@ -40,7 +40,7 @@ pub struct Scored {
     pub bad: bool,
     /// What was said of it.
     pub verdict: Verdict,
-    /// What it is ranked by, and compared with a [`Threshold`].
+    /// What it is ranked by, and compared with a [`Threshold`](super::metrics::Threshold).
     pub score: f64,
     /// The score at which the part fails it.
     pub limit: f32,

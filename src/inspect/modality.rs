@@ -22,7 +22,7 @@ pub(super) trait Modality: Send {
     /// The image that is encoded: the frame itself, or one made of a sound or a clip. `None` if the sample has none.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when the part does not accept the sample's form.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when the part does not accept the sample's form.
     fn picture<'a>(&mut self, moment: &'a Moment, part: &Part) -> Result<Option<Cow<'a, Frame>>>;
 
     /// The registration, if images are registered.
@@ -45,14 +45,14 @@ pub(super) trait Modality: Send {
     /// Adds to the report what people see besides the heatmap.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when it cannot be drawn.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) when it cannot be drawn.
     fn show(&self, _report: &mut SenseReport) -> Result<()> {
         Ok(())
     }
 
-    /// Light and focus, level or motion compared with the good samples: see [`Evidence::quality`].
+    /// Light and focus, level or motion compared with the good samples: see [`Evidence::quality`](super::evidence::Evidence::quality).
     fn quality(&self, part: &Part, look: &Look, report: &SenseReport) -> Vec<f32>;
 
-    /// What the decoder is given about a finding besides its shape: see [`Evidence::shapes`].
+    /// What the decoder is given about a finding besides its shape: see [`Evidence::shapes`](super::evidence::Evidence::shapes).
     fn describe(&self, part: &Part, finding: &Finding) -> Described;
 }
