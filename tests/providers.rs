@@ -116,7 +116,7 @@ fn a_part_is_taught_in_the_precision_of_its_board() {
         let card: toml::Table = fs::read_to_string(part.join("part.toml")).unwrap().parse().unwrap();
         assert_eq!(card["model"]["precision"].as_str(), Some(precision), "{board} {flags:?}");
     }
-    refused(&["prepare", "--require-provider"], &["leave --require-provider out"]);
+    refused(&["prepare", "--require-provider"], &["remove --require-provider"]);
 }
 
 /// A plug-in as `--provider` takes it.

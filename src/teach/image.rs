@@ -179,7 +179,7 @@ fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], why: &mut String) -> Kin
     let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[shown]).collect();
     let wandering = wandering(&kept, grids[shown]);
     let and = if why.is_empty() { "" } else { "; " };
-    *why += &format!("{and}likes of a place are found {:.0} % as far from it as by chance", 100.0 * wandering);
+    *why += &format!("{and}matching patches stay near the same position ({wandering:.2} of random)");
     if wandering < FRAMED_WANDERING { Kind::Framed } else { Kind::Texture }
 }
 
