@@ -179,7 +179,7 @@ fn loose_or_framed(good: &[Good], grids: &[[usize; 2]], why: &mut String) -> Kin
     let kept: Vec<&Kept> = good.iter().map(|good| &good.levels[shown]).collect();
     let wandering = wandering(&kept, grids[shown]);
     let and = if why.is_empty() { "" } else { "; " };
-    *why += &format!("{and}matching patches stay near the same position ({wandering:.2} of random)");
+    *why += &format!("{and}matching patches lie at {wandering:.2} of the random distance from the same position");
     if wandering < FRAMED_WANDERING { Kind::Framed } else { Kind::Texture }
 }
 
