@@ -95,7 +95,7 @@ fn an_installation_is_found_wherever_it_stands() {
     assert_eq!(found["searched"][0]["how"], "beside the executable");
     let text = said(&bare(&eyear, Path::new("/"), dir.path(), &["doctor"]));
     assert!(text.contains("share/eyear/models (beside the executable)"), "{text}");
-    assert!(text.contains("its file: built in"), "{text}");
+    assert!(text.contains("board file: built in"), "{text}");
 }
 
 /// A folder with some of the good papers, small enough to be taught from quickly.

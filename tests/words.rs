@@ -489,7 +489,7 @@ fn words_are_evaluated_beside_the_verdicts() {
     let output =
         eval(&["--held-out-half", "--language", "zh", "--writer", "eyear-small", "--out", page.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("judged 5 good and 5 bad") && text.contains("in words (zh) by eyear-small"), "{text}");
+    assert!(text.contains("judged 5 good and 5 bad") && text.contains("words (zh) by eyear-small"), "{text}");
     assert!(text.contains("(no known kind: see --kinds)") && text.contains("contradicted       0.0 %"), "{text}");
     assert!(fs::read_to_string(page.join("cookie.html")).unwrap().contains("Reports in words"));
     for (flags, expected) in [
