@@ -481,7 +481,7 @@ impl Station {
                 return Err(format!("microphone.channels wants 1 to 64, found {}", alsa.channels));
             }
         }
-        if self.sound.before_ms + self.sound.after_ms > 60_000 {
+        if self.sound.before_ms.saturating_add(self.sound.after_ms) > 60_000 {
             return Err("sound wants before_ms and after_ms of at most 60000 together".into());
         }
         if self.clip > 256 {
@@ -588,6 +588,17 @@ mod tests {
         assert_eq!(station.trigger, Trigger::Interval { ms: 200 });
         assert_eq!((station.sound.before_ms, station.sound.after_ms, station.clip), (300, 0, 8));
         assert!(matches!(station.microphone, Some(Microphone::Alsa(Alsa { rate: 48_000, channels: 1, .. }))));
+    }
+
+    #[test]
+    fn the_sound_of_a_sample_lasts_a_minute_at_most() {
+        let most = format!("before_ms = 500\nafter_ms = {}", u64::MAX);
+        for sound in ["before_ms = 60001", "before_ms = 30001\nafter_ms = 30000", &most] {
+            let microphone = "[microphone]\nsource = \"alsa\"\ndevice = \"default\"";
+            let text = format!("part = \"lid\"\n{microphone}\n[sound]\n{sound}");
+            let error = Station::parse(&text, "line.toml").unwrap_err();
+            assert!(error.message().contains("at most 60000 together"), "{}", error.message());
+        }
     }
 
     #[test]
