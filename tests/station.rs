@@ -210,16 +210,18 @@ fn a_recording_is_judged_whole_as_inspect_judges_it_and_ends() {
     assert!(kept(".avi") >= bad - 1, "a clip of two frames or more is kept as a film");
 }
 
-/// Counts verdicts.
-struct Tally(Arc<Mutex<usize>>);
+/// Counts verdicts, and how long the inspections took in milliseconds.
+struct Tally(Arc<Mutex<(usize, f64)>>);
 
 impl Sink for Tally {
     fn name(&self) -> &'static str {
         "tally"
     }
 
-    fn take(&mut self, _: &Judged, _: &Moment) -> eyear::Result<()> {
-        *self.0.lock().unwrap() += 1;
+    fn take(&mut self, judged: &Judged, _: &Moment) -> eyear::Result<()> {
+        let mut tally = self.0.lock().unwrap();
+        tally.0 += 1;
+        tally.1 += judged.report.ms.prepare + judged.report.ms.encode + judged.report.ms.judge;
         Ok(())
     }
 }
@@ -243,13 +245,17 @@ fn a_hot_board_slows_a_station_down_and_nothing_is_lost() {
     let outside = Outside { stop: &stop, requests, moments: None, throttle, failover: Failover::default() };
     let (stats, tally) = (Stats::new("line"), Arc::default());
     let outlets = Outlets { sinks: vec![Box::new(Tally(Arc::clone(&tally)))], writer: None, voice: None };
-    let mut heard = Vec::new();
+    let (start, mut heard) = (Instant::now(), Vec::new());
     engine::run(&station, Some(&mut inspector), outlets, outside, &stats, &mut |event| heard.push(event.clone()))
         .unwrap();
-    assert_eq!(*tally.lock().unwrap(), 10);
+    let (verdicts, spent) = *tally.lock().unwrap();
+    assert_eq!(verdicts, 10);
     let hot = Event::Heat { celsius: 95.0, zone: "cpu-thermal".into(), rest: 4 };
     assert_eq!(heard.iter().filter(|event| **event == hot).count(), 1, "{heard:?}");
     assert_eq!((stats.status().celsius, stats.status().rest), (Some(95.0), 4));
+    // Each but the last is followed by a rest of four times its length; none is longer than half of all.
+    let elapsed = start.elapsed().as_secs_f64() * 1e3;
+    assert!(elapsed > 3.0 * spent, "{elapsed} ms for {spent} ms of inspections");
 }
 
 /// A runtime whose sessions fail after so many runs, as a provider does whose device is gone. It waits so long before it opens.
@@ -419,6 +425,10 @@ fn the_cpu_serves_while_a_provider_is_warmed_and_again_when_it_fails() {
     let served = served(&kept);
     assert!(!served[0] && served.iter().filter(|frail| **frail).count() == 2 && !served[9], "{served:?}");
     assert!(!status.warming);
+
+    // Without anybody to take over the station ends by it.
+    let (outcome, ..) = judged(Failover { wanted: [frail(2, 0)].into(), on_cpu: None }, true);
+    assert_eq!(outcome.unwrap_err().message(), "the device is gone");
 }
 
 #[test]
@@ -688,6 +698,7 @@ fn a_station_judges_when_its_trigger_says() {
         lines(&output).iter().filter_map(|report| report["frame"].as_u64()).collect::<Vec<u64>>()
     };
     assert_eq!(judged("[trigger]\non = \"motion\"\n"), [6]);
+    assert!(judged("[trigger]\non = \"motion\"\nthreshold = 255.0\n").is_empty());
     // Seven frames in 1.4 s: one of them each 500 ms.
     let frames = judged("rate = 5\n[trigger]\non = \"interval\"\nms = 500\n");
     assert!((2..=4).contains(&frames.len()) && frames.is_sorted(), "{frames:?}");
@@ -697,6 +708,7 @@ fn a_station_judges_when_its_trigger_says() {
     let microphone = "rate = 5\n[microphone]\nsource = \"recording\"\npath = \"knock.wav\"\n[sound]\nbefore_ms = 100\n";
     let frames = judged(&format!("{microphone}[trigger]\non = \"sound-level\"\ndbfs = -20\n"));
     assert!(matches!(frames[..], [4..=6]), "the first frame after the first second: {frames:?}");
+    assert!(judged(&format!("{microphone}[trigger]\non = \"sound-level\"\ndbfs = -2\n")).is_empty());
 }
 
 #[test]
