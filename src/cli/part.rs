@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use eyear::geometry::Affine;
 use eyear::memory::pair::Taught;
 use eyear::memory::part::{Part, View};
-use eyear::open::parts::{self, Change};
+use eyear::open::parts;
 use eyear::package::manifest::Manifest;
 use eyear::report::Ignored;
 use eyear::show::draw;
@@ -287,7 +287,7 @@ fn set(part: &Path, overkill: f64) -> Result<Outcome> {
         let of = |part: &Part| format!("{:.2}", part.judgement.calibration.limit(part.card.overkill));
         taught.parts().iter().map(of).collect::<Vec<_>>().join(" and ")
     };
-    let taught = parts::change(part, &Change { overkill: Some(overkill), name: None }, &waits(part))?;
+    let taught = parts::set_overkill(part, overkill, &waits(part))?;
     let (was, share) = (before.parts()[0].card.overkill, 100.0 * overkill);
     writeln!(
         std::io::stdout().lock(),

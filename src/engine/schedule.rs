@@ -328,7 +328,7 @@ mod tests {
     /// When the clock of a test begins: late enough for a window before it.
     const START: u64 = 60_000;
 
-    /// A clock that goes on when it is told to.
+    /// A clock that moves only when a test moves it.
     struct Clock(Instant);
 
     impl Clock {

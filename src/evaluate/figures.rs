@@ -62,7 +62,7 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Most memory that the process ever held.
     pub peak_memory_mb: Option<f64>,
-    /// How well the samples are told in words, where that is asked for.
+    /// How well reports in words match the samples, if measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub words: Option<WordFigures>,
     /// What each sense says alone, of parts that are seen and heard.
@@ -112,7 +112,7 @@ pub struct KindFigures {
 /// as [`Figures`] does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CorruptedFigures {
-    /// Its name; [`CLEAN`](super::robust::CLEAN) of what is not worsened.
+    /// Its name; [`CLEAN`](super::robust::CLEAN) for uncorrupted samples.
     pub worsening: &'static str,
     /// How far, in `unit`: see [`augment`](crate::augment). `None` where there is no more or less.
     pub level: Option<f64>,
@@ -136,7 +136,7 @@ pub struct CorruptedFigures {
     pub unsure: [usize; 2],
     /// Good and bad samples that were refused.
     pub invalid: [usize; 2],
-    /// Good and bad samples of which one sense was refused or is not there, so that the other decided.
+    /// Good and bad samples with one modality missing or invalid, so that the other decided.
     pub degraded: [usize; 2],
     /// Why samples or senses of them were refused, and how often.
     pub reasons: BTreeMap<ReasonCode, usize>,

@@ -63,8 +63,8 @@ impl Scored {
     }
 }
 
-/// What samples are ranked by. Of a part that is seen and heard, one of which a sense is missing has the score of the other,
-/// on another scale: its p-value is brought to that of both.
+/// The score that ranks samples. If a modality of a part with two is missing, the score is that of the other, on another
+/// scale: its p-value is then converted to the joint scale.
 pub(super) fn strangeness(report: &Report, paired: bool) -> f64 {
     f64::from(if paired && report.degraded { fuse::score(report.p_value) } else { report.score })
 }

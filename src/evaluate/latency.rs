@@ -13,7 +13,7 @@ pub struct Latency {
     pub p99: f64,
 }
 
-/// Percentiles of `times`, which are sorted in place; all nought when there are none.
+/// Percentiles of `times`, which are sorted in place; all zero if empty.
 pub fn latency(times: &mut [f64]) -> Latency {
     times.sort_by(f64::total_cmp);
     let quantile = |q: f64| times.get(((times.len().max(1) - 1) as f64 * q).round() as usize).copied().unwrap_or(0.0);

@@ -8,15 +8,6 @@ use crate::memory::bundle;
 use crate::memory::folder::{CURRENT, Lock};
 use crate::memory::pair::Taught;
 
-/// Changes to a part; a field that is `None` stays.
-#[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// Its name.
-    pub name: Option<String>,
-    /// Share of good parts that may be rejected, between 0 and 1.
-    pub overkill: Option<f64>,
-}
-
 /// The folders in `dir` that hold a part, and `dir` itself if it does, sorted; each with the part or its error.
 ///
 /// # Errors
@@ -39,25 +30,24 @@ pub fn list(dir: &Path) -> Result<Vec<(PathBuf, Result<Taught>)>> {
     Ok(folders.into_iter().map(plain).map(|folder| (folder.clone(), Taught::load(&folder))).collect())
 }
 
-/// Changes the part in folder `part`. The last version is kept as one step back. If another process is teaching the
-/// part, this calls `waits` and blocks until that ends.
+/// Sets the share of good parts, between 0 and 1, that the part in folder `part` may reject. The part before stays as one step
+/// back. `waits` is called if another process is teaching the part; this then waits for it.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`] when there is no part; [`ErrorKind::Config`] when a value is out of range; else as
+/// [`ErrorKind::Unavailable`] when there is no part; [`ErrorKind::Config`] when the share is out of range; else as
 /// [`Taught::load`] and [`Taught::save`].
-pub fn change(part: &Path, change: &Change, waits: &dyn Fn()) -> Result<Taught> {
+pub fn set_overkill(part: &Path, share: f64, waits: &dyn Fn()) -> Result<Taught> {
     let lock = Lock::of(part, waits)?;
     let mut taught = Taught::load(part)?;
-    change.name.as_deref().map_or(Ok(()), |name| taught.rename(name))?;
-    change.overkill.map_or(Ok(()), |share| taught.set_overkill(share))?;
+    taught.set_overkill(share)?;
     taught.save(&lock)?;
     Ok(taught)
 }
 
-/// Moves the part in folder `from` to folder `to`, and gives it that folder's name. `waits` as in [`change`].
+/// Moves the part in folder `from` to folder `to`, and gives it that folder's name. `waits` as in [`set_overkill`].
 ///
 /// # Errors
-/// [`ErrorKind::Config`] when `to` exists; else as [`change`].
+/// [`ErrorKind::Config`] when `to` exists; else as [`set_overkill`].
 pub fn rename(from: &Path, to: &Path, waits: &dyn Fn()) -> Result<Taught> {
     let name = new_name(to)?;
     let lock = Lock::of(from, waits)?;

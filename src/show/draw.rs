@@ -34,7 +34,7 @@ const WHITE: [u8; 3] = [255; 3];
 /// Not among the colours of heat.
 const MASK: [u8; 3] = [0x00, 0xd8, 0xff];
 const NOTHING: [u8; 3] = [128; 3];
-/// Lines across the longer side of a picture of which nothing is inspected.
+/// Hatching lines across the longer side of a picture that is not inspected at all.
 const HATCHES: usize = 48;
 
 /// Heat, boxes and numbers of one sense of a `report` over `picture`, which shows the whole frame at any scale.
